@@ -1,0 +1,6 @@
+/** xDS resource types exchanged between control plane and proxies. */
+export const TYPE_URLS = {
+  address: 'type.googleapis.com/istio.workload.Address',
+  workload: 'type.googleapis.com/istio.workload.Workload',
+  authorization: 'type.googleapis.com/istio.security.Authorization',
+} as const
