@@ -1,1 +1,2 @@
-export {}
+export type * from './apiserver/contract.types.ts'
+export * from './apiserver/status-error.ts'
