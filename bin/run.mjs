@@ -1,0 +1,95 @@
+#!/usr/bin/env node
+// `npm run demo|test|check|bench|generate`: sets up what is missing, then runs it on the workspace's own Node.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { setup } from './setup.mjs'
+import { toolEnvironment } from './tools.mjs'
+import { nodeFlags, root, workspaceNode } from './workspace-node.mjs'
+
+const bin = (name) => join('node_modules', '.bin', name)
+const ava = (config) => [bin('ava'), ...(config === undefined ? [] : ['--config', config])]
+const goldens = process.env.AMBIT_SHARED ?? join(root, '..', 'shared')
+
+// A user namespace gives the tests root over namespaces of their own; everything in it dies with the first process.
+const inNamespaces = ['unshare', '-Urnm', '--pid', '--fork', '--kill-child', '--mount-proc']
+
+/** Tiers in the order they run: the cheapest first. */
+const TIERS = {
+  packages: { title: 'unit and in-process', command: [bin('c8'), '--config', '.ci/c8.json', ...ava()] },
+  netns: { title: 'network namespaces', command: [...inNamespaces, ...ava('.ci/ava.netns.config.js')] },
+  goldens: {
+    title: 'outside test data',
+    command: ava('.ci/ava.goldens.config.js'),
+    skip: () => (existsSync(join(goldens, 'data')) ? undefined : `no outside test data at ${goldens}; set AMBIT_SHARED to its folder`),
+  },
+  cluster: { title: 'cluster', command: ava('.ci/ava.cluster.config.js') },
+}
+
+const CHECKS = [
+  ['types', bin('tsc'), '-b'],
+  ['lint', bin('oxlint'), '--type-aware', '--deny-warnings', '.'],
+  ['format', bin('biome'), 'check', '--config-path=.ci/format.json', '.'],
+  ['layers', 'node', '.ci/check-layers.ts'],
+  ['unused', bin('knip'), '--config', '.ci/knip.json', '--no-config-hints'],
+]
+
+function run(command) {
+  const [program, ...args] = command
+  const nodeFolder = dirname(workspaceNode())
+  const env = toolEnvironment({ ...process.env, PATH: `${nodeFolder}${delimiter}${process.env.PATH}` })
+  const result = spawnSync(program, args, { cwd: root, stdio: 'inherit', env: { ...env, NODE_OPTIONS: nodeFlags.join(' ') } })
+  if (result.error !== undefined) console.error(`${program}: ${result.error.message}`)
+  return result.status ?? 1
+}
+
+function test(names) {
+  for (const name of names) if (TIERS[name] === undefined) throw new Error(`unknown tier ${name}; there are: ${Object.keys(TIERS).join(', ')}`)
+  const rows = []
+  for (const name of names.length > 0 ? names : Object.keys(TIERS)) {
+    const { title, command, skip } = TIERS[name]
+    const reason = skip?.()
+    const started = Date.now()
+    if (reason === undefined) console.log(`\n== ${name}: ${title}`)
+    const status = reason === undefined ? run(command) : undefined
+    rows.push({ name, status, reason, seconds: (Date.now() - started) / 1000 })
+  }
+  return summary(rows)
+}
+
+function check() {
+  const rows = CHECKS.map(([name, ...command]) => {
+    const started = Date.now()
+    console.log(`\n== ${name}`)
+    return { name, status: run(command), seconds: (Date.now() - started) / 1000 }
+  })
+  return summary(rows)
+}
+
+function summary(rows) {
+  console.log('')
+  for (const { name, status, reason, seconds } of rows) {
+    const verdict = status === undefined ? `not run: ${reason}` : status === 0 ? 'passed' : `FAILED (exit ${status})`
+    console.log(`${name.padEnd(10)} ${verdict}  ${seconds.toFixed(1)} s`)
+  }
+  return rows.some(({ status }) => status !== undefined && status !== 0) ? 1 : 0
+}
+
+const [what, ...rest] = process.argv.slice(2)
+try {
+  setup(['check', 'format', 'generate'].includes(what) ? [] : what === 'bench' ? ['sandbox', 'bench'] : ['sandbox'])
+  const actions = {
+    test: () => test(rest),
+    check,
+    demo: () => run(['node', join('test', 'demo', 'main.ts'), ...rest]),
+    bench: () => run(['node', join('test', 'bench', 'main.ts'), ...rest]),
+    format: () => run([bin('biome'), 'check', '--write', '--config-path=.ci/format.json', '.']),
+    generate: () => run(['sh', '-c', `cd packages/api && ../../${bin('buf')} generate`]),
+  }
+  const action = actions[what]
+  if (action === undefined) throw new Error(`unknown: ${what}; there are: ${Object.keys(actions).join(', ')}`)
+  process.exitCode = action()
+} catch (error) {
+  console.error(`${what ?? 'run'}: ${error.message}`)
+  process.exitCode = 1
+}

@@ -1,0 +1,122 @@
+// System programs the workspace needs beyond Node: which, from which Debian package, and how to get them.
+// Plain JavaScript: read by whatever Node (>= 20) the machine has.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { root } from './workspace-node.mjs'
+
+/** Where packages are unpacked when they can't be installed (no root). */
+export const toolsDir = join(root, '.ambit', 'tools')
+
+/** program → Debian package */
+const PROGRAMS = {
+  sandbox: {
+    ip: 'iproute2',
+    nft: 'nftables',
+    unshare: 'util-linux',
+    nsenter: 'util-linux',
+    setpriv: 'util-linux',
+    mount: 'mount',
+    curl: 'curl',
+    kubectl: 'kubernetes-client',
+  },
+  capture: { tcpdump: 'tcpdump' },
+  bench: { haproxy: 'haproxy', gcc: 'gcc' },
+}
+
+/** Oldest kubectl the project is tested with: it speaks exec over WebSocket from 1.30, over SPDY before. */
+const OLDEST_KUBECTL_MINOR = 27
+
+/** PATH and library path that also see what was unpacked into toolsDir. */
+export function toolEnvironment(env = process.env) {
+  const bins = ['usr/sbin', 'usr/bin', 'sbin', 'bin'].map((folder) => join(toolsDir, folder))
+  const path = [env.PATH ?? '', ...bins, '/usr/sbin', '/sbin'].join(delimiter)
+  if (!existsSync(toolsDir)) return { ...env, PATH: path }
+  const libraries = ['usr/lib', 'lib']
+    .map((folder) => join(toolsDir, folder))
+    .filter(existsSync)
+    .flatMap((folder) => [folder, ...readdirSync(folder).map((name) => join(folder, name))])
+  return { ...env, PATH: path, LD_LIBRARY_PATH: [...libraries, env.LD_LIBRARY_PATH].filter(Boolean).join(':') }
+}
+
+/** Full path of a program, or undefined. */
+export function findProgram(name, env = toolEnvironment()) {
+  for (const folder of (env.PATH ?? '').split(delimiter)) {
+    const candidate = join(folder, name)
+    try {
+      accessSync(candidate, constants.X_OK)
+      return candidate
+    } catch {
+      // Not here; the next folder.
+    }
+  }
+  return undefined
+}
+
+/** Installs what is missing of a group, or throws with exactly what to type. */
+export function ensurePrograms(group, log) {
+  const wanted = Object.entries(PROGRAMS[group])
+  const missing = wanted.filter(([program]) => findProgram(program) === undefined)
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.map(([, name]) => name))]
+    log(`missing: ${missing.map(([program]) => program).join(', ')} (Debian: ${packages.join(' ')})`)
+    if (process.getuid?.() === 0) installAsRoot(packages, log)
+    else unpackWithoutRoot(packages, log)
+  }
+  const still = wanted.filter(([program]) => findProgram(program) === undefined)
+  if (still.length > 0) throw new Error(whatToType(still.map(([, name]) => name)))
+  if (group === 'sandbox') checkKubectl()
+}
+
+function whatToType(packages) {
+  return `These programs could not be installed. Type, as root:\n\n  apt-get update && apt-get install -y ${[...new Set(packages)].join(' ')}\n`
+}
+
+function run(command, args, options = {}) {
+  return spawnSync(command, args, { encoding: 'utf8', env: toolEnvironment(), ...options })
+}
+
+function installAsRoot(packages, log) {
+  const install = () => run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+  log(`apt-get install ${packages.join(' ')}`)
+  if (install().status === 0) return
+  log('apt-get update (the package lists were missing or old)')
+  run('apt-get', ['update'])
+  const second = install()
+  if (second.status !== 0) throw new Error(`${second.stderr ?? ''}\n${whatToType(packages)}`)
+}
+
+/**
+ * apt works for anyone in folders of one's own: lists and archives go below toolsDir, and the packages are unpacked,
+ * not installed. Only packages that the machine lacks are fetched (apt's own simulation says which).
+ */
+function unpackWithoutRoot(packages, log) {
+  const state = join(toolsDir, 'apt')
+  const archives = join(state, 'archives')
+  mkdirSync(join(state, 'lists', 'partial'), { recursive: true })
+  mkdirSync(join(archives, 'partial'), { recursive: true })
+  const options = ['-o', `Dir::State::Lists=${join(state, 'lists')}`, '-o', `Dir::Cache=${state}`, '-o', 'Debug::NoLocking=true', '-o', 'APT::Sandbox::User=']
+  log('apt-get update (into this checkout; nothing is installed on the machine)')
+  run('apt-get', [...options, 'update'])
+  const plan = run('apt-get', [...options, '-s', '--no-install-recommends', 'install', ...packages])
+  const names = [...(plan.stdout ?? '').matchAll(/^Inst (\S+)/gm)].map((match) => match[1])
+  if (names.length === 0) throw new Error(`${plan.stderr ?? ''}\n${whatToType(packages)}`)
+  log(`unpacking ${names.join(' ')} into ${toolsDir}`)
+  const download = run('apt-get', [...options, 'download', ...names], { cwd: archives })
+  if (download.status !== 0) throw new Error(`${download.stderr ?? ''}\n${whatToType(packages)}`)
+  for (const file of readdirSync(archives).filter((name) => name.endsWith('.deb'))) {
+    const unpacked = run('dpkg', ['-x', join(archives, file), toolsDir])
+    if (unpacked.status !== 0) throw new Error(`${file}: ${unpacked.stderr ?? ''}\n${whatToType(packages)}`)
+  }
+  rmSync(state, { recursive: true, force: true })
+}
+
+function checkKubectl() {
+  const answer = run('kubectl', ['version', '--client', '-o', 'json'])
+  const minor = Number.parseInt(/"minor":\s*"(\d+)/.exec(answer.stdout ?? '')?.[1] ?? '0', 10)
+  if (minor >= OLDEST_KUBECTL_MINOR) return
+  throw new Error(
+    `kubectl 1.${minor} is older than 1.${OLDEST_KUBECTL_MINOR}. Put a newer one before it on PATH, for example:\n\n` +
+      `  mkdir -p ~/.local/bin && curl -Lo ~/.local/bin/kubectl https://dl.k8s.io/release/v1.33.4/bin/linux/${process.arch === 'x64' ? 'amd64' : process.arch}/kubectl && chmod +x ~/.local/bin/kubectl && export PATH=~/.local/bin:$PATH\n`,
+  )
+}
