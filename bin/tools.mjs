@@ -100,7 +100,8 @@ function unpackWithoutRoot(packages, log) {
   run('apt-get', [...options, 'update'])
   const plan = run('apt-get', [...options, '-s', '--no-install-recommends', 'install', ...packages])
   const names = [...(plan.stdout ?? '').matchAll(/^Inst (\S+)/gm)].map((match) => match[1])
-  if (names.length === 0) throw new Error(`${plan.stderr ?? ''}\n${whatToType(packages)}`)
+  // apt believes them installed, yet the programs are gone: fetch the packages themselves.
+  if (names.length === 0) names.push(...packages)
   log(`unpacking ${names.join(' ')} into ${toolsDir}`)
   const download = run('apt-get', [...options, 'download', ...names], { cwd: archives })
   if (download.status !== 0) throw new Error(`${download.stderr ?? ''}\n${whatToType(packages)}`)
