@@ -1,1 +1,12 @@
-export {}
+export * from './admin-routes.ts'
+export * from './admin-server.ts'
+export * from './baggage.ts'
+export * from './batched-output.ts'
+export * from './limits.ts'
+export type { FilterClause, FilterLevel, FilterParse, LogFilter } from './log-filter.ts'
+export { formatLogFilter, mergeFilters, parseLogFilter } from './log-filter.ts'
+export * from './log-format.ts'
+export * from './logger.ts'
+export * from './process-metrics.ts'
+export * from './prometheus-metrics.ts'
+export * from './traceparent.ts'
