@@ -1,0 +1,29 @@
+/** TCP keepalive of every connection towards applications (Istio). */
+export const KEEPALIVE = { idleSeconds: 180, intervalSeconds: 180, probes: 9 } as const
+
+/** Connections the kernel completes and holds until they are accepted; Linux clamps it to net.core.somaxconn. */
+export const LISTEN_BACKLOG = 1024
+
+/**
+ * Source ports for connections that keep a client's address. They lie below net.ipv4.ip_local_port_range, because a
+ * port the client itself uses towards the same destination would share its conntrack entry and stall.
+ */
+export const SPOOFED_PORTS = { first: 1024, last: 32767 } as const
+
+/** Source ports tried before a dial with a foreign source address gives up. */
+export const SPOOFED_PORT_ATTEMPTS = 32
+
+/** Largest packet of a SEQPACKET connection in bytes (Istio's ZDS). A longer one is an error, never cut silently. */
+export const MAX_PACKET_BYTES = 1024
+
+/** Descriptors taken from one packet; the kernel drops further ones and says so, which is an error. */
+export const MAX_PACKET_FDS = 16
+
+/** Connections of a SEQPACKET listener that wait to be accepted. */
+export const SEQPACKET_BACKLOG = 16
+
+/** Longest run of `nft` or `ip`, in milliseconds; then it is killed and the operation fails. */
+export const TOOL_TIMEOUT_MS = 30_000
+
+/** Standard error kept of a failed `nft` or `ip`, in characters. */
+export const TOOL_STDERR_CHARS = 4096
