@@ -1,1 +1,9 @@
-export {}
+export type * from './ca-client.types.ts'
+export * from './certificate-authority.ts'
+export { type CsrVerdict, createCsr, type NewCsr, readCsr } from './csr.ts'
+export * from './errors.ts'
+export * from './grpc-ca-client.ts'
+export { certificatesOfPem } from './pem.ts'
+export * from './secret-manager.ts'
+export { identitiesOfCertificate, identityOfCertificate } from './subject-alt-name.ts'
+export * from './workload-certificate.ts'
