@@ -1,9 +1,9 @@
-import { ip } from '@ambit/core'
-import test from 'ava'
 import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { ip } from '@ambit/core'
+import test from 'ava'
 import {
   interfaceAddresses,
   Netns,
@@ -46,7 +46,6 @@ async function cable(): Promise<{ a: Netns; b: Netns } & Disposable> {
   }
 }
 
-
 test.serial('every thread is at home after a run', (t) => {
   using netns = Netns.create()
   const home = readlinkSync('/proc/self/ns/net')
@@ -61,7 +60,11 @@ test.serial('a nested run returns to the namespace it came from, also after a th
   const here = (): string => readlinkSync('/proc/thread-self/ns/net')
   outer.run(() => {
     const before = here()
-    t.throws(() => inner.run(() => { throw new Error('x') }))
+    t.throws(() =>
+      inner.run(() => {
+        throw new Error('x')
+      }),
+    )
     t.is(here(), before)
   })
 })
@@ -72,13 +75,17 @@ test.serial('a duplicate is the same namespace and outlives the original', (t) =
   t.is(copy.id, original.id)
   original[Symbol.dispose]()
   t.throws(() => original.run(() => 1), { instanceOf: TypeError })
-  t.is(copy.run(() => 1), 1)
+  t.is(
+    copy.run(() => 1),
+    1,
+  )
 })
 
 test.serial('interface addresses are those of the namespace asked about', async (t) => {
   using pair = await cable()
   const found = interfaceAddresses(pair.a).map(({ name, ip, prefix }) => `${name} ${ip}/${prefix}`)
-  for (const want of ['lo 127.0.0.1/8', 'lo ::1/128', 'eth0 10.90.0.1/24', 'eth0 fd90::1/64']) t.true(found.includes(want), want)
+  for (const want of ['lo 127.0.0.1/8', 'lo ::1/128', 'eth0 10.90.0.1/24', 'eth0 fd90::1/64'])
+    t.true(found.includes(want), want)
 })
 
 for (const [family, target] of [
@@ -90,7 +97,13 @@ for (const [family, target] of [
     const a = netnsSockets(pair.a, { mark: MARK })
     const b = netnsSockets(pair.b, { mark: MARK })
     const accepted = Promise.withResolvers<Socket>()
-    const server = await b.listen({ ip: ip('::'), port: 8080, transparent: true, reusePort: true, onConnection: accepted.resolve })
+    const server = await b.listen({
+      ip: ip('::'),
+      port: 8080,
+      transparent: true,
+      reusePort: true,
+      onConnection: accepted.resolve,
+    })
     const client = await a.dial({ to: { ip: ip(target), port: 8080 }, timeoutMs: 5000 })
     const peer = await accepted.promise
     t.deepEqual(b.originalDestination(peer), { ip: ip(target), port: 8080 })
@@ -106,26 +119,34 @@ for (const [family, target] of [
   ['IPv4', '203.0.113.9'],
   ['IPv6', '2001:db8::9'],
 ] as const) {
-  test.serial(`a redirected ${family} connection still knows where it was going, and marked sockets are not redirected`, async (t) => {
-    using pair = await cable()
-    await runIp(pair.a, ['route add default via 10.90.0.2', 'route add default via fd90::2'])
-    await runNft(
-      pair.a,
-      `table inet t { chain o { type nat hook output priority -100; meta l4proto tcp mark and 0xfff != ${MARK} oifname != lo redirect to :15001; }; }`,
-    )
-    const marked = netnsSockets(pair.a, { mark: MARK })
-    const unmarked = netnsSockets(pair.a)
-    const accepted = Promise.withResolvers<Socket>()
-    const server = await marked.listen({ ip: ip('::'), port: 15001, allowHalfOpen: true, onConnection: accepted.resolve })
-    const client = await unmarked.dial({ to: { ip: ip(target), port: 4433 }, timeoutMs: 5000 })
-    const peer = await accepted.promise
-    t.deepEqual(marked.originalDestination(peer), { ip: ip(target), port: 4433 })
-    // The same dial with the mark goes to the wire, where nobody answers.
-    await t.throwsAsync(marked.dial({ to: { ip: ip(target), port: 4433 }, timeoutMs: 200 }), { code: 'ETIMEDOUT' })
-    client.destroy()
-    peer.destroy()
-    server.close()
-  })
+  test.serial(
+    `a redirected ${family} connection still knows where it was going, and marked sockets are not redirected`,
+    async (t) => {
+      using pair = await cable()
+      await runIp(pair.a, ['route add default via 10.90.0.2', 'route add default via fd90::2'])
+      await runNft(
+        pair.a,
+        `table inet t { chain o { type nat hook output priority -100; meta l4proto tcp mark and 0xfff != ${MARK} oifname != lo redirect to :15001; }; }`,
+      )
+      const marked = netnsSockets(pair.a, { mark: MARK })
+      const unmarked = netnsSockets(pair.a)
+      const accepted = Promise.withResolvers<Socket>()
+      const server = await marked.listen({
+        ip: ip('::'),
+        port: 15001,
+        allowHalfOpen: true,
+        onConnection: accepted.resolve,
+      })
+      const client = await unmarked.dial({ to: { ip: ip(target), port: 4433 }, timeoutMs: 5000 })
+      const peer = await accepted.promise
+      t.deepEqual(marked.originalDestination(peer), { ip: ip(target), port: 4433 })
+      // The same dial with the mark goes to the wire, where nobody answers.
+      await t.throwsAsync(marked.dial({ to: { ip: ip(target), port: 4433 }, timeoutMs: 200 }), { code: 'ETIMEDOUT' })
+      client.destroy()
+      peer.destroy()
+      server.close()
+    },
+  )
 }
 
 test.serial('a dial appears with the foreign source it asked for, from a port below the ephemeral range', async (t) => {
@@ -143,7 +164,11 @@ test.serial('a dial appears with the foreign source it asked for, from a port be
   const proxy = netnsSockets(pair.b, { mark: MARK })
   const application = netnsSockets(pair.b)
   const peers: Socket[] = []
-  const server = await application.listen({ ip: ip('0.0.0.0'), port: 8080, onConnection: (socket) => peers.push(socket) })
+  const server = await application.listen({
+    ip: ip('0.0.0.0'),
+    port: 8080,
+    onConnection: (socket) => peers.push(socket),
+  })
   const dial = { to: { ip: ip('10.90.0.2'), port: 8080 }, from: ip('10.90.0.77'), timeoutMs: 3000 }
   const clients = await Promise.all([proxy.dial(dial), proxy.dial(dial), proxy.dial(dial)])
   while (peers.length < 3) await once(server, 'connection')
@@ -203,6 +228,8 @@ test.serial('tools run inside the namespace, and a refusal carries what they sai
   const error = await t.throwsAsync(runNft(netns, 'nonsense'), { instanceOf: ToolError })
   t.regex(error?.stderr ?? '', /syntax error/)
   const child = spawnIn(netns, 'readlink', ['/proc/self/ns/net'])
-  t.is((await text(child.stdout ?? [])).trim(), netns.run(() => readlinkSync('/proc/thread-self/ns/net')))
+  t.is(
+    (await text(child.stdout ?? [])).trim(),
+    netns.run(() => readlinkSync('/proc/thread-self/ns/net')),
+  )
 })
-
