@@ -1,0 +1,45 @@
+import type { ResourceKind } from './object.types.ts'
+
+const kind = (apiVersion: string, name: string, plural: string): ResourceKind => ({ apiVersion, kind: name, plural })
+
+export type KindName =
+  | 'pod'
+  | 'node'
+  | 'namespace'
+  | 'service'
+  | 'configMap'
+  | 'secret'
+  | 'serviceAccount'
+  | 'endpointSlice'
+  | 'lease'
+  | 'tokenReview'
+  | 'deployment'
+  | 'daemonSet'
+  | 'authorizationPolicy'
+  | 'peerAuthentication'
+  | 'serviceEntry'
+  | 'workloadEntry'
+  | 'gateway'
+  | 'gatewayClass'
+
+/** The kinds this project reads or writes. */
+export const KINDS: Readonly<Record<KindName, ResourceKind>> = {
+  pod: kind('v1', 'Pod', 'pods'),
+  node: kind('v1', 'Node', 'nodes'),
+  namespace: kind('v1', 'Namespace', 'namespaces'),
+  service: kind('v1', 'Service', 'services'),
+  configMap: kind('v1', 'ConfigMap', 'configmaps'),
+  secret: kind('v1', 'Secret', 'secrets'),
+  serviceAccount: kind('v1', 'ServiceAccount', 'serviceaccounts'),
+  endpointSlice: kind('discovery.k8s.io/v1', 'EndpointSlice', 'endpointslices'),
+  lease: kind('coordination.k8s.io/v1', 'Lease', 'leases'),
+  tokenReview: kind('authentication.k8s.io/v1', 'TokenReview', 'tokenreviews'),
+  deployment: kind('apps/v1', 'Deployment', 'deployments'),
+  daemonSet: kind('apps/v1', 'DaemonSet', 'daemonsets'),
+  authorizationPolicy: kind('security.istio.io/v1', 'AuthorizationPolicy', 'authorizationpolicies'),
+  peerAuthentication: kind('security.istio.io/v1', 'PeerAuthentication', 'peerauthentications'),
+  serviceEntry: kind('networking.istio.io/v1', 'ServiceEntry', 'serviceentries'),
+  workloadEntry: kind('networking.istio.io/v1', 'WorkloadEntry', 'workloadentries'),
+  gateway: kind('gateway.networking.k8s.io/v1', 'Gateway', 'gateways'),
+  gatewayClass: kind('gateway.networking.k8s.io/v1', 'GatewayClass', 'gatewayclasses'),
+}
