@@ -1,0 +1,47 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline/promises'
+import { systemClock } from '@ambit/core'
+import type { Cluster } from './cluster/cluster.types.ts'
+import type { Context } from './context.types.ts'
+import type { Environment } from './env.ts'
+import { sandboxOperations } from './sandbox/sandbox-operations.ts'
+
+export interface Terminal {
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+}
+
+/** Puts the components together. */
+export function createContext(environment: Environment, terminal: Terminal): Context {
+  return {
+    ...environment,
+    out: (line) => terminal.stdout.write(`${line}\n`),
+    err: (line) => terminal.stderr.write(`${line}\n`),
+    now: () => systemClock.now(),
+    // Not the system clock's sleep: that one lets the process end while it waits.
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    readFile: (path) => readFile(path, 'utf8'),
+    listFolder: (path) => readdir(path),
+    confirm: (question) => confirm(question, terminal),
+    cluster: (flags) => openCluster(flags.text('kubeconfig'), flags.text('context')),
+    clusterAt: (path) => openCluster(path, undefined),
+    sandbox: sandboxOperations,
+  }
+}
+
+/** Loaded on demand: the Kubernetes client takes longer to load than most commands take to run. */
+async function openCluster(path: string | undefined, context: string | undefined): Promise<Cluster> {
+  const { KubeCluster } = await import('./cluster/kube-cluster.ts')
+  return KubeCluster.fromKubeConfig({ path, context })
+}
+
+async function confirm(question: string, terminal: Terminal): Promise<boolean> {
+  if (!terminal.stdin.isTTY) return false
+  const prompt = createInterface({ input: terminal.stdin, output: terminal.stdout })
+  try {
+    return /^y(es)?$/i.test((await prompt.question(question)).trim())
+  } finally {
+    prompt.close()
+  }
+}

@@ -1,0 +1,53 @@
+/** An object as the Kubernetes API gives it. */
+export interface ClusterObject {
+  readonly apiVersion?: string
+  readonly kind?: string
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string | undefined
+    readonly labels?: Readonly<Record<string, string>> | undefined
+    readonly annotations?: Readonly<Record<string, string>> | undefined
+    readonly generation?: number | undefined
+  }
+  readonly [key: string]: unknown
+}
+
+export interface ListQuery {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly namespace?: string | undefined
+  readonly labelSelector?: string | undefined
+  readonly fieldSelector?: string | undefined
+}
+
+export interface ObjectReference {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly name: string
+  readonly namespace?: string | undefined
+}
+
+export interface PodRequest {
+  readonly namespace: string
+  readonly pod: string
+  readonly port: number
+  readonly path: string
+  readonly method?: 'GET' | 'POST'
+}
+
+export interface PodResponse {
+  readonly status: number
+  readonly body: string
+}
+
+/** What the commands need of a cluster. */
+export interface Cluster {
+  list(query: ListQuery): Promise<readonly ClusterObject[]>
+  read(reference: ObjectReference): Promise<ClusterObject | undefined>
+  /** Server-side apply as field manager `ambit`, taking over fields of others. */
+  apply(object: ClusterObject, options: { readonly dryRun: boolean }): Promise<void>
+  /** False when it was not there. */
+  delete(reference: ObjectReference): Promise<boolean>
+  /** One HTTP exchange with a port of a pod, through the API server's port forwarding. */
+  ask(request: PodRequest): Promise<PodResponse>
+}

@@ -1,0 +1,235 @@
+import type { Context } from './context.types.ts'
+import type { CommandSpec, FlagSpec } from './grammar/command.types.ts'
+import { runInstall } from './install/run-install.ts'
+import { runUninstall } from './install/run-uninstall.ts'
+import { runProxyStatus } from './proxy-status/run-proxy-status.ts'
+import { runSandboxDown, runSandboxKubeconfig, runSandboxStatus, runSandboxUp } from './sandbox/run-sandbox.ts'
+import { runVersion } from './version/run-version.ts'
+import type { Section } from './ztunnel-config/run-ztunnel-config.ts'
+import { runZtunnelConfig } from './ztunnel-config/run-ztunnel-config.ts'
+
+type Command = CommandSpec<Context>
+
+const OUTPUT: FlagSpec = {
+  name: 'output',
+  short: 'o',
+  kind: 'text',
+  placeholder: 'FORMAT',
+  choices: ['short', 'json', 'yaml'],
+  summary: 'output format',
+}
+const YES: FlagSpec = { name: 'skip-confirmation', short: 'y', kind: 'none', summary: 'do not ask' }
+const SANDBOX_NAME: FlagSpec = {
+  name: 'name',
+  kind: 'text',
+  placeholder: 'NAME',
+  summary: 'name of the sandbox (ambit)',
+}
+
+const sandbox: Command = {
+  name: 'sandbox',
+  summary: 'A Kubernetes-compatible cluster on this machine, for trying the mesh',
+  subcommands: [
+    {
+      name: 'up',
+      summary: 'Start a sandbox and install the mesh in it',
+      examples: ['ambit sandbox up --nodes 2', 'ambit sandbox up --name other --no-mesh'],
+      flags: [
+        { name: 'nodes', kind: 'count', placeholder: 'N', summary: 'number of nodes (2)' },
+        SANDBOX_NAME,
+        { name: 'no-mesh', kind: 'none', summary: 'an empty cluster' },
+        { name: 'foreground', kind: 'none', summary: 'stay until interrupted' },
+      ],
+      run: ({ flags }, context) => runSandboxUp(flags, context),
+    },
+    {
+      name: 'down',
+      summary: 'End a sandbox and everything in it',
+      flags: [SANDBOX_NAME],
+      run: ({ flags }, context) => runSandboxDown(flags, context),
+    },
+    {
+      name: 'status',
+      summary: 'List sandboxes',
+      flags: [SANDBOX_NAME],
+      run: ({ flags }, context) => runSandboxStatus(flags, context),
+    },
+    {
+      name: 'kubeconfig',
+      summary: 'Path of a sandbox’s kubeconfig',
+      flags: [SANDBOX_NAME, { name: 'print', kind: 'none', summary: 'the file’s content instead' }],
+      run: ({ flags }, context) => runSandboxKubeconfig(flags, context),
+    },
+  ],
+}
+
+const install: Command = {
+  name: 'install',
+  aliases: ['apply'],
+  summary: 'Install the mesh (profile ambient) with server-side apply, and wait until it is ready',
+  examples: ['ambit install -y', 'ambit install --set profile=ambient --skip-confirmation'],
+  flags: [
+    YES,
+    { name: 'dry-run', kind: 'none', summary: 'let the API server judge the objects without keeping them' },
+    {
+      name: 'set',
+      short: 's',
+      kind: 'list',
+      placeholder: 'PATH=VALUE',
+      summary: 'profile=ambient, hub=REGISTRY, tag=TAG',
+    },
+    {
+      name: 'readiness-timeout',
+      kind: 'count',
+      placeholder: 'SECONDS',
+      summary: 'how long to wait for readiness (300)',
+    },
+  ],
+  run: ({ flags }, context) => runInstall(flags, context),
+}
+
+const uninstall: Command = {
+  name: 'uninstall',
+  summary: 'Remove the mesh; CRDs and the namespace stay',
+  flags: [{ name: 'purge', kind: 'none', summary: 'all of it' }, YES],
+  run: ({ flags }, context) => runUninstall(flags, context),
+}
+
+const version: Command = {
+  name: 'version',
+  summary: 'Versions of this program, of the control plane and of the proxies',
+  flags: [
+    { name: 'remote', kind: 'none', summary: 'ask the cluster as well (true)' },
+    { name: 'short', short: 's', kind: 'none', summary: 'numbers only' },
+    { ...OUTPUT, choices: ['json'] },
+  ],
+  run: ({ flags }, context) => runVersion(flags, context),
+}
+
+const ZTUNNEL_FLAGS: readonly FlagSpec[] = [
+  { name: 'node', kind: 'text', placeholder: 'NODE', summary: 'ask the ztunnel of this node' },
+  { name: 'file', short: 'f', kind: 'text', placeholder: 'FILE', summary: 'read a saved config_dump instead' },
+  { name: 'proxy-admin-port', kind: 'count', placeholder: 'PORT', summary: 'admin port of ztunnel (15000)' },
+  OUTPUT,
+]
+const ADDRESS: FlagSpec = {
+  name: 'address',
+  kind: 'text',
+  placeholder: 'IP',
+  summary: 'only the workload with this address',
+}
+const WORKLOAD_NAMESPACE: FlagSpec = {
+  name: 'workload-namespace',
+  kind: 'text',
+  placeholder: 'NS',
+  summary: 'only workloads of this namespace',
+}
+const WORKLOAD_NODE: FlagSpec = {
+  name: 'workload-node',
+  kind: 'text',
+  placeholder: 'NODE',
+  summary: 'only workloads of this node',
+}
+const CONNECTION_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'direction',
+    kind: 'text',
+    choices: ['inbound', 'outbound'],
+    placeholder: 'DIR',
+    summary: 'only this direction',
+  },
+  { name: 'raw', kind: 'none', summary: 'addresses instead of names' },
+  { name: 'tls', kind: 'none', summary: 'identities, TLS version and key exchange as well' },
+]
+
+function section(
+  name: string,
+  aliases: readonly string[],
+  what: Section,
+  summary: string,
+  flags: readonly FlagSpec[],
+): Command {
+  return {
+    name,
+    aliases,
+    summary,
+    positional: { name: 'ztunnel-pod', min: 0, max: 1 },
+    flags: [...ZTUNNEL_FLAGS, ...flags],
+    run: (invocation, context) => runZtunnelConfig([what], invocation, context),
+  }
+}
+
+const ztunnelConfig: Command = {
+  name: 'ztunnel-config',
+  aliases: ['zc'],
+  summary: 'What a ztunnel knows and does',
+  details: 'Asks any ztunnel, or the named pod, or the one of --node.',
+  examples: ['ambit ztunnel-config workloads', 'ambit zc connections --node ambit-1 --tls'],
+  subcommands: [
+    section('workload', ['w', 'workloads'], 'workloads', 'Workloads', [ADDRESS, WORKLOAD_NAMESPACE, WORKLOAD_NODE]),
+    section('service', ['services', 's', 'svc'], 'services', 'Services', [
+      { name: 'service-namespace', kind: 'text', placeholder: 'NS', summary: 'only services of this namespace' },
+    ]),
+    section('policy', ['policies', 'p', 'pol'], 'policies', 'Authorization policies', [
+      { name: 'policy-namespace', kind: 'text', placeholder: 'NS', summary: 'only policies of this namespace' },
+    ]),
+    section('certificate', ['certificates', 'certs', 'cert'], 'certificates', 'Certificates', []),
+    section('connections', ['cons'], 'connections', 'Open connections', [WORKLOAD_NAMESPACE, ...CONNECTION_FLAGS]),
+    {
+      name: 'all',
+      summary: 'Everything above',
+      positional: { name: 'ztunnel-pod', min: 0, max: 1 },
+      flags: [
+        ...ZTUNNEL_FLAGS,
+        { name: 'with-headers', kind: 'none', summary: 'a title above each table' },
+        ...CONNECTION_FLAGS,
+      ],
+      run: (invocation, context) =>
+        runZtunnelConfig(['workloads', 'services', 'policies', 'certificates', 'connections'], invocation, context),
+    },
+    later('log', 'curl -X POST "localhost:15000/logging?level=debug" through kubectl port-forward'),
+  ],
+}
+
+const proxyStatus: Command = {
+  name: 'proxy-status',
+  aliases: ['ps'],
+  summary: 'Which proxies are connected to the control plane, and what they subscribe to',
+  positional: { name: 'pod', min: 0, max: 1 },
+  flags: [
+    OUTPUT,
+    { name: 'verbosity', short: 'v', kind: 'count', placeholder: 'N', summary: '1: one column per type' },
+  ],
+  run: runProxyStatus,
+}
+
+/** A command of istioctl that this version does not have; `instead` says what to do meanwhile. */
+function later(name: string, instead: string, aliases: readonly string[] = []): Command {
+  return { name, aliases, summary: '', notYet: `this version does not have it yet. Instead: ${instead}` }
+}
+
+const LATER: readonly Command[] = [
+  later('waypoint', 'nothing; waypoints (L7) are not part of this version'),
+  later('analyze', 'kubectl get authorizationpolicies -A -o yaml shows each policy’s status conditions'),
+  later('upgrade', 'ambit install -y applies the new version over the old'),
+  later('manifest', 'the manifests are plain files in deploy/'),
+  later('proxy-config', 'ambit ztunnel-config; there is no Envoy in this mesh', ['pc']),
+  later('tag', 'nothing; there is one revision, default'),
+  later('dashboard', 'kubectl port-forward', ['dash', 'd']),
+  later('admin', 'kubectl -n istio-system logs deploy/istiod', ['istiod']),
+  later('bug-report', 'kubectl cluster-info dump'),
+  later('validate', 'kubectl apply --dry-run=server -f FILE', ['v']),
+  later('kube-inject', 'kubectl label namespace NS istio.io/dataplane-mode=ambient; there are no sidecars'),
+  later('create-remote-secret', 'nothing; one cluster only'),
+  later('remote-clusters', 'nothing; one cluster only'),
+  later('completion', 'ambit --help'),
+  later('options', 'ambit --help lists the global flags'),
+  later('experimental', 'ambit --help lists what there is', ['x', 'exp']),
+]
+
+/** Everything `ambit` understands. */
+export const COMMAND_TREE: Command = {
+  name: 'ambit',
+  summary: 'Ambient service mesh: install it, look into it, try it on this machine',
+  subcommands: [sandbox, install, uninstall, version, ztunnelConfig, proxyStatus, ...LATER],
+}

@@ -1,0 +1,29 @@
+import type { Cluster } from './cluster/cluster.types.ts'
+import type { Flags } from './grammar/command.types.ts'
+import type { SandboxOperations } from './sandbox/sandbox-operations.types.ts'
+
+/** Everything a command may touch. Built once, in app.ts. */
+export interface Context {
+  readonly out: (line: string) => void
+  readonly err: (line: string) => void
+  /** Marks such as ✔ in colour: stdout is a terminal and NO_COLOR is not set. */
+  readonly colour: boolean
+  readonly version: string
+  /** The `deploy` folder of this checkout. */
+  readonly deployFolder: string
+  readonly now: () => number
+  readonly sleep: (ms: number) => Promise<void>
+  readonly readFile: (path: string) => Promise<string>
+  readonly listFolder: (path: string) => Promise<readonly string[]>
+  /** Asks a question on the terminal; false when stdin is not one. */
+  readonly confirm: (question: string) => Promise<boolean>
+  readonly cluster: (flags: Flags) => Promise<Cluster>
+  /** The cluster of one kubeconfig file. */
+  readonly clusterAt: (kubeconfigPath: string) => Promise<Cluster>
+  readonly sandbox: () => Promise<SandboxOperations>
+}
+
+/** Namespace of the control plane: `-i`, else istio-system. */
+export function istioNamespace(flags: Flags): string {
+  return flags.text('istioNamespace') ?? 'istio-system'
+}

@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** What the environment says. */
+export interface Environment {
+  readonly colour: boolean
+  readonly version: string
+  readonly deployFolder: string
+}
+
+/** Reads the environment once. */
+export function readEnvironment(env: NodeJS.ProcessEnv, stdout: { readonly isTTY?: boolean }): Environment {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const version =
+    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown'
+  return {
+    // https://no-color.org: any non-empty value turns colour off.
+    colour: stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '',
+    version,
+    deployFolder: fileURLToPath(new URL('../../../deploy', import.meta.url)),
+  }
+}

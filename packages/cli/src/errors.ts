@@ -1,0 +1,21 @@
+import { AmbitError } from '@ambit/core'
+
+/** The cluster or a pod did not answer as expected. */
+export class ClusterError extends AmbitError {
+  readonly code = 'CLI_CLUSTER'
+}
+
+/** What was asked for does not exist, or the command cannot tell which one is meant. */
+export class SelectionError extends AmbitError {
+  readonly code = 'CLI_SELECTION'
+}
+
+/** Something read (a manifest, a dump, an answer) does not have the shape it should have. */
+export class DecodeError extends AmbitError {
+  readonly code = 'CLI_DECODE'
+}
+
+/** What was installed did not become ready in time. */
+export class NotReadyError extends AmbitError {
+  readonly code = 'CLI_NOT_READY'
+}

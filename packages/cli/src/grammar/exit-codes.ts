@@ -1,0 +1,10 @@
+/** What `ambit` tells the shell. */
+export const EXIT = {
+  ok: 0,
+  /** The command was understood and failed. */
+  failure: 1,
+  /** The command line was not understood, or names something this version does not have. */
+  usage: 2,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]

@@ -1,0 +1,156 @@
+import { MAX_ARGUMENTS } from '../limits.ts'
+import type { CommandSpec, FlagSpec, Flags, ParseVerdict } from './command.types.ts'
+
+type FlagValues = Map<string, string[]>
+
+/**
+ * Understands a command line against the command tree. Flags may stand anywhere, as in istioctl: `--name value`,
+ * `--name=value`, `-n value`, `-nvalue`, `-n=value`, `--yes=false`; `--` ends them. Never throws.
+ */
+export function parseCommandLine<Context>(
+  root: CommandSpec<Context>,
+  globals: readonly FlagSpec[],
+  args: readonly string[],
+): ParseVerdict<Context> {
+  const path = [root.name]
+  if (args.length > MAX_ARGUMENTS) {
+    return { kind: 'usage', message: `more than ${MAX_ARGUMENTS} arguments`, path }
+  }
+  let command = root
+  let known = [...globals, ...(root.flags ?? [])]
+  const values: FlagValues = new Map()
+  const positionals: string[] = []
+  let help = false
+
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? ''
+    if (arg === '--') {
+      positionals.push(...args.slice(at + 1))
+      break
+    }
+    if (arg === '--help' || arg === '-h') {
+      help = true
+      continue
+    }
+    if (arg.startsWith('-') && arg !== '-') {
+      const taken = takeFlag(known, arg, args[at + 1])
+      if ('problem' in taken) {
+        if (help) continue
+        return { kind: 'usage', message: taken.problem, path }
+      }
+      if (taken.usedNext) at++
+      const before = taken.flag.kind === 'list' ? (values.get(taken.flag.name) ?? []) : []
+      values.set(taken.flag.name, [...before, taken.value])
+      continue
+    }
+    const child = positionals.length === 0 ? findCommand(command, arg) : undefined
+    if (child !== undefined) {
+      command = child
+      path.push(child.name)
+      known = [...known, ...(child.flags ?? [])]
+      if (child.notYet !== undefined) return { kind: 'not-yet', message: child.notYet, path }
+      continue
+    }
+    if (command.run === undefined) {
+      return {
+        kind: 'usage',
+        message: `unknown command "${arg}" for "${path.join(' ')}"${suggestion(command, arg)}`,
+        path,
+      }
+    }
+    positionals.push(arg)
+  }
+
+  if (help || command.run === undefined) return { kind: 'help', command, path }
+  const { min, max, name } = command.positional ?? { min: 0, max: 0, name: '' }
+  if (positionals.length < min) return { kind: 'usage', message: `${path.join(' ')} needs ${name}`, path }
+  if (positionals.length > max) return { kind: 'usage', message: `unexpected argument "${positionals[max]}"`, path }
+  return { kind: 'run', command, path, invocation: { flags: flagsOf(values), positionals } }
+}
+
+/** The child of `command` called `name`, by name or alias. */
+export function findCommand<Context>(command: CommandSpec<Context>, name: string): CommandSpec<Context> | undefined {
+  return command.subcommands?.find((child) => child.name === name || child.aliases?.includes(name) === true)
+}
+
+type Taken =
+  | { readonly flag: FlagSpec; readonly value: string; readonly usedNext: boolean }
+  | { readonly problem: string }
+
+function takeFlag(known: readonly FlagSpec[], arg: string, next: string | undefined): Taken {
+  const split = splitFlag(known, arg)
+  if (split === undefined) return { problem: `unknown flag "${arg.split('=', 1)[0]}"` }
+  const { flag, inline } = split
+  if (flag.kind === 'none') {
+    if (inline === undefined || inline === 'true') return { flag, value: 'true', usedNext: false }
+    if (inline === 'false') return { flag, value: 'false', usedNext: false }
+    return { problem: `--${flag.name} is either true or false, not "${inline}"` }
+  }
+  const value = inline ?? next
+  if (value === undefined) return { problem: `--${flag.name} needs a value` }
+  const problem = problemOfValue(flag, value)
+  return problem === undefined ? { flag, value, usedNext: inline === undefined } : { problem }
+}
+
+function splitFlag(
+  known: readonly FlagSpec[],
+  arg: string,
+): { readonly flag: FlagSpec; readonly inline: string | undefined } | undefined {
+  const equals = arg.indexOf('=')
+  const name = equals < 0 ? arg : arg.slice(0, equals)
+  const inline = equals < 0 ? undefined : arg.slice(equals + 1)
+  if (arg.startsWith('--')) {
+    const flag = known.find((spec) => `--${spec.name}` === name)
+    return flag === undefined ? undefined : { flag, inline }
+  }
+  const exact = known.find((spec) => spec.short !== undefined && `-${spec.short}` === name)
+  if (exact !== undefined) return { flag: exact, inline }
+  // -nfoo: the value follows the letter directly.
+  const glued = known.find(
+    (spec) => spec.short !== undefined && spec.kind !== 'none' && arg.startsWith(`-${spec.short}`),
+  )
+  return glued === undefined ? undefined : { flag: glued, inline: arg.slice(2) }
+}
+
+function problemOfValue(flag: FlagSpec, value: string): string | undefined {
+  if (flag.kind === 'count' && !/^\d{1,9}$/.test(value)) return `--${flag.name} needs a number, not "${value}"`
+  if (flag.choices !== undefined && !flag.choices.includes(value)) {
+    return `--${flag.name} is one of ${flag.choices.join(', ')}, not "${value}"`
+  }
+  return undefined
+}
+
+function flagsOf(values: FlagValues): Flags {
+  const last = (name: string): string | undefined => values.get(name)?.at(-1)
+  return {
+    has: (name) => last(name) !== undefined && last(name) !== 'false',
+    text: last,
+    list: (name) => values.get(name) ?? [],
+    count: (name) => {
+      const text = last(name)
+      return text === undefined ? undefined : Number(text)
+    },
+  }
+}
+
+function suggestion<Context>(command: CommandSpec<Context>, wrong: string): string {
+  const names = command.subcommands?.map((child) => child.name) ?? []
+  const near = names.find((name) => wrong.length > 1 && (name.startsWith(wrong) || editDistance(name, wrong) <= 2))
+  return near === undefined ? '' : `; did you mean "${near}"?`
+}
+
+/** Levenshtein distance of two words, each cut at 32 characters. */
+function editDistance(a: string, b: string): number {
+  const left = a.slice(0, 32)
+  const right = b.slice(0, 32)
+  let row = Array.from({ length: right.length + 1 }, (_, index) => index)
+  for (let i = 0; i < left.length; i++) {
+    const next = [i + 1]
+    for (let j = 0; j < right.length; j++) {
+      const replaced = (row[j] ?? 0) + (left[i] === right[j] ? 0 : 1)
+      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row.at(-1) ?? 0
+}

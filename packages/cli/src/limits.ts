@@ -1,0 +1,12 @@
+/** Longest an answer of an admin or debug endpoint may be: 256 MiB, several times the dump of a 50,000-pod mesh. */
+export const MAX_POD_RESPONSE_BYTES: number = 256 * 1024 * 1024
+/** How long one question to a pod may take, connecting included (istioctl: --kubeclient-timeout 15 s). */
+export const POD_REQUEST_TIMEOUT_MS = 15_000
+/** How long `install` waits for readiness unless told otherwise (istioctl: --readiness-timeout 300 s). */
+export const READINESS_TIMEOUT_S = 300
+/** Pause between two looks at what is not ready yet. */
+export const READINESS_POLL_MS = 250
+/** Longest command line accepted, in arguments; longer ones are refused with a usage error. */
+export const MAX_ARGUMENTS = 1_000
+/** Pods whose answers are collected at the same time. */
+export const PARALLEL_POD_REQUESTS = 8

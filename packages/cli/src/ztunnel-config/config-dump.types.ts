@@ -1,0 +1,69 @@
+/** What the tables need of a ztunnel's `/config_dump`; absent members are empty. */
+export interface ConfigDump {
+  readonly workloads: readonly DumpedWorkload[]
+  readonly services: readonly DumpedService[]
+  readonly policies: readonly DumpedPolicy[]
+  readonly certificates: readonly DumpedIdentity[]
+  readonly pods: readonly DumpedPod[]
+}
+
+export interface DumpedWorkload {
+  readonly uid: string
+  readonly name: string
+  readonly namespace: string
+  readonly addresses: readonly string[]
+  readonly node: string
+  /** `NS/hostname` or `network/ip`, empty when none. */
+  readonly waypoint: string
+  readonly protocol: string
+  readonly status: string
+  readonly serviceAccount: string
+}
+
+export interface DumpedService {
+  readonly name: string
+  readonly namespace: string
+  readonly hostname: string
+  readonly vips: readonly string[]
+  readonly waypoint: string
+  readonly endpointUids: readonly string[]
+}
+
+export interface DumpedPolicy {
+  readonly name: string
+  readonly namespace: string
+  readonly action: string
+  readonly scope: string
+}
+
+export interface DumpedIdentity {
+  readonly identity: string
+  readonly state: string
+  readonly chain: readonly DumpedCertificate[]
+  readonly roots: readonly DumpedCertificate[]
+}
+
+export interface DumpedCertificate {
+  readonly serialNumber: string
+  readonly notBefore: string
+  readonly notAfter: string
+}
+
+export interface DumpedPod {
+  readonly uid: string
+  readonly name: string
+  readonly namespace: string
+  readonly inbound: readonly DumpedConnection[]
+  readonly outbound: readonly DumpedConnection[]
+}
+
+export interface DumpedConnection {
+  readonly src: string
+  readonly originalDst: string
+  readonly actualDst: string
+  readonly protocol: string
+  readonly sourceIdentity: string
+  readonly destinationIdentity: string
+  readonly tlsVersion: string
+  readonly keyExchange: string
+}
