@@ -33,7 +33,9 @@ export class KubeCluster implements Cluster {
     }
     // What the client falls back to when it found neither a kubeconfig nor a service account.
     if (config.getCurrentCluster()?.server === 'http://localhost:8080') {
-      throw new ClusterError('no kubeconfig found: set KUBECONFIG, say --kubeconfig FILE, or start one: ambit sandbox up')
+      throw new ClusterError(
+        'no kubeconfig found: set KUBECONFIG, say --kubeconfig FILE, or start one: ambit sandbox up',
+      )
     }
     if (options.context !== undefined) {
       const known = config.getContexts().map((context) => context.name)

@@ -19,14 +19,7 @@ export async function dialPod(
   const toPod = new PassThrough()
   const errors = new PassThrough()
   const forward = new PortForward(config)
-  const socket: unknown = await forward.portForward(
-    target.namespace,
-    target.pod,
-    [target.port],
-    fromPod,
-    errors,
-    toPod,
-  )
+  const socket: unknown = await forward.portForward(target.namespace, target.pod, [target.port], fromPod, errors, toPod)
   if (!isSocket(socket)) throw new ClusterError(`${what}: the Kubernetes client gave no connection`)
   const connection = new PodConnection(fromPod, toPod, () => socket.close())
   errors.on('data', (text: Buffer) => {

@@ -89,7 +89,6 @@ function pod(uid: string, item: JsonObject): DumpedPod {
 
 function connection(item: JsonObject): DumpedConnection {
   // Members below `protocol` are ours; upstream's dump lacks them.
-  const tls = asObject(item['tls'])
   return {
     src: asText(item['src']),
     originalDst: asText(item['originalDst']),
@@ -97,7 +96,7 @@ function connection(item: JsonObject): DumpedConnection {
     protocol: asText(item['protocol']),
     sourceIdentity: asText(item['srcIdentity']),
     destinationIdentity: asText(item['dstIdentity']),
-    tlsVersion: asText(tls['version']),
-    keyExchange: asText(tls['keyExchange']),
+    tlsVersion: asText(item['tlsVersion']),
+    keyExchange: asText(item['keyExchange']),
   }
 }
