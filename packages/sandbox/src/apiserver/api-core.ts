@@ -1,0 +1,74 @@
+import type { Clock, Logger } from '@ambit/core'
+import { builtinRules } from './admission/kind-rules.ts'
+import { type ServiceRanges, StoreServiceAllocator } from './admission/service-allocator.ts'
+import { bootstrapObjects } from './bootstrap-objects.ts'
+import type { KubeObject, ObjectClient } from './contract.types.ts'
+import { GarbageCollector } from './controllers/garbage-collector.ts'
+import { NamespaceController } from './controllers/namespace-controller.ts'
+import { CustomResources } from './crd/custom-resources.ts'
+import { MAX_HISTORY_EVENTS, MAX_OBJECTS } from './limits.ts'
+import { ApiService } from './resources/api-service.ts'
+import { builtinResources } from './resources/builtin-resources.ts'
+import { LocalObjectClient } from './resources/object-client.ts'
+import { internalContext } from './resources/request-context.ts'
+import { ResourceRegistry } from './resources/resource-registry.ts'
+import { BuiltinTypes } from './schema/builtin-types.ts'
+import { ObjectStore } from './store/object-store.ts'
+
+export interface ApiCoreOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Certificates that pods check the API server by. */
+  readonly caPem: string
+  readonly serviceRanges?: ServiceRanges | undefined
+}
+
+/** The API without a wire: store, kinds, rules, and the controllers that belong to them. */
+export class ApiCore implements Disposable {
+  readonly store: ObjectStore
+  readonly registry: ResourceRegistry
+  readonly types: BuiltinTypes
+  readonly service: ApiService
+  readonly #parts: readonly Disposable[]
+
+  constructor(options: ApiCoreOptions) {
+    const { clock, logger } = options
+    const store = new ObjectStore({ maxObjects: MAX_OBJECTS, maxHistoryEvents: MAX_HISTORY_EVENTS })
+    this.store = store
+    this.types = new BuiltinTypes()
+    this.registry = new ResourceRegistry(builtinResources(this.types))
+    const customs = new CustomResources(this.registry, this.types, logger, clock)
+    const ranges = options.serviceRanges ?? { ipv4: '10.96.0.0/16' }
+    this.service = new ApiService({
+      store,
+      clock,
+      logger,
+      rules: (definition) =>
+        definition.group === 'apiextensions.k8s.io' ? customs.rules : builtinRules(definition),
+      environment: { store, now: () => clock.now(), services: new StoreServiceAllocator(store, ranges) },
+      afterWrite: () => {},
+    })
+    customs.attach(this.service)
+    const namespaces = new NamespaceController(this.service, this.registry, logger, options.caPem)
+    const collector = new GarbageCollector(this.service, this.registry, logger)
+    this.#parts = [customs, namespaces, collector]
+    for (const object of bootstrapObjects(ranges)) this.#createUnlessThere(object)
+  }
+
+  /** A client whose changes managedFields show under that name. */
+  client(manager: string): ObjectClient {
+    return new LocalObjectClient(this.service, this.registry, manager)
+  }
+
+  [Symbol.dispose](): void {
+    for (const part of this.#parts) part[Symbol.dispose]()
+  }
+
+  #createUnlessThere(object: KubeObject): void {
+    const [group = '', version = ''] = object.apiVersion.includes('/') ? object.apiVersion.split('/') : ['', object.apiVersion]
+    const definition = this.registry.findKind(group, object.kind)
+    if (definition === undefined) throw new Error(`bootstrap object of the unserved kind ${object.kind}`)
+    const target = { definition, version, namespace: object.metadata.namespace, name: '' }
+    this.service.create(target, object, internalContext('kube-apiserver'))
+  }
+}

@@ -1,0 +1,362 @@
+import type { Clock, Logger } from '@ambit/core'
+import { applyConfiguration, managedAfterUpdate, type Manager } from '../apply/managed-fields.ts'
+import type { DeleteOptions, KubeObject, ManagedFieldsEntry } from '../contract.types.ts'
+import { cloneJson, isObject, jsonEqual } from '../json.ts'
+import { MAX_CAUSES } from '../limits.ts'
+import { checkFields } from '../schema/check-fields.ts'
+import {
+  alreadyExists,
+  badRequest,
+  conflict,
+  forbidden,
+  invalid,
+  notFound,
+  STALE_OBJECT,
+  type StatusCause,
+  StatusError,
+} from '../status-error.ts'
+import type { ObjectStore } from '../store/object-store.ts'
+import { validateMetadata } from '../validation/metadata.ts'
+import { planDeletion } from './deletion.ts'
+import type { KindRules, RuleEnvironment } from './kind-rules.types.ts'
+import { asKubeObject, metadataForCreate, metadataForUpdate, timestamp } from './object-meta.ts'
+import type { RequestContext } from './request-context.ts'
+import { apiVersionOf, type ResourceDefinition, storageKey } from './resource-definition.ts'
+
+/** A resource in the version that a request uses. */
+export interface Target {
+  readonly definition: ResourceDefinition
+  readonly version: string
+  readonly namespace: string | undefined
+  readonly name: string
+  readonly subresource?: 'status' | 'finalize' | undefined
+}
+
+export interface ApiServiceComponents {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly rules: (definition: ResourceDefinition) => KindRules
+  readonly environment: RuleEnvironment
+  /** Called after a write that stayed, e.g. to serve a new CRD at once. */
+  readonly afterWrite: (definition: ResourceDefinition, object: KubeObject) => void
+}
+
+/**
+ * Writing and reading of objects with all rules that don't depend on how the request came:
+ * one synchronous call a request, so that concurrent requests can't interleave.
+ */
+export class ApiService {
+  readonly #components: ApiServiceComponents
+
+  constructor(components: ApiServiceComponents) {
+    this.#components = components
+  }
+
+  get store(): ObjectStore {
+    return this.#components.store
+  }
+
+  get(target: Target): KubeObject {
+    return inVersion(this.#stored(target), target)
+  }
+
+  create(target: Target, body: unknown, context: RequestContext): KubeObject {
+    const { definition, namespace } = target
+    const object = this.#decode(target, body, context)
+    const meta = object.metadata
+    if (definition.namespaced) this.#checkNamespace(definition, namespace, meta.name ?? '')
+    if (meta.namespace !== undefined && meta.namespace !== '' && meta.namespace !== (namespace ?? ''))
+      throw badRequest(
+        `the namespace of the provided object does not match the namespace sent on the request (${meta.namespace} != ${namespace})`,
+      )
+    if (target.name !== '' && meta.name !== undefined && meta.name !== target.name)
+      throw badRequest(`the name of the object (${meta.name}) does not match the name on the URL (${target.name})`)
+    if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created')
+    const sent = meta.managedFields
+    object.metadata = metadataForCreate(meta, definition.namespaced ? namespace : undefined, this.#now())
+    if (!object.metadata.name)
+      throw invalid(definition.group, definition.kind, '', [
+        { reason: 'FieldValueRequired', message: 'Required value: name or generateName is required', field: 'metadata.name' },
+      ])
+    if (definition.status.has(target.version)) delete object['status']
+    if (this.store.get(storageKey(definition), object.metadata.namespace, object.metadata.name) !== undefined)
+      throw alreadyExists(definition.group, definition.resource, object.metadata.name)
+    const rules = this.#components.rules(definition)
+    this.#fill(target, rules, object, undefined)
+    rules.admitCreate?.(object, this.#components.environment, context)
+    this.#validate(target, rules, object, undefined)
+    if (object.metadata.managedFields === undefined)
+      this.#own(target, undefined, object, context, sent)
+    if (context.dryRun) return object
+    const stored = this.store.put(storageKey(definition), object)
+    this.#components.afterWrite(definition, stored)
+    return inVersion(stored, target)
+  }
+
+  /** Replaces an object; creates nothing. */
+  update(target: Target, body: unknown, context: RequestContext): KubeObject {
+    const object = this.#decode(target, body, context)
+    if (object.metadata.name !== undefined && object.metadata.name !== target.name)
+      throw badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${target.name})`)
+    return this.#write(target, this.#stored(target), object, context)
+  }
+
+  /** Changes an object by a function of its present state, as every kind of PATCH is. */
+  patch(target: Target, change: (current: KubeObject) => unknown, context: RequestContext): KubeObject {
+    const current = this.#stored(target)
+    const changed = change(inVersion(current, target))
+    const object = this.#decode(target, changed, context)
+    const { name } = object.metadata
+    if (name !== target.name) throw badRequest('the name of the object may not be changed by a patch')
+    return this.#write(target, current, object, context)
+  }
+
+  /** Server-side apply: creates or changes. */
+  apply(target: Target, config: unknown, context: RequestContext & { readonly force: boolean }): KubeObject {
+    const { definition, version, subresource } = target
+    const applied = this.#decode(target, config, context)
+    if (applied.metadata.managedFields !== undefined && applied.metadata.managedFields.length > 0)
+      throw badRequest('metadata.managedFields must be nil')
+    delete applied.metadata.managedFields
+    applied.metadata.name ??= target.name
+    if (applied.metadata.name !== target.name)
+      throw badRequest(`the name of the object (${applied.metadata.name}) does not match the name on the URL (${target.name})`)
+    const current = this.store.get(storageKey(definition), target.namespace, target.name)
+    const live = current === undefined ? undefined : inVersion(current, target)
+    const manager: Manager = { ...this.#manager(target, context), operation: 'Apply' }
+    const merged = applyConfiguration({
+      type: definition.type(version),
+      live,
+      config: applied,
+      manager,
+      statusIsApart: definition.status.has(version),
+      force: context.force,
+      time: timestamp(this.#now()),
+    })
+    if (current !== undefined) return this.#write(target, current, merged, context, merged.metadata.managedFields)
+    if (subresource !== undefined) throw notFound(definition.group, definition.resource, target.name)
+    // An apply that creates owns exactly what it names, not the defaults.
+    const entries = merged.metadata.managedFields
+    const created = this.create(target, { ...merged, metadata: { ...merged.metadata, managedFields: undefined } }, {
+      ...context,
+      dryRun: true,
+    })
+    const object = cloneJson(created)
+    object.metadata.managedFields = entries
+    if (context.dryRun) return object
+    const stored = this.store.put(storageKey(definition), object)
+    this.#components.afterWrite(definition, stored)
+    return inVersion(stored, target)
+  }
+
+  /** Deletes or begins to delete; returns the object as it is then. */
+  delete(target: Target, options: DeleteOptions, context: RequestContext): { object: KubeObject; gone: boolean } {
+    const { definition } = target
+    const current = this.#stored(target)
+    const { uid, resourceVersion } = options.preconditions ?? {}
+    const { metadata } = current
+    if (uid !== undefined && uid !== metadata.uid) {
+      const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`
+      throw conflict(definition.group, definition.resource, target.name, why)
+    }
+    if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) {
+      const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${metadata.resourceVersion}`
+      throw conflict(definition.group, definition.resource, target.name, why)
+    }
+    const plan = planDeletion(definition, current, options, this.#now())
+    if (plan.kind === 'refuse') throw forbidden(definition.group, definition.resource, target.name, plan.why)
+    if (context.dryRun) return { object: inVersion(current, target), gone: plan.kind === 'remove' }
+    if (plan.kind === 'remove') {
+      const last = this.store.remove(storageKey(definition), current)
+      return { object: inVersion(last, target), gone: true }
+    }
+    if (plan.object === current) return { object: inVersion(current, target), gone: false }
+    const stored = this.store.put(storageKey(definition), plan.object)
+    return { object: inVersion(stored, target), gone: false }
+  }
+
+  #write(
+    target: Target,
+    current: KubeObject,
+    next: KubeObject,
+    context: RequestContext,
+    managed?: ManagedFieldsEntry[] | undefined,
+  ): KubeObject {
+    const { definition, subresource, version } = target
+    const { group, resource } = definition
+    const { resourceVersion, uid } = next.metadata
+    if (resourceVersion && resourceVersion !== current.metadata.resourceVersion)
+      throw conflict(group, resource, target.name, STALE_OBJECT)
+    if (uid && uid !== current.metadata.uid)
+      throw conflict(group, resource, target.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`)
+    const object = this.#combine(target, current, next)
+    const rules = this.#components.rules(definition)
+    this.#fill(target, rules, object, current)
+    if (subresource === undefined) rules.admitUpdate?.(object, current, this.#components.environment)
+    const specChanged = !jsonEqual(content(object), content(current))
+    if (specChanged && definition.namespaced !== undefined && subresource === undefined && hasGeneration(definition))
+      object.metadata.generation = (current.metadata.generation ?? 0) + 1
+    this.#validate(target, rules, object, current)
+    if (managed === undefined) {
+      const sent = next.metadata.managedFields
+      const own = jsonEqual(sent, current.metadata.managedFields) ? undefined : sent
+      this.#own(target, inVersion(current, target), object, context, own)
+    } else object.metadata.managedFields = managed
+    if (jsonEqual(withoutTimes(object), withoutTimes(inVersion(current, { version, definition })))) return inVersion(current, target)
+    if (context.dryRun) return object
+    const key = storageKey(definition)
+    const finished =
+      object.metadata.deletionTimestamp !== undefined &&
+      (object.metadata.finalizers ?? []).length === 0 &&
+      !(definition.kind === 'Namespace' && namespaceFinalizers(object).length > 0) &&
+      !(definition.kind === 'Pod' && (object.metadata.deletionGracePeriodSeconds ?? 0) > 0)
+    if (finished) return inVersion(this.store.remove(key, object), target)
+    const stored = this.store.put(key, object)
+    this.#components.afterWrite(definition, stored)
+    return inVersion(stored, target)
+  }
+
+  /** Old and new state put together by what the request may change. */
+  #combine(target: Target, current: KubeObject, next: KubeObject): KubeObject {
+    const { definition, version, subresource } = target
+    const { apiVersion } = next
+    const old = cloneJson(current)
+    if (subresource === 'status') {
+      const meta = definition.kind === 'Node' || definition.kind === 'Pod' ? metadataForUpdate(old.metadata, next.metadata) : old.metadata
+      return { ...old, apiVersion, metadata: meta, status: next['status'] }
+    }
+    if (subresource === 'finalize') {
+      const spec = { ...(isObject(old['spec']) ? old['spec'] : {}), finalizers: isObject(next['spec']) ? next['spec']['finalizers'] : [] }
+      return { ...old, apiVersion, spec }
+    }
+    const object: KubeObject = cloneJson({ ...next, metadata: metadataForUpdate(old.metadata, next.metadata) })
+    // New finalizers can't hold back what is already being deleted.
+    if (old.metadata.deletionTimestamp !== undefined)
+      object.metadata.finalizers = object.metadata.finalizers?.filter((name) => old.metadata.finalizers?.includes(name))
+    if (definition.status.has(version)) {
+      if (old['status'] === undefined) delete object['status']
+      else object['status'] = old['status']
+    }
+    return object
+  }
+
+  #decode(target: Target, body: unknown, context: RequestContext): KubeObject {
+    const { definition, version } = target
+    const object = asKubeObject(body, apiVersionOf(definition.group, version), definition.kind)
+    const custom = definition.custom?.(version)
+    if (custom !== undefined) {
+      const pruned = cloneJson(object)
+      const unknown = custom.prune(pruned)
+      reportUnknown(definition, version, unknown, context)
+      return pruned
+    }
+    const check = checkFields(definition.type(version), object)
+    if (check.mismatches.length > 0)
+      throw badRequest(
+        `${definition.kind} in version "${version}" cannot be handled as a ${definition.kind}: json: ${check.mismatches.slice(0, 10).join('; ')}`,
+      )
+    reportUnknown(definition, version, check.unknown, context)
+    return check.value as KubeObject
+  }
+
+  #fill(target: Target, rules: KindRules, object: KubeObject, old: KubeObject | undefined): void {
+    target.definition.custom?.(target.version)?.applyDefaults(object)
+    rules.defaults?.(object, old)
+  }
+
+  #validate(target: Target, rules: KindRules, object: KubeObject, old: KubeObject | undefined): void {
+    const { definition, version } = target
+    const causes: StatusCause[] = [...validateMetadata(definition, object, old)]
+    causes.push(...(definition.custom?.(version)?.validate(object, old) ?? []))
+    causes.push(...(rules.validate?.(object, old) ?? []))
+    if (causes.length > 0)
+      throw invalid(definition.group, definition.kind, object.metadata.name ?? '', causes.slice(0, MAX_CAUSES))
+  }
+
+  #own(
+    target: Target,
+    before: KubeObject | undefined,
+    after: KubeObject,
+    context: RequestContext,
+    sent: readonly ManagedFieldsEntry[] | undefined,
+  ): void {
+    const { definition, version } = target
+    after.metadata.managedFields = managedAfterUpdate({
+      type: definition.type(version),
+      before,
+      after,
+      manager: this.#manager(target, context),
+      statusIsApart: definition.status.has(version),
+      time: timestamp(this.#now()),
+      sent,
+    })
+  }
+
+  #manager(target: Target, context: RequestContext): Manager {
+    const apiVersion = apiVersionOf(target.definition.group, target.version)
+    return { manager: context.manager, operation: 'Update', apiVersion, subresource: target.subresource }
+  }
+
+  #stored(target: Target): KubeObject {
+    const { definition, namespace, name } = target
+    const object = this.store.get(storageKey(definition), namespace, name)
+    if (object === undefined) throw notFound(definition.group, definition.resource, name)
+    return object
+  }
+
+  #checkNamespace(definition: ResourceDefinition, namespace: string | undefined, name: string): void {
+    if (!namespace) throw badRequest(`an empty namespace may not be set during creation of ${definition.resource}`)
+    const found = this.store.get('/namespaces', undefined, namespace)
+    if (found === undefined) throw notFound('', 'namespaces', namespace)
+    if (found.metadata.deletionTimestamp !== undefined)
+      throw new StatusError(
+        403,
+        'Forbidden',
+        `${definition.resource} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+        { name, kind: definition.resource, causes: [{ reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' }] },
+      )
+  }
+
+  #now(): number {
+    return this.#components.clock.now()
+  }
+}
+
+/** The object as a version of its kind shows it; conversion is None: only apiVersion differs. */
+export function inVersion(object: KubeObject, target: Pick<Target, 'definition' | 'version'>): KubeObject {
+  const apiVersion = apiVersionOf(target.definition.group, target.version)
+  return object.apiVersion === apiVersion ? object : { ...object, apiVersion }
+}
+
+function namespaceFinalizers(object: KubeObject): readonly unknown[] {
+  const spec = object['spec']
+  return isObject(spec) && Array.isArray(spec['finalizers']) ? spec['finalizers'] : []
+}
+
+/** Everything but metadata, status and type: what `generation` counts changes of. */
+function content(object: KubeObject): Record<string, unknown> {
+  const { metadata: _metadata, apiVersion: _apiVersion, status: _status, ...rest } = object
+  return rest
+}
+
+const WITHOUT_GENERATION = new Set(['ConfigMap', 'Secret', 'Event', 'Lease', 'ServiceAccount', 'Namespace', 'Node', 'Service'])
+
+function hasGeneration(definition: ResourceDefinition): boolean {
+  return !WITHOUT_GENERATION.has(definition.kind)
+}
+
+function withoutTimes(object: KubeObject): unknown {
+  const managedFields = object.metadata.managedFields?.map(({ time: _time, ...entry }) => entry)
+  return { ...object, metadata: { ...object.metadata, resourceVersion: undefined, managedFields } }
+}
+
+function reportUnknown(definition: ResourceDefinition, version: string, unknown: readonly string[], context: RequestContext): void {
+  if (unknown.length === 0 || context.fieldValidation === 'Ignore') return
+  const texts = unknown.slice(0, MAX_CAUSES).map((path) => `unknown field "${path}"`)
+  if (context.fieldValidation === 'Warn') context.warnings.push(...texts)
+  else
+    throw badRequest(
+      `${definition.kind} in version "${version}" cannot be handled as a ${definition.kind}: strict decoding error: ${texts.join(', ')}`,
+    )
+}
