@@ -1,1 +1,5 @@
-export {}
+export { App, type AppComponents } from './app.ts'
+export { DEFAULT_SELECTORS, type Enrollment, type EnrollmentRules, enrollment } from './enrollment.ts'
+export { type Config, ConfigError, readConfig } from './env.ts'
+export { decodeNamespace, decodePod, type NamespaceFacts, type PodFacts } from './pod-facts.ts'
+export { type RedirectOptions, type RedirectPlan, redirectPlan, removalPlan } from './redirect.ts'

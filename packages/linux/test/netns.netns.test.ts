@@ -229,7 +229,7 @@ test.serial('tools run inside the namespace, and a refusal carries what they sai
   t.regex(error?.stderr ?? '', /syntax error/)
   const child = spawnIn(netns, 'readlink', ['/proc/self/ns/net'])
   t.is(
-    (await text(child.stdout ?? [])).trim(),
+    (await text(child.stdout as NodeJS.ReadableStream)).trim(),
     netns.run(() => readlinkSync('/proc/thread-self/ns/net')),
   )
 })

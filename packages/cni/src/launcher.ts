@@ -1,0 +1,10 @@
+/** One word for a POSIX shell. */
+function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`
+}
+
+/** The executable the container runtime finds under the plugin's name. `command` replaces the whole default. */
+export function launcherScript(o: { node: string; plugin: string; command?: string | undefined }): string {
+  const command = o.command ?? [o.node, '--disable-warning=ExperimentalWarning', o.plugin].map(quote).join(' ')
+  return `#!/bin/sh\n# Written by the node agent, which also keeps it up to date.\nexec ${command} "$@"\n`
+}

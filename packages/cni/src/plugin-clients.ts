@@ -1,0 +1,55 @@
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest, type RequestOptions } from 'node:https'
+import { type CniAddEvent, encodeCniAddEvent } from './cni-add-event.ts'
+import { PLUGIN_API_TIMEOUT_MS, PLUGIN_MAX_ANSWER_BYTES, PLUGIN_REQUEST_TIMEOUT_MS } from './limits.ts'
+import type { PluginAccess } from './plugin-kubeconfig.ts'
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+/** Reads one object of the API server, without any client library: the plugin runs anew for every pod. */
+export async function readObject(access: PluginAccess, path: string): Promise<unknown> {
+  const url = new URL(path, access.server)
+  const headers = { authorization: `Bearer ${access.token}`, accept: 'application/json' }
+  const ca = access.caPem === undefined ? {} : { ca: access.caPem }
+  const options: RequestOptions = { method: 'GET', headers, ...ca, agent: false, timeout: PLUGIN_API_TIMEOUT_MS }
+  const { status, text } = await exchange(
+    url.protocol === 'http:' ? httpRequest(url, options) : httpsRequest(url, options),
+  )
+  if (status === 404) return undefined
+  if (status !== 200) throw new Error(`GET ${url.href} answered ${status}: ${text.slice(0, 500)}`)
+  return JSON.parse(text)
+}
+
+/** Tells the agent of a new pod and waits until it is enrolled. */
+export async function reportPod(socketPath: string, event: CniAddEvent): Promise<void> {
+  const body = encodeCniAddEvent(event)
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+  const options = { socketPath, path: '/cmdadd', method: 'POST', headers, timeout: PLUGIN_REQUEST_TIMEOUT_MS }
+  const { status, text } = await exchange(httpRequest(options), body)
+  if (status !== 200) throw new Error(`the agent answered ${status}: ${text.trim()}`)
+}
+
+function exchange(request: ReturnType<typeof httpRequest>, body?: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    request.on('error', reject)
+    request.on('timeout', () => request.destroy(new Error('no answer in time')))
+    request.on('response', (response) => {
+      const chunks: Buffer[] = []
+      let length = 0
+      response.on('data', (chunk: Buffer) => {
+        length += chunk.length
+        if (length > PLUGIN_MAX_ANSWER_BYTES)
+          request.destroy(new Error(`an answer of more than ${PLUGIN_MAX_ANSWER_BYTES} bytes`))
+        else chunks.push(chunk)
+      })
+      response.on('error', reject)
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
+      )
+    })
+    request.end(body)
+  })
+}

@@ -1,0 +1,85 @@
+import { chmod, rm } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Closable, Counter, Logger } from '@ambit/core'
+import { messageOf } from '@ambit/core'
+import { type CniAddEvent, decodeCniAddEvent } from './cni-add-event.ts'
+import { PLUGIN_MAX_BODY_BYTES, PLUGIN_MAX_CONNECTIONS, PLUGIN_REQUEST_TIMEOUT_MS } from './limits.ts'
+
+export interface PluginServerComponents {
+  readonly logger: Logger
+  readonly requests: Counter
+  /** Resolves once the pod may start; the message of a rejection reaches the pod's events. */
+  readonly onAdd: (event: CniAddEvent) => Promise<void>
+}
+
+/** Where the CNI plugin reports new pods: `POST /cmdadd` on a unix socket only root may use. */
+export class PluginServer implements Closable {
+  readonly #components: PluginServerComponents
+  readonly #server: Server
+
+  private constructor(components: PluginServerComponents) {
+    this.#components = components
+    this.#server = createServer(
+      { requestTimeout: PLUGIN_REQUEST_TIMEOUT_MS, headersTimeout: PLUGIN_REQUEST_TIMEOUT_MS },
+      (request, response) => void this.#serve(request, response),
+    )
+    this.#server.maxConnections = PLUGIN_MAX_CONNECTIONS
+  }
+
+  static async listen(components: PluginServerComponents, path: string): Promise<PluginServer> {
+    const self = new PluginServer(components)
+    await rm(path, { force: true })
+    await new Promise<void>((resolve, reject) => {
+      self.#server.once('error', reject)
+      self.#server.listen(path, resolve)
+    })
+    self.#server.on('error', (error) => components.logger.warn('plugin server failed', { error: error.message }))
+    await chmod(path, 0o600)
+    return self
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    this.#server.closeIdleConnections()
+    await closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => undefined)
+    const { status, text } = await this.#answer(request)
+    this.#components.requests.add({ response_code: String(status) })
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
+    response.end(text)
+  }
+
+  async #answer(request: IncomingMessage): Promise<{ status: number; text: string }> {
+    if (request.url !== '/cmdadd') return { status: 404, text: 'not found\n' }
+    if (request.method !== 'POST') return { status: 405, text: 'method not allowed\n' }
+    try {
+      const body = await readBody(request)
+      if (body === undefined) return { status: 413, text: 'body too large\n' }
+      const event = decodeCniAddEvent(body)
+      if ('problem' in event) return { status: 400, text: `${event.problem}\n` }
+      await this.#components.onAdd(event)
+      return { status: 200, text: '' }
+    } catch (error) {
+      this.#components.logger.error('new pod could not be enrolled, its sandbox fails', { error: messageOf(error) })
+      return { status: 500, text: `${messageOf(error)}\n` }
+    }
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > PLUGIN_MAX_BODY_BYTES) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

@@ -1,0 +1,39 @@
+import { interfaceAddresses, type Netns, runIp, runNft, ToolError } from '@ambit/linux'
+import { type RedirectOptions, redirectPlan, removalPlan } from './redirect.ts'
+
+/** Writes the rules into a pod's namespace, replacing older ones in one step. */
+export async function applyRedirection(netns: Netns, options: RedirectOptions): Promise<void> {
+  const plan = redirectPlan(options)
+  // Routes first: once the rules match, replies to preserved clients need them.
+  await Promise.all([addRouting(netns, 4, plan.ipv4), addRouting(netns, 6, plan.ipv6)])
+  await runNft(netns, plan.nft)
+}
+
+/** Leaves no rule and no route behind; fine to call when there are none. */
+export async function removeRedirection(netns: Netns): Promise<void> {
+  const plan = removalPlan()
+  await runNft(netns, plan.nft)
+  await Promise.all([deleteRouting(netns, 4, plan.ipv4), deleteRouting(netns, 6, plan.ipv6)])
+}
+
+/** Whether the namespace has IPv6 at all, by its loopback. */
+export function hasIpv6(netns: Netns): boolean {
+  return interfaceAddresses(netns).some(({ ip }) => ip === '::1')
+}
+
+async function addRouting(netns: Netns, family: 4 | 6, batch: readonly string[]): Promise<void> {
+  try {
+    await runIp(netns, batch, { family })
+  } catch (error) {
+    if (!(error instanceof ToolError) || !error.stderr.includes('File exists')) throw error
+  }
+}
+
+async function deleteRouting(netns: Netns, family: 4 | 6, batch: readonly string[]): Promise<void> {
+  try {
+    await runIp(netns, batch, { family, force: true })
+  } catch (error) {
+    const absent = /No such (file|process)|FIB table does not exist|not supported/
+    if (!(error instanceof ToolError) || error.exitCode === undefined || !absent.test(error.stderr)) throw error
+  }
+}
