@@ -1,1 +1,10 @@
-export {}
+export * from './authority.ts'
+export type { Engine, HeaderMap, TunnelStream } from './engine.types.ts'
+export * from './errors.ts'
+export * from './headers.ts'
+export { nodeHttp2Engine } from './node-http2-engine.ts'
+export * from './pool.ts'
+export { cut } from './reset.ts'
+export * from './server.ts'
+export * from './splice.ts'
+export type * from './tls.types.ts'

@@ -1,0 +1,67 @@
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+
+/** Header names in lower case, pseudo-headers left out. */
+export type HeaderMap = Readonly<Record<string, string | string[] | undefined>>
+
+/**
+ * HTTP/2 over a secured socket. Everything above (pool, server, splice) sees only this, so that engines can be exchanged.
+ * Payload streams: `end()` is END_STREAM, {@link TunnelStream.reset} is RST_STREAM CANCEL.
+ */
+export interface Engine {
+  readonly name: string
+  connect(tls: TLSSocket): ClientSession
+  serve(tls: TLSSocket, onStream: (stream: ServerStream) => void): ServerSession
+}
+
+export interface TunnelStream extends Duplex {
+  /** The code of a RST_STREAM seen or sent, RFC 9113 §7; undefined while there is none. */
+  readonly rstCode?: number | undefined
+}
+
+export interface EngineSession {
+  /** Streams that are open. */
+  readonly streamCount: number
+  /** Settles, never rejects, when the connection is gone; with the error if there was one. */
+  readonly closed: Promise<Error | undefined>
+  /** Resolves with the answer to a PING; rejects when the session ends before. */
+  ping(): Promise<void>
+  /** At once; streams are reset. */
+  destroy(): void
+}
+
+export interface ClientSession extends EngineSession {
+  /** Whether another stream may be opened: no GOAWAY, not closed. */
+  readonly usable: boolean
+  /** SETTINGS_MAX_CONCURRENT_STREAMS of the peer; undefined until its SETTINGS arrived. */
+  readonly peerMaxStreams: number | undefined
+  /** Resolves when the peer's SETTINGS arrived or the session ended. */
+  readonly settled: Promise<void>
+  /** No new streams; the connection ends with its last one. */
+  close(): void
+  request(authority: string, headers: Readonly<Record<string, string>>): ClientStream
+}
+
+export interface ClientStream {
+  readonly stream: TunnelStream
+  /** Rejects with HboneResetError or HboneConnectError when the stream ends unanswered. */
+  readonly response: Promise<{ readonly status: number; readonly headers: HeaderMap }>
+}
+
+export interface ServerSession extends EngineSession {
+  /** GOAWAY with the highest stream id: "open nothing new", while what is on its way is still served. */
+  announceDrain(): void
+  /** GOAWAY with the id of the last stream served; the connection ends with its last stream. */
+  finishDrain(): void
+}
+
+export interface ServerStream {
+  readonly method: string
+  readonly authority: string | undefined
+  /** Neither `:scheme` nor `:path` nor `:protocol`. */
+  readonly isPlainConnect: boolean
+  readonly headers: HeaderMap
+  readonly signal: AbortSignal
+  accept(headers: Readonly<Record<string, string>>): TunnelStream
+  reject(status: number): void
+}

@@ -1,0 +1,46 @@
+const MEBIBYTE = 1024 * 1024
+const SECOND_MS = 1000
+
+/** Streams one pooled connection carries at most before it leaves the pool (Istio `POOL_MAX_STREAMS_PER_CONNECTION`). */
+export const MAX_STREAMS_PER_CONNECTION = 100
+
+/** SETTINGS_MAX_CONCURRENT_STREAMS of the server (Istio). */
+export const MAX_CONCURRENT_STREAMS = 200
+
+/** SETTINGS_MAX_HEADER_LIST_SIZE, bytes (Istio). */
+export const MAX_CLIENT_HEADER_LIST_BYTES = 16384
+export const MAX_SERVER_HEADER_LIST_BYTES = 65536
+
+/** Connections of one server whose handshake is not complete. */
+export const MAX_PENDING_HANDSHAKES = 512
+
+/** Connections of one server, handshake complete. */
+export const MAX_SERVER_CONNECTIONS = 16_384
+
+/** Time from accept to a verified peer, and on the client from TCP connect to a verified peer. Istio has no limit here. */
+export const HANDSHAKE_TIMEOUT_MS: number = 10 * SECOND_MS
+
+/** First flight of a client that is looked at, bytes; a hybrid key share alone has 1,216. */
+export const MAX_CLIENT_HELLO_BYTES: number = 16 * 1024
+
+/** Connections one pool holds. */
+export const MAX_POOLED_CONNECTIONS = 4096
+
+/**
+ * RST_STREAM frames a peer may send: a burst, then a rate per second. Node's own 1,000 and 33 end the whole session, with
+ * every other tunnel on it, when an application aborts many connections. Peers are authenticated, so more is right.
+ */
+export const STREAM_RESET_BURST = 100_000
+export const STREAM_RESET_PER_SECOND = 10_000
+
+/** Memory of one HTTP/2 session, megabytes: 16 of unread window, and 200 streams with 1/2 of queued writes each, and a margin. */
+export const MAX_SESSION_MEMORY_MB = 256
+
+/** Bytes waiting to be written to one side of a splice before the other side is paused. */
+export const SPLICE_BUFFER_BYTES: number = MEBIBYTE / 4
+
+/** Longest `:authority` that is parsed, characters: a DNS name has 253. */
+export const MAX_AUTHORITY_LENGTH = 512
+
+/** Longest baggage or forwarded value that is parsed, characters. */
+export const MAX_HEADER_VALUE_LENGTH = 8192

@@ -1,0 +1,290 @@
+import type { X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
+import {
+  abortable,
+  type Clock,
+  type Closable,
+  codeOf,
+  formatSocketAddress,
+  formatSpiffeId,
+  type Ip,
+  type Logger,
+  messageOf,
+  type SocketAddress,
+  type SpiffeId,
+} from '@ambit/core'
+import type { WorkloadCertificate } from '@ambit/identity'
+import { IDLE_RELEASE_MS } from './defaults.ts'
+import type { Engine, HeaderMap, TunnelStream } from './engine.types.ts'
+import { HboneConnectError, HboneLimitError, HboneResetError, HboneStatusError } from './errors.ts'
+import { HANDSHAKE_TIMEOUT_MS, MAX_POOLED_CONNECTIONS, MAX_STREAMS_PER_CONNECTION } from './limits.ts'
+import type { LivenessOptions } from './liveness.ts'
+import { nodeHttp2Engine } from './node-http2-engine.ts'
+import { PooledConnection } from './pooled-connection.ts'
+import { cut } from './reset.ts'
+import { secureClient } from './secure-client.ts'
+import { SecureContextCache } from './secure-context.ts'
+import type { TlsFacts } from './tls.types.ts'
+
+/** An accepted CONNECT. Disposing resets the stream unless both directions have ended. */
+export interface Tunnel extends AsyncDisposable {
+  /** The payload: `end()` is END_STREAM, `destroy(error)` a reset. */
+  readonly stream: TunnelStream
+  readonly peer: SpiffeId
+  readonly peerCertificate: X509Certificate | undefined
+  readonly tls: TlsFacts
+  readonly responseHeaders: HeaderMap
+}
+
+export interface OpenRequest {
+  readonly source: SpiffeId
+  readonly sourceIp: Ip
+  readonly to: SocketAddress
+  /** Identities the server may have; with none nothing is ever opened. */
+  readonly expected: readonly SpiffeId[]
+  readonly authority: string
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface HbonePoolComponents {
+  readonly dial: (to: SocketAddress, signal: AbortSignal) => Promise<Socket>
+  readonly certificate: (identity: SpiffeId, signal?: AbortSignal) => Promise<WorkloadCertificate>
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly engine?: Engine | undefined
+}
+
+export interface HbonePoolOptions extends LivenessOptions {
+  readonly maxStreamsPerConnection?: number | undefined
+  readonly maxConnections?: number | undefined
+  readonly idleReleaseMs?: number | undefined
+  readonly handshakeTimeoutMs?: number | undefined
+}
+
+/** RFC 9113 §7: nothing of the stream was processed, so it may be sent again. */
+const REFUSED_STREAM = 7
+
+/** One attempt to connect, shared by everybody who needs the same connection. */
+interface Attempt {
+  readonly connection: Promise<PooledConnection>
+  readonly abort: AbortController
+  waiters: number
+}
+
+/** Outbound HBONE connections of one workload, shared by all streams with equal identities, destination and source address. */
+export class HbonePool implements Closable {
+  readonly #components: HbonePoolComponents
+  readonly #options: HbonePoolOptions
+  readonly #engine: Engine
+  readonly #logger: Logger
+  readonly #contexts = new SecureContextCache()
+  readonly #available = new Map<string, Set<PooledConnection>>()
+  readonly #attempts = new Map<string, Attempt>()
+  /** Every living connection, in the pool or only finishing its streams. */
+  readonly #connections = new Set<PooledConnection>()
+  #closed = false
+
+  constructor(components: HbonePoolComponents, options: HbonePoolOptions = {}) {
+    this.#components = components
+    this.#options = options
+    this.#engine = components.engine ?? nodeHttp2Engine
+    this.#logger = components.logger.scope('hbone-pool')
+  }
+
+  /** Living connections, for gauges and tests. */
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  /** Connections that still take new streams. */
+  get availableCount(): number {
+    let count = 0
+    for (const connections of this.#available.values()) {
+      for (const connection of connections) if (connection.readiness() !== 'unusable') count++
+    }
+    return count
+  }
+
+  /** Opens a stream on a pooled or new connection; resolves when the peer answered 200. */
+  async open(request: OpenRequest): Promise<Tunnel> {
+    try {
+      return await this.#open(request)
+    } catch (error) {
+      // The one case that is provably unprocessed: the connection was closing while the stream was sent.
+      if (!(error instanceof HboneResetError) || error.resetCode !== REFUSED_STREAM) throw error
+      return await this.#open(request)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const attempt of this.#attempts.values()) attempt.abort.abort(closedError())
+    const connections = [...this.#connections]
+    for (const connection of connections) connection.destroy()
+    await Promise.all(connections.map((connection) => connection.closed))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #open(request: OpenRequest): Promise<Tunnel> {
+    const connection = await this.#checkOut(request)
+    const { stream, response } = connection.request(request.authority, request.headers ?? {})
+    try {
+      const { status, headers } = await abortable(response, request.signal)
+      if (status !== 200) {
+        throw new HboneStatusError(
+          status,
+          `http status: ${status} from ${formatSocketAddress(request.to)} for ${request.authority}`,
+        )
+      }
+      const { peer, facts, peerCertificate } = connection
+      return {
+        stream,
+        peer,
+        peerCertificate,
+        tls: facts,
+        responseHeaders: headers,
+        [Symbol.asyncDispose]: () => {
+          cut(stream)
+          return Promise.resolve()
+        },
+      }
+    } catch (error) {
+      response.catch(() => undefined)
+      cut(stream)
+      if (error instanceof HboneResetError && error.resetCode === REFUSED_STREAM) connection.retire()
+      throw error
+    }
+  }
+
+  /** A connection with a free stream, to be used in the same turn. */
+  async #checkOut(request: OpenRequest): Promise<PooledConnection> {
+    const key = poolKey(request)
+    for (;;) {
+      if (this.#closed) throw closedError()
+      request.signal?.throwIfAborted()
+      const candidates = this.#available.get(key) ?? []
+      let unsettled: PooledConnection | undefined
+      for (const candidate of candidates) {
+        const readiness = candidate.readiness()
+        if (readiness === 'free') return candidate
+        if (readiness === 'unsettled') unsettled = candidate
+      }
+      if (unsettled !== undefined) await abortable(unsettled.settled, request.signal)
+      else await this.#joinAttempt(key, request)
+    }
+  }
+
+  async #joinAttempt(key: string, request: OpenRequest): Promise<void> {
+    let attempt = this.#attempts.get(key)
+    if (attempt === undefined) {
+      const abort = new AbortController()
+      attempt = { connection: this.#connect(key, request, abort.signal), abort, waiters: 0 }
+      this.#attempts.set(key, attempt)
+      const forget = (): void => this.#forgetAttempt(key, abort)
+      attempt.connection.then(forget, forget)
+    }
+    attempt.waiters++
+    try {
+      await abortable(attempt.connection, request.signal)
+    } finally {
+      attempt.waiters--
+      // Nobody is left to use it, and nobody may join what is being given up.
+      if (attempt.waiters === 0 && request.signal?.aborted === true) {
+        this.#forgetAttempt(key, attempt.abort)
+        attempt.abort.abort(request.signal.reason)
+      }
+    }
+  }
+
+  #forgetAttempt(key: string, abort: AbortController): void {
+    if (this.#attempts.get(key)?.abort === abort) this.#attempts.delete(key)
+  }
+
+  async #connect(key: string, request: OpenRequest, signal: AbortSignal): Promise<PooledConnection> {
+    const { clock, certificate } = this.#components
+    this.#makeRoom()
+    const context = this.#contexts.get(await certificate(request.source, signal))
+    const socket = await this.#dial(request.to, signal)
+    const secured = await secureClient({
+      carrier: socket,
+      context,
+      expected: request.expected,
+      peerName: formatSocketAddress(request.to),
+      clock,
+      timeoutMs: this.#options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
+      signal,
+    })
+    const connection = new PooledConnection(
+      { session: this.#engine.connect(secured.tls), secured, clock },
+      {
+        ...this.#options,
+        maxStreams: this.#options.maxStreamsPerConnection ?? MAX_STREAMS_PER_CONNECTION,
+        idleReleaseMs: this.#options.idleReleaseMs ?? IDLE_RELEASE_MS,
+        onRetired: () => this.#forget(key, connection),
+      },
+    )
+    this.#connections.add(connection)
+    void connection.closed.then((failure) => {
+      this.#connections.delete(connection)
+      if (failure !== undefined) {
+        this.#logger.debug('connection failed', { peer: formatSocketAddress(request.to), error: messageOf(failure) })
+      }
+    })
+    if (this.#closed) {
+      connection.destroy()
+      throw closedError()
+    }
+    const peers = this.#available.get(key) ?? new Set()
+    this.#available.set(key, peers.add(connection))
+    return connection
+  }
+
+  async #dial(to: SocketAddress, signal: AbortSignal): Promise<Socket> {
+    const address = formatSocketAddress(to)
+    let socket: Socket
+    try {
+      socket = await this.#components.dial(to, signal)
+    } catch (cause) {
+      signal.throwIfAborted()
+      const hint = `connection timed out, maybe a NetworkPolicy is blocking HBONE port ${to.port}: ${address}`
+      const message = codeOf(cause) === 'ETIMEDOUT' ? hint : `connection to ${address} failed: ${messageOf(cause)}`
+      throw new HboneConnectError(message, { cause })
+    }
+    socket.setNoDelay(true)
+    return socket
+  }
+
+  /** At the limit, the connection unused for longest makes room; when all carry streams, the request is refused. */
+  #makeRoom(): void {
+    const max = this.#options.maxConnections ?? MAX_POOLED_CONNECTIONS
+    if (this.#connections.size + this.#attempts.size < max) return
+    let idle: PooledConnection | undefined
+    for (const connection of this.#connections) {
+      if (connection.streamCount === 0 && (idle === undefined || connection.lastUsedMs < idle.lastUsedMs))
+        idle = connection
+    }
+    if (idle === undefined)
+      throw new HboneLimitError(`refused: this workload has ${max} HBONE connections with streams open already`)
+    this.#connections.delete(idle)
+    idle.retire()
+  }
+
+  #forget(key: string, connection: PooledConnection): void {
+    const peers = this.#available.get(key)
+    if (peers?.delete(connection) === true && peers.size === 0) this.#available.delete(key)
+  }
+}
+
+/** T6: neither another source identity nor another source address may ride on a connection. */
+function poolKey({ source, sourceIp, to, expected }: OpenRequest): string {
+  const peers = expected.map(formatSpiffeId).sort()
+  return JSON.stringify([formatSpiffeId(source), sourceIp, formatSocketAddress(to), peers])
+}
+
+function closedError(): HboneConnectError {
+  return new HboneConnectError('the workload is going away: its connection pool is closed')
+}

@@ -1,0 +1,109 @@
+import type { X509Certificate } from 'node:crypto'
+import type { Clock, SpiffeId } from '@ambit/core'
+import type { ClientSession, ClientStream } from './engine.types.ts'
+import { type LivenessOptions, watchLiveness } from './liveness.ts'
+import type { SecuredClient } from './secure-client.ts'
+import type { TlsFacts } from './tls.types.ts'
+
+export interface PooledConnectionOptions extends LivenessOptions {
+  readonly maxStreams: number
+  readonly idleReleaseMs: number
+  readonly onRetired: () => void
+}
+
+/** One connection and its way through the pool: shared until its stream limit, a GOAWAY, idleness or death retires it. */
+export class PooledConnection {
+  readonly peer: SpiffeId
+  readonly peerCertificate: X509Certificate | undefined
+  readonly facts: TlsFacts
+  readonly closed: Promise<Error | undefined>
+  readonly settled: Promise<void>
+  readonly #session: ClientSession
+  readonly #clock: Clock
+  readonly #options: PooledConnectionOptions
+  #retired = false
+  #opened = 0
+  #idleTimer: Disposable | undefined
+  /** Monotonic. */
+  lastUsedMs: number
+
+  constructor(
+    components: { readonly session: ClientSession; readonly secured: SecuredClient; readonly clock: Clock },
+    options: PooledConnectionOptions,
+  ) {
+    const { session, secured, clock } = components
+    this.#session = session
+    this.#clock = clock
+    this.#options = options
+    this.peer = secured.peer
+    this.peerCertificate = secured.tls.getPeerX509Certificate()
+    this.facts = secured.facts
+    this.closed = session.closed
+    this.settled = session.settled
+    this.lastUsedMs = clock.monotonic()
+    watchLiveness(session, clock, () => session.destroy(), options)
+    void this.closed.then(() => this.retire())
+    this.#watchIdle()
+  }
+
+  get streamCount(): number {
+    return this.#session.streamCount
+  }
+
+  /**
+   * Whether a stream may be opened now. Until the peer's SETTINGS tell its limit, only one is: a burst waits a round trip
+   * instead of queueing behind a low limit (T9).
+   */
+  readiness(): 'free' | 'unsettled' | 'unusable' {
+    if (this.#retired) return 'unusable'
+    if (!this.#session.usable || this.#limit() < 1) {
+      this.retire()
+      return 'unusable'
+    }
+    return this.#session.peerMaxStreams === undefined && this.#opened > 0 ? 'unsettled' : 'free'
+  }
+
+  request(authority: string, headers: Readonly<Record<string, string>>): ClientStream {
+    this.#opened++
+    this.lastUsedMs = this.#clock.monotonic()
+    this.#idleTimer?.[Symbol.dispose]()
+    const opened = this.#session.request(authority, headers)
+    opened.stream.once('close', () => this.#streamClosed())
+    // T7: once full it never comes back to the pool, even when streams finish.
+    if (this.#session.streamCount >= this.#limit()) this.retire()
+    return opened
+  }
+
+  /** No new streams; the connection ends with its last one. */
+  retire(): void {
+    if (this.#retired) return
+    this.#retired = true
+    this.#idleTimer?.[Symbol.dispose]()
+    this.#options.onRetired()
+    this.#closeIfDone()
+  }
+
+  destroy(): void {
+    this.retire()
+    this.#session.destroy()
+  }
+
+  #limit(): number {
+    return Math.min(this.#options.maxStreams, this.#session.peerMaxStreams ?? Number.POSITIVE_INFINITY)
+  }
+
+  #streamClosed(): void {
+    this.lastUsedMs = this.#clock.monotonic()
+    if (this.#retired) this.#closeIfDone()
+    else if (this.streamCount === 0) this.#watchIdle()
+  }
+
+  #watchIdle(): void {
+    this.#idleTimer?.[Symbol.dispose]()
+    this.#idleTimer = this.#clock.after(this.#options.idleReleaseMs, () => this.retire())
+  }
+
+  #closeIfDone(): void {
+    if (this.streamCount === 0) this.#session.close()
+  }
+}

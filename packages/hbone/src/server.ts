@@ -1,0 +1,247 @@
+import type { Socket } from 'node:net'
+import {
+  type Clock,
+  type Closable,
+  formatSocketAddress,
+  type Logger,
+  messageOf,
+  parseIp,
+  type SocketAddress,
+} from '@ambit/core'
+import type { WorkloadCertificate } from '@ambit/identity'
+import type { Engine, HeaderMap, ServerSession, ServerStream, TunnelStream } from './engine.types.ts'
+import { HboneLimitError, HboneTlsError } from './errors.ts'
+import { HANDSHAKE_TIMEOUT_MS, MAX_PENDING_HANDSHAKES, MAX_SERVER_CONNECTIONS } from './limits.ts'
+import { type LivenessOptions, watchLiveness } from './liveness.ts'
+import { nodeHttp2Engine } from './node-http2-engine.ts'
+import { type SecuredServer, SecureServer } from './secure-server.ts'
+import type { PeerIdentity, TlsFacts } from './tls.types.ts'
+
+/** One CONNECT, to be answered once: accept it or reject it. */
+export interface HboneRequest {
+  readonly method: string
+  readonly authority: string | undefined
+  /** Neither `:scheme` nor `:path` nor `:protocol` (T3). */
+  readonly isPlainConnect: boolean
+  readonly headers: HeaderMap
+  readonly peer: PeerIdentity
+  readonly remote: SocketAddress
+  readonly local: SocketAddress
+  readonly tls: TlsFacts
+  /** Aborts when the stream is gone. */
+  readonly signal: AbortSignal
+  /** Answers 200 and hands over the payload. */
+  accept(headers?: Readonly<Record<string, string>>): TunnelStream
+  reject(status: number): void
+}
+
+export interface HboneServerComponents {
+  /** Asked for each connection, so that a new certificate serves the next one. */
+  readonly certificate: () => Promise<WorkloadCertificate> | WorkloadCertificate
+  readonly onRequest: (request: HboneRequest) => void
+  readonly onTlsError: (error: Error, remote: SocketAddress | undefined) => void
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly engine?: Engine | undefined
+}
+
+export interface HboneServerOptions extends LivenessOptions {
+  readonly handshakeTimeoutMs?: number | undefined
+  readonly maxPendingHandshakes?: number | undefined
+  readonly maxConnections?: number | undefined
+}
+
+/** HBONE for one workload: takes accepted sockets, gives authenticated CONNECT requests. It does not listen itself. */
+export class HboneServer implements Closable {
+  readonly #components: HboneServerComponents
+  readonly #options: HboneServerOptions
+  readonly #engine: Engine
+  readonly #logger: Logger
+  readonly #secure: SecureServer
+  readonly #handshakes = new Set<Socket>()
+  readonly #sessions = new Set<ServerSession>()
+  #state: 'open' | 'draining' | 'closed' = 'open'
+
+  constructor(components: HboneServerComponents, options: HboneServerOptions = {}) {
+    this.#components = components
+    this.#options = options
+    this.#engine = components.engine ?? nodeHttp2Engine
+    this.#logger = components.logger.scope('hbone')
+    this.#secure = new SecureServer(components)
+  }
+
+  /** Connections with a verified peer. */
+  get connectionCount(): number {
+    return this.#sessions.size
+  }
+
+  /** Takes over a socket, which must not be half-open capable: that would hide the peer's death. */
+  accept(socket: Socket): void {
+    socket.on('error', () => undefined)
+    const remote = addressOf(socket.remoteAddress, socket.remotePort)
+    const local = addressOf(socket.localAddress, socket.localPort)
+    // T26: the peer may be gone right after accept.
+    if (this.#state !== 'open' || remote === undefined || local === undefined) {
+      socket.destroy()
+      return
+    }
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      socket.destroy()
+      this.#components.onTlsError(refusal, remote)
+      return
+    }
+    socket.setNoDelay(true)
+    this.#handshakes.add(socket)
+    void this.#serve(socket, remote, local)
+  }
+
+  /**
+   * Lets open streams finish, takes no new connections, and resolves when all are gone or after `deadlineMs`, by then forcibly.
+   * Peers are told in two steps (T23): first "no more", then, a round trip later, what was the last stream served.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    if (this.#state === 'open') this.#state = 'draining'
+    const sessions = [...this.#sessions]
+    const deadline = Promise.withResolvers<void>()
+    using _timer = this.#components.clock.after(deadlineMs, deadline.resolve)
+    const gone = Promise.all(sessions.map((session) => drainSession(session)))
+    await Promise.race([gone, deadline.promise])
+    await this.close()
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'closed'
+    for (const socket of this.#handshakes) socket.destroy()
+    const sessions = [...this.#sessions]
+    for (const session of sessions) session.destroy()
+    await Promise.all(sessions.map((session) => session.closed))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #refusal(): HboneLimitError | undefined {
+    const { maxPendingHandshakes = MAX_PENDING_HANDSHAKES, maxConnections = MAX_SERVER_CONNECTIONS } = this.#options
+    if (this.#handshakes.size >= maxPendingHandshakes) {
+      return new HboneLimitError(`refused: ${maxPendingHandshakes} handshakes are under way already`)
+    }
+    if (this.#sessions.size >= maxConnections)
+      return new HboneLimitError(`refused: ${maxConnections} connections are open already`)
+    return undefined
+  }
+
+  async #serve(socket: Socket, remote: SocketAddress, local: SocketAddress): Promise<void> {
+    let secured: SecuredServer
+    try {
+      secured = await this.#secure.secure(socket, this.#options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS)
+    } catch (error) {
+      if (this.#state !== 'closed') this.#components.onTlsError(asError(error), remote)
+      return
+    } finally {
+      this.#handshakes.delete(socket)
+    }
+    if (this.#state !== 'open') {
+      secured.tls.destroy()
+      return
+    }
+    const { tls, peer, facts } = secured
+    const session = this.#engine.serve(tls, (stream) =>
+      this.#components.onRequest(new Request(stream, { peer, remote, local, tls: facts })),
+    )
+    this.#sessions.add(session)
+    watchLiveness(
+      session,
+      this.#components.clock,
+      () => {
+        this.#logger.debug('connection dropped: no answer to PING', { peer: formatSocketAddress(remote) })
+        session.destroy()
+      },
+      this.#options,
+    )
+    const failure = await session.closed
+    this.#sessions.delete(session)
+    if (failure !== undefined) {
+      this.#logger.debug('connection failed', { peer: formatSocketAddress(remote), error: messageOf(failure) })
+    }
+  }
+}
+
+interface ConnectionFacts {
+  readonly peer: PeerIdentity
+  readonly remote: SocketAddress
+  readonly local: SocketAddress
+  readonly tls: TlsFacts
+}
+
+class Request implements HboneRequest {
+  readonly #stream: ServerStream
+  readonly #facts: ConnectionFacts
+
+  constructor(stream: ServerStream, facts: ConnectionFacts) {
+    this.#stream = stream
+    this.#facts = facts
+  }
+
+  get method(): string {
+    return this.#stream.method
+  }
+
+  get authority(): string | undefined {
+    return this.#stream.authority
+  }
+
+  get isPlainConnect(): boolean {
+    return this.#stream.isPlainConnect
+  }
+
+  get headers(): HeaderMap {
+    return this.#stream.headers
+  }
+
+  get signal(): AbortSignal {
+    return this.#stream.signal
+  }
+
+  get peer(): PeerIdentity {
+    return this.#facts.peer
+  }
+
+  get remote(): SocketAddress {
+    return this.#facts.remote
+  }
+
+  get local(): SocketAddress {
+    return this.#facts.local
+  }
+
+  get tls(): TlsFacts {
+    return this.#facts.tls
+  }
+
+  accept(headers: Readonly<Record<string, string>> = {}): TunnelStream {
+    return this.#stream.accept(headers)
+  }
+
+  reject(status: number): void {
+    this.#stream.reject(status)
+  }
+}
+
+async function drainSession(session: ServerSession): Promise<void> {
+  session.announceDrain()
+  // A peer that does not answer is ended by the deadline, not by this.
+  await session.ping().catch(() => undefined)
+  session.finishDrain()
+  await session.closed
+}
+
+function addressOf(ip: string | undefined, port: number | undefined): SocketAddress | undefined {
+  const parsed = parseIp(ip?.split('%', 1)[0] ?? '')
+  return parsed === undefined || port === undefined ? undefined : { ip: parsed, port }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new HboneTlsError(messageOf(error))
+}
