@@ -1,0 +1,100 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { netnsCandidates } from '../src/cni-add.ts'
+import { decodeCniAddEvent, encodeCniAddEvent } from '../src/cni-add-event.ts'
+import { cniError, decodeCniArgs, decodePluginConfig, resultIps } from '../src/cni-protocol.ts'
+import { launcherScript } from '../src/launcher.ts'
+import { podUidOfCgroup, startTimeOf } from '../src/netns-finder.ts'
+import { formatKubeconfig, parseKubeconfig } from '../src/plugin-kubeconfig.ts'
+
+const UID = '01234567-89ab-cdef-0123-456789abcdef'
+
+test('an event survives the way from plugin to agent', (t) => {
+  const event = {
+    netns: '/var/run/netns/cni-1',
+    podName: 'p-1',
+    podNamespace: 'apps',
+    ips: ['10.0.0.1', 'fd00::1'] as never,
+  }
+  t.deepEqual(decodeCniAddEvent(encodeCniAddEvent(event)), event)
+})
+
+test('an event as a Go program writes it is understood', (t) => {
+  const text =
+    '{"Netns":"/var/run/netns/x","PodName":"p","PodNamespace":"n","IPs":[{"Interface":2,"Address":{"IP":"10.1.2.3","Mask":"////AA=="},"Gateway":"10.1.2.1"}]}'
+  t.deepEqual(decodeCniAddEvent(text) as unknown, {
+    netns: '/var/run/netns/x',
+    podName: 'p',
+    podNamespace: 'n',
+    ips: ['10.1.2.3'],
+  })
+})
+
+for (const text of [
+  '',
+  '[]',
+  '{}',
+  '{"Netns":"/x","PodName":"../p","PodNamespace":"n"}',
+  '{"Netns":"/x","PodName":"p","PodNamespace":"n","IPs":[{}]}',
+]) {
+  test(`not an event: ${text}`, (t) => t.true('problem' in decodeCniAddEvent(text)))
+}
+
+test('no body makes the reader throw', (t) => {
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => void decodeCniAddEvent(text)))
+  t.pass()
+})
+
+test('paths of the node are found inside the container, and never outside its mounts', (t) => {
+  const o = { hostRoot: '/host', netnsDir: '/host/var/run/netns', procDir: '/host/proc' }
+  t.deepEqual(netnsCandidates('/var/run/netns/cni-1', o), ['/host/var/run/netns/cni-1', '/host/var/run/netns/cni-1'])
+  t.deepEqual(netnsCandidates('/run/netns/cni-1', o), ['/host/var/run/netns/cni-1', '/host/run/netns/cni-1'])
+  t.deepEqual(netnsCandidates('/proc/42/ns/net', o), ['/host/proc/42/ns/net'])
+  t.deepEqual(netnsCandidates('/../../etc/x', o), ['/host/etc/x'])
+})
+
+test('arguments and results of the specification are read', (t) => {
+  t.is(decodeCniArgs('IgnoreUnknown=1;K8S_POD_NAMESPACE=a;K8S_POD_NAME=b=c').get('K8S_POD_NAME'), 'b=c')
+  t.deepEqual(resultIps({ ips: [{ address: '10.0.0.1/24' }, { address: 'fd00::1/64' }, {}] }) as unknown, [
+    '10.0.0.1',
+    'fd00::1',
+  ])
+  t.like(decodePluginConfig('{"cniVersion":"0.4.0","type":"istio-cni"}'), {
+    cniVersion: '0.4.0',
+    ambientEnabled: false,
+  })
+  t.throws(() => decodePluginConfig('[]'))
+  t.deepEqual(JSON.parse(cniError('1.0.0', 100, 'm')), { cniVersion: '1.0.0', code: 100, msg: 'm', details: '' })
+})
+
+test('the kubeconfig of the plugin reads back', (t) => {
+  const access = { server: 'https://10.0.0.1:443', caPem: 'PEM', token: 'secret' }
+  t.deepEqual(parseKubeconfig(formatKubeconfig(access)), access)
+  t.throws(() => parseKubeconfig('{}'), { instanceOf: TypeError })
+})
+
+test('the launcher quotes what it runs', (t) => {
+  const script = launcherScript({ node: "/opt/it's/node", plugin: '/a b/plugin.ts' })
+  t.regex(script, /^#!\/bin\/sh\n/)
+  t.regex(script, /exec '\/opt\/it'\\''s\/node' '--disable-warning=ExperimentalWarning' '\/a b\/plugin\.ts' "\$@"\n$/)
+  t.regex(launcherScript({ node: 'n', plugin: 'p', command: '/bin/ours --x' }), /exec \/bin\/ours --x "\$@"\n$/)
+})
+
+for (const [what, cgroup] of Object.entries({
+  'cgroupfs v1': `12:memory:/kubepods/besteffort/pod${UID}/abc\n11:cpu:/x`,
+  'systemd v2': `0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${UID.replaceAll('-', '_')}.slice/cri-containerd-abc.scope`,
+  guaranteed: `0::/kubepods/pod${UID}`,
+})) {
+  test(`the pod uid is read from ${what} groups`, (t) => t.is(podUidOfCgroup(cgroup), UID))
+}
+
+test('other groups have no pod uid', (t) => {
+  for (const text of ['', '0::/', '0::/system.slice/podman.service', '0::/user.slice'])
+    t.is(podUidOfCgroup(text), undefined)
+})
+
+test('the start time is field 22, whatever the name of the process', (t) => {
+  const rest = Array.from({ length: 19 }, (_, i) => String(i + 4)).join(' ')
+  t.is(startTimeOf(`1 (a) b) S ${rest.replace(/(\d+)$/, '777')}`), 777)
+  t.is(startTimeOf(''), undefined)
+})
