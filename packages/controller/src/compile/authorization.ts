@@ -1,0 +1,120 @@
+import { create } from '@bufbuild/protobuf'
+import { authorizationpb } from '@ambit/api'
+import type { AuthorizationPolicy, PolicyRule } from '../domain.types.ts'
+import { isBlank, type MatchOfEntry, matchOfCondition, matchOfOperation, matchOfSource } from './policy-match.ts'
+import { type PolicyCondition, policyCondition } from './policy-condition.ts'
+
+const { Action, Scope } = authorizationpb
+
+export interface CompiledPolicy {
+  /** Undefined: proxies that see only connections are not sent this policy. */
+  readonly authorization: authorizationpb.Authorization | undefined
+  /** For the policy's status; undefined when the policy is not meant for such proxies. */
+  readonly condition: PolicyCondition | undefined
+}
+
+export interface PolicyOptions {
+  readonly rootNamespace: string
+  /** AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY. */
+  readonly dryRunEnabled?: boolean
+}
+
+interface Clause {
+  readonly matches: readonly MatchOfEntry[]
+}
+
+interface CompiledRule {
+  readonly clauses: readonly Clause[]
+  readonly http: readonly string[]
+  readonly unknown: readonly string[]
+  /** In an ALLOW policy the rule must go: without what is missing it would let in more than written. */
+  readonly omitFromAllow: boolean
+}
+
+/**
+ * AuthorizationPolicy as ztunnel evaluates it, by Istio's conversion. What is not understood at all never widens
+ * access: ALLOW loses the rule, in DENY the part not understood counts as matching.
+ */
+export function compileAuthorizationPolicy(policy: AuthorizationPolicy, options: PolicyOptions): CompiledPolicy {
+  if (policy.targetRefs.length > 0) return { authorization: undefined, condition: undefined }
+  const { action, unknown } = policy
+  const dryRunRefused = policy.dryRun && options.dryRunEnabled !== true
+  if (action === 'AUDIT' || action === 'CUSTOM' || dryRunRefused) {
+    return { authorization: undefined, condition: policyCondition(policy, { published: false, dryRunRefused }) }
+  }
+  const rules = policy.rules.map((rule) => compileRule(rule, policy.namespace))
+  const groups = action === 'DENY' ? denyGroups(policy, rules) : allowGroups(policy, rules)
+  const authorization = create(authorizationpb.AuthorizationSchema, {
+    name: policy.name,
+    namespace: policy.namespace,
+    scope: scopeOf(policy, options.rootNamespace),
+    // An unknown action is published as an ALLOW that allows nothing.
+    action: action === 'DENY' ? Action.DENY : Action.ALLOW,
+    rules: groups.map(({ clauses }) => ({
+      clauses: clauses.map(({ matches }) => ({ matches: matches.map(({ match }) => match) })),
+    })),
+    dryRun: policy.dryRun,
+  })
+  const condition = policyCondition(policy, {
+    published: true,
+    dryRunRefused: false,
+    http: [...new Set(rules.flatMap((rule) => rule.http))].sort(),
+    unknown: [...new Set([...unknown, ...rules.flatMap((rule) => rule.unknown)])],
+    hasEffect: groups.some(isEffective),
+  })
+  return { authorization, condition }
+}
+
+function scopeOf(policy: AuthorizationPolicy, rootNamespace: string): authorizationpb.Scope {
+  if (policy.selector !== undefined) return Scope.WORKLOAD_SELECTOR
+  return policy.namespace === rootNamespace ? Scope.GLOBAL : Scope.NAMESPACE
+}
+
+function compileRule(rule: PolicyRule, namespace: string): CompiledRule {
+  const to = rule.to.map(matchOfOperation)
+  const from = rule.from.map((entry) => matchOfSource(entry, namespace))
+  const when = rule.when.map(matchOfCondition)
+  const clauses = [to, from, ...when.map((match) => [match])]
+    .filter((matches) => matches.length > 0)
+    .map((matches) => ({ matches }))
+  const all = [...to, ...from, ...when]
+  const http = all.flatMap((entry) => entry.http)
+  const misread = [...rule.unknown, ...rule.from, ...rule.to, ...rule.when].some((part) =>
+    typeof part === 'string' ? true : part.unknown.length > 0,
+  )
+  return {
+    clauses,
+    http,
+    unknown: [...rule.unknown, ...all.flatMap((entry) => entry.unknown)],
+    omitFromAllow: http.length > 0 || misread || all.some((entry) => entry.widened),
+  }
+}
+
+function allowGroups(policy: AuthorizationPolicy, rules: readonly CompiledRule[]): readonly CompiledRule[] {
+  if (policy.action === undefined || policy.unknown.length > 0) return []
+  return rules.filter((rule) => !rule.omitFromAllow)
+}
+
+const MATCHES_EVERYTHING: CompiledRule = { clauses: [], http: [], unknown: [], omitFromAllow: false }
+
+function denyGroups(policy: AuthorizationPolicy, rules: readonly CompiledRule[]): readonly CompiledRule[] {
+  if (policy.unknown.includes('rules')) return [MATCHES_EVERYTHING]
+  return rules.map((rule, i) => ({ ...rule, clauses: broadened(rule, policy.rules[i]) }))
+}
+
+/** A clause with an entry that is not understood might match anything: it no longer restricts the denial. */
+function broadened(rule: CompiledRule, written: PolicyRule | undefined): readonly Clause[] {
+  const misread = new Set(
+    [...(written?.from ?? []), ...(written?.to ?? []), ...(written?.when ?? [])].flatMap(({ unknown }) => unknown),
+  )
+  return rule.clauses.filter(
+    ({ matches }) =>
+      !matches.some(
+        (entry) => entry.unknown.some((path) => misread.has(path)) || (entry.widened && isBlank(entry.match)),
+      ),
+  )
+}
+
+function isEffective(group: CompiledRule): boolean {
+  return group.clauses.every(({ matches }) => matches.some(({ match }) => !isBlank(match)))
+}

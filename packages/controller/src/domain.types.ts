@@ -1,0 +1,234 @@
+import type { Ip } from '@ambit/core'
+import type { StringMap } from './watch/json.ts'
+
+export interface Named {
+  readonly namespace: string
+  readonly name: string
+}
+
+/** Common to everything read from the API server, once decoded. */
+export interface Meta extends Named {
+  readonly labels: StringMap
+  readonly annotations: StringMap
+  readonly createdMs: number
+  readonly generation: number
+}
+
+export interface ContainerPort {
+  readonly name: string
+  readonly port: number
+  readonly protocol: string
+}
+
+export interface Pod extends Meta {
+  readonly uid: string
+  readonly ips: readonly Ip[]
+  /** Has an address and has not ended. */
+  readonly running: boolean
+  readonly failed: boolean
+  readonly ready: boolean
+  readonly hostNetwork: boolean
+  readonly node: string
+  readonly serviceAccount: string
+  readonly workloadName: string
+  readonly ports: readonly ContainerPort[]
+}
+
+export interface ServicePort {
+  readonly name: string
+  readonly port: number
+  readonly protocol: string
+  readonly appProtocol: string | undefined
+  /** Number, or the name of a container port. */
+  readonly target: number | string
+}
+
+export type TrafficDistribution = 'PreferSameZone' | 'PreferSameNode'
+
+export interface KubeService extends Meta {
+  readonly hostname: string
+  readonly clusterIps: readonly Ip[]
+  readonly ipFamilies: readonly string[]
+  /** Empty: selects nothing. */
+  readonly selector: StringMap
+  readonly ports: readonly ServicePort[]
+  readonly externalName: boolean
+  readonly internalTrafficLocal: boolean
+  readonly trafficDistribution: string | undefined
+  readonly publishNotReady: boolean
+}
+
+export interface SliceEndpoint {
+  readonly ips: readonly Ip[]
+  readonly ready: boolean
+  readonly podName: string | undefined
+}
+
+export interface EndpointSlice extends Meta {
+  readonly serviceName: string
+  readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: string }[]
+  readonly endpoints: readonly SliceEndpoint[]
+}
+
+/** An address of the mesh outside Kubernetes: WorkloadEntry, or endpoint written inside a ServiceEntry. */
+export interface WorkloadSpec {
+  readonly ip: Ip | undefined
+  readonly hostname: string | undefined
+  readonly address: string
+  readonly labels: StringMap
+  readonly ports: Readonly<Record<string, number>>
+  readonly network: string
+  readonly locality: string
+  readonly weight: number | undefined
+  readonly serviceAccount: string
+}
+
+export interface WorkloadEntry extends Meta {
+  readonly workload: WorkloadSpec
+}
+
+export interface ServiceEntryPort {
+  readonly name: string
+  readonly port: number
+  readonly protocol: string
+  readonly target: number | undefined
+}
+
+export type Resolution = 'NONE' | 'STATIC' | 'DNS' | 'DNS_ROUND_ROBIN' | 'DYNAMIC_DNS'
+
+export interface VirtualAddress {
+  readonly ip: Ip
+  /** Below the family's maximum for a network. */
+  readonly length: number
+}
+
+export interface ServiceEntry extends Meta {
+  readonly hosts: readonly string[]
+  readonly addresses: readonly VirtualAddress[]
+  /** From status: which host got which address. */
+  readonly allocated: readonly { readonly host: string; readonly ip: Ip }[]
+  readonly ports: readonly ServiceEntryPort[]
+  readonly resolution: Resolution
+  readonly endpoints: readonly WorkloadSpec[]
+  /** Undefined: none written. Empty: matches nothing. */
+  readonly workloadSelector: StringMap | undefined
+  readonly subjectAltNames: readonly string[]
+}
+
+export interface Namespace {
+  readonly name: string
+  readonly labels: StringMap
+  readonly annotations: StringMap
+}
+
+export interface Locality {
+  readonly region: string
+  readonly zone: string
+  readonly subzone: string
+}
+
+export interface Node {
+  readonly name: string
+  readonly locality: Locality
+}
+
+export interface GatewayListener {
+  readonly name: string
+  readonly protocol: string
+  readonly port: number
+  readonly allowedFrom: 'Same' | 'All' | 'Selector' | 'None'
+  readonly allowedSelector: StringMap
+}
+
+export interface Gateway extends Meta {
+  readonly className: string
+  readonly listeners: readonly GatewayListener[]
+  readonly addresses: readonly { readonly type: string | undefined; readonly value: string }[]
+}
+
+export interface GatewayClass {
+  readonly name: string
+  readonly controllerName: string
+  readonly labels: StringMap
+  readonly annotations: StringMap
+}
+
+export type MtlsMode = 'UNSET' | 'DISABLE' | 'PERMISSIVE' | 'STRICT'
+
+export interface PeerAuthentication extends Meta {
+  /** Undefined: for the whole namespace or mesh. */
+  readonly selector: StringMap | undefined
+  readonly mode: MtlsMode
+  readonly portModes: ReadonlyMap<number, MtlsMode>
+}
+
+export interface PolicySource {
+  readonly principals: readonly string[]
+  readonly notPrincipals: readonly string[]
+  readonly namespaces: readonly string[]
+  readonly notNamespaces: readonly string[]
+  readonly serviceAccounts: readonly string[]
+  readonly notServiceAccounts: readonly string[]
+  readonly ipBlocks: readonly string[]
+  readonly notIpBlocks: readonly string[]
+}
+
+export interface PolicyOperation {
+  readonly ports: readonly string[]
+  readonly notPorts: readonly string[]
+}
+
+export interface PolicyCondition {
+  readonly key: string
+  readonly values: readonly string[]
+  readonly notValues: readonly string[]
+}
+
+/** One entry of `from`, `to` or `when`: what a proxy without HTTP can check, and what of it is beyond that. */
+export interface PolicyEntry<T> {
+  readonly value: T
+  /** Attributes only an HTTP proxy can check. */
+  readonly http: readonly string[]
+  /** Paths of what nobody here understands. */
+  readonly unknown: readonly string[]
+}
+
+export interface PolicyRule {
+  readonly from: readonly PolicyEntry<PolicySource>[]
+  readonly to: readonly PolicyEntry<PolicyOperation>[]
+  readonly when: readonly PolicyEntry<PolicyCondition>[]
+  readonly unknown: readonly string[]
+}
+
+export interface TargetRef {
+  readonly group: string
+  readonly kind: string
+  readonly name: string
+  readonly namespace: string | undefined
+}
+
+export type PolicyAction = 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM'
+
+export interface AuthorizationPolicy extends Meta {
+  /** Undefined: an action nobody here knows. */
+  readonly action: PolicyAction | undefined
+  /** Undefined: every workload of the scope. */
+  readonly selector: StringMap | undefined
+  readonly targetRefs: readonly TargetRef[]
+  readonly rules: readonly PolicyRule[]
+  readonly dryRun: boolean
+  readonly unknown: readonly string[]
+}
+
+export interface MeshConfig {
+  readonly rootNamespace: string
+  readonly trustDomain: string
+}
+
+/** What every compiled resource needs to know of the mesh around it. */
+export interface MeshContext extends MeshConfig {
+  readonly clusterId: string
+  readonly domain: string
+  /** Network of this cluster, from the root namespace's label. */
+  readonly network: string
+}

@@ -1,0 +1,148 @@
+import { labelsMatch } from '../compile/labels-match.ts'
+import type {
+  AuthorizationPolicy,
+  EndpointSlice,
+  KubeService,
+  PeerAuthentication,
+  ServiceEntry,
+} from '../domain.types.ts'
+import type { StringMap } from '../watch/json.ts'
+import { selects } from './memberships.ts'
+import { hostsOf, type InputKind, type Inputs, type MeshState } from './mesh-state.ts'
+import { STRICT_UNIT, type Unit, unit } from './units.ts'
+
+/** The units whose result may differ after one object changed from `before` to `after`; called when state is updated. */
+export function touchedUnits<K extends InputKind>(
+  state: MeshState,
+  kind: K,
+  change: { readonly namespace: string; readonly name: string; readonly before?: Inputs[K] | undefined; readonly after?: Inputs[K] | undefined },
+): Iterable<Unit> {
+  const { namespace, name, before, after } = change
+  const both = [before, after].filter((value) => value !== undefined)
+  switch (kind) {
+    case 'pods':
+      return [unit('pod', namespace, name)]
+    case 'workloadEntries':
+      return [unit('workloadEntry', namespace, name)]
+    case 'services':
+      return touchedByService(state, namespace, name, both as KubeService[])
+    case 'serviceEntries':
+      return touchedByServiceEntry(state, namespace, name, both as ServiceEntry[])
+    case 'slices':
+      return touchedBySlice(namespace, name, both as EndpointSlice[])
+    case 'policies':
+      return touchedByPolicy(state, namespace, name, both as AuthorizationPolicy[])
+    case 'authentications':
+      return touchedByAuthentication(state, namespace, name, both as PeerAuthentication[])
+    default:
+      // Gateways are found by who uses them.
+      return []
+  }
+}
+
+function* touchedByService(state: MeshState, namespace: string, name: string, versions: readonly KubeService[]): Iterable<Unit> {
+  yield unit('service', namespace, name)
+  for (const version of versions) {
+    for (const host of hostsOf(version)) yield* state.hosts.get(host)
+    if (selects(version)) yield* workloadsMatching(state, namespace, version.selector)
+  }
+  for (const sliceName of state.slicesOfService.get(`${namespace}/${name}`)) {
+    yield unit('slice', namespace, sliceName)
+    yield* podsOfSlice(state.slices.get(namespace, sliceName))
+  }
+}
+
+function* touchedByServiceEntry(
+  state: MeshState,
+  namespace: string,
+  name: string,
+  versions: readonly ServiceEntry[],
+): Iterable<Unit> {
+  yield unit('serviceEntry', namespace, name)
+  for (const version of versions) {
+    for (const host of version.hosts) yield* state.hosts.get(host)
+    if (version.workloadSelector !== undefined) yield* workloadsMatching(state, namespace, version.workloadSelector)
+  }
+}
+
+function* touchedBySlice(namespace: string, name: string, versions: readonly EndpointSlice[]): Iterable<Unit> {
+  yield unit('slice', namespace, name)
+  for (const version of versions) yield* podsOfSlice(version)
+}
+
+function* podsOfSlice(slice: EndpointSlice | undefined): Iterable<Unit> {
+  for (const { podName } of slice?.endpoints ?? [])
+    if (slice !== undefined && podName !== undefined) yield unit('pod', slice.namespace, podName)
+}
+
+function* touchedByPolicy(
+  state: MeshState,
+  namespace: string,
+  name: string,
+  versions: readonly AuthorizationPolicy[],
+): Iterable<Unit> {
+  yield unit('policy', namespace, name)
+  const everywhere = namespace === state.mesh.rootNamespace
+  for (const { selector } of versions) {
+    if (selector !== undefined) yield* workloadsMatching(state, everywhere ? undefined : namespace, selector)
+  }
+}
+
+function* touchedByAuthentication(
+  state: MeshState,
+  namespace: string,
+  name: string,
+  versions: readonly PeerAuthentication[],
+): Iterable<Unit> {
+  yield unit('authentication', namespace, name)
+  yield STRICT_UNIT
+  const everywhere = namespace === state.mesh.rootNamespace
+  for (const { selector } of versions) {
+    if (selector !== undefined) {
+      yield* workloadsMatching(state, namespace, selector)
+      continue
+    }
+    // What is inherited changes: also for the policies with port exceptions below.
+    yield* workloadsMatching(state, everywhere ? undefined : namespace, {})
+    const below = everywhere ? state.authentications : state.authentications.in(namespace)
+    for (const policy of below) yield unit('authentication', policy.namespace, policy.name)
+  }
+}
+
+/** Pods, WorkloadEntries and ServiceEntries with inline endpoints whose labels match. */
+export function* workloadsMatching(
+  state: MeshState,
+  namespace: string | undefined,
+  selector: StringMap,
+): Iterable<Unit> {
+  const pods = namespace === undefined ? state.pods : state.pods.in(namespace)
+  for (const pod of pods) if (labelsMatch(selector, pod.labels)) yield unit('pod', pod.namespace, pod.name)
+  const entries = namespace === undefined ? state.workloadEntries : state.workloadEntries.in(namespace)
+  for (const entry of entries)
+    if (labelsMatch(selector, entry.labels)) yield unit('workloadEntry', entry.namespace, entry.name)
+  const inline = namespace === undefined ? state.serviceEntries : state.serviceEntries.in(namespace)
+  for (const entry of inline) {
+    if (entry.endpoints.some(({ labels }) => labelsMatch(selector, labels)) || entry.endpoints.length === 0)
+      yield unit('serviceEntry', entry.namespace, entry.name)
+  }
+}
+
+/** Everything that inherits from the namespace's labels and annotations. */
+export function* unitsOfNamespace(state: MeshState, namespace: string): Iterable<Unit> {
+  for (const { name } of state.pods.in(namespace)) yield unit('pod', namespace, name)
+  for (const { name } of state.services.in(namespace)) yield unit('service', namespace, name)
+  for (const { name } of state.serviceEntries.in(namespace)) yield unit('serviceEntry', namespace, name)
+  for (const { name } of state.workloadEntries.in(namespace)) yield unit('workloadEntry', namespace, name)
+}
+
+/** Everything, for a change of mesh-wide settings. */
+export function* allUnits(state: MeshState): Iterable<Unit> {
+  for (const { namespace, name } of state.pods) yield unit('pod', namespace, name)
+  for (const { namespace, name } of state.services) yield unit('service', namespace, name)
+  for (const { namespace, name } of state.serviceEntries) yield unit('serviceEntry', namespace, name)
+  for (const { namespace, name } of state.workloadEntries) yield unit('workloadEntry', namespace, name)
+  for (const { namespace, name } of state.slices) yield unit('slice', namespace, name)
+  for (const { namespace, name } of state.policies) yield unit('policy', namespace, name)
+  for (const { namespace, name } of state.authentications) yield unit('authentication', namespace, name)
+  yield STRICT_UNIT
+}

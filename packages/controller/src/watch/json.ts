@@ -1,0 +1,44 @@
+export type Json = Readonly<Record<string, unknown>>
+export type StringMap = Readonly<Record<string, string>>
+
+const NOTHING: Json = {}
+
+export function isRecord(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The object, or an empty one for anything else. */
+export function record(value: unknown): Json {
+  return isRecord(value) ? value : NOTHING
+}
+
+export function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as readonly unknown[]) : []
+}
+
+export function texts(value: unknown): readonly string[] {
+  return list(value).filter((item) => typeof item === 'string')
+}
+
+export function integer(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) ? value : undefined
+}
+
+/** Only the entries whose value is text. */
+export function stringMap(value: unknown): StringMap {
+  if (!isRecord(value)) return {}
+  const entries = Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+  return Object.fromEntries(entries)
+}
+
+/** Go's strconv.ParseBool; undefined for everything else. */
+export function parseBool(value: string | undefined): boolean | undefined {
+  if (value === undefined) return undefined
+  if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(value)) return true
+  if (['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(value)) return false
+  return undefined
+}
