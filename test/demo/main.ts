@@ -1,0 +1,71 @@
+// `npm run demo`: the tour a newcomer takes. Every line with a $ is what one could type; what follows is what it printed.
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Narrator } from './narrator.ts'
+import { takeTour } from './tour.ts'
+
+const root = join(import.meta.dirname, '../..')
+const ambit = join(root, 'node_modules/.bin/ambit')
+const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } })
+
+const name = 'demo'
+const home = values.keep ? undefined : await mkdtemp(join(tmpdir(), 'ambit-demo-'))
+// A private home keeps the demo's sandbox apart from one the user may have running, and leaves nothing behind.
+const env: NodeJS.ProcessEnv = {
+  ...process.env,
+  NO_COLOR: '1',
+  ...(home === undefined ? {} : { AMBIT_HOME: home, HOME: home }),
+}
+const narrator = new Narrator(env)
+
+/** Boot shows its own progress as it happens, so it writes straight to the terminal. */
+async function boot(): Promise<number> {
+  const child = spawn(ambit, ['sandbox', 'up', '--nodes', '2', '--name', name], {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  child.on('error', reject)
+  child.on('exit', (code) => resolve(code ?? 1))
+  return await promise
+}
+
+async function leave(): Promise<void> {
+  await narrator.quiet(ambit, ['sandbox', 'down', '--name', name])
+  if (home !== undefined) await rm(home, { recursive: true, force: true })
+}
+
+let interrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    interrupted = true
+    void leave().then(() => process.exit(130))
+  })
+}
+
+let passed = false
+try {
+  narrator.step(
+    'Boot a cluster with two nodes and install the mesh',
+    'Nodes and pods are network namespaces on this machine; the API is a real Kubernetes API.',
+  )
+  narrator.say(`$ npx ambit sandbox up --nodes 2 --name ${name}`)
+  if ((await boot()) !== 0) throw new Error('the sandbox did not start; its message is above')
+  env['KUBECONFIG'] = (await narrator.quiet(ambit, ['sandbox', 'kubeconfig', '--name', name])).stdout.trim()
+  await takeTour(narrator, ambit)
+  passed = narrator.summary()
+} catch (error) {
+  if (!interrupted) console.error(`\ndemo: ${error instanceof Error ? error.message : String(error)}`)
+} finally {
+  if (values.keep) {
+    console.log(
+      `\nThe sandbox is still up. Use it:\n\n  export KUBECONFIG=$(npx ambit sandbox kubeconfig --name ${name})\n  kubectl get pods -A\n\nTake it down: npx ambit sandbox down --name ${name}`,
+    )
+  } else if (!interrupted) {
+    await leave()
+  }
+}
+if (!interrupted) process.exitCode = passed ? 0 : 1

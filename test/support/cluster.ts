@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type CommandOptions, type CommandResult, runCommand } from './command.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+/** A sandbox of its own, driven as a user would: by the command line tool and by kubectl. */
+export interface Cluster extends AsyncDisposable {
+  readonly name: string
+  readonly env: NodeJS.ProcessEnv
+  kubectl(...args: readonly string[]): Promise<CommandResult>
+  /** As kubectl, but an exit code other than 0 is an error that shows what was printed. */
+  must(...args: readonly string[]): Promise<string>
+  apply(manifest: string): Promise<string>
+  ambit(...args: readonly string[]): Promise<CommandResult>
+}
+
+export interface ClusterOptions {
+  readonly name: string
+  readonly nodes?: number
+  readonly mesh?: boolean
+}
+
+/** Boots a sandbox with the mesh installed; disposing takes it down. Fails loudly where a sandbox can't run. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const home = await mkdtemp(join(tmpdir(), 'ambit-test-'))
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    AMBIT_HOME: home,
+    HOME: home,
+    KUBECONFIG: join(home, 'none'),
+    NO_COLOR: '1',
+  }
+  const ambit = (...args: readonly string[]): Promise<CommandResult> =>
+    runCommand(join(root, 'node_modules/.bin/ambit'), args, { env })
+  const flags = [
+    '--name',
+    options.name,
+    '--nodes',
+    String(options.nodes ?? 2),
+    ...(options.mesh === false ? ['--no-mesh'] : []),
+  ]
+  const up = await ambit('sandbox', 'up', ...flags)
+  if (up.code !== 0) {
+    await ambit('sandbox', 'down', '--name', options.name)
+    throw new Error(`the sandbox did not start (exit ${up.code}):\n${up.stdout}\n${up.stderr}`)
+  }
+  env['KUBECONFIG'] = (await ambit('sandbox', 'kubeconfig', '--name', options.name)).stdout.trim()
+  const kubectl = (args: readonly string[], more: CommandOptions = {}): Promise<CommandResult> =>
+    runCommand('kubectl', args, { env, ...more })
+  const must = async (args: readonly string[], more: CommandOptions = {}): Promise<string> => {
+    const result = await kubectl(args, more)
+    if (result.code !== 0) throw new Error(`${result.line}: exit ${result.code}\n${result.stdout}${result.stderr}`)
+    return result.stdout
+  }
+  return {
+    name: options.name,
+    env,
+    kubectl: (...args) => kubectl(args),
+    must: (...args) => must(args),
+    apply: (manifest) => must(['apply', '-f', '-'], { input: manifest }),
+    ambit,
+    async [Symbol.asyncDispose]() {
+      await ambit('sandbox', 'down', '--name', options.name)
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}
