@@ -1,0 +1,54 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Design } from './design.types.ts'
+
+/** One line of the generator. Members a mode does not have are absent. */
+export interface LoadResult {
+  readonly gbps?: number
+  readonly seconds?: number
+  readonly rate?: number
+  readonly count?: number
+  readonly failed?: number
+  readonly p50?: number
+  readonly p99?: number
+}
+
+/** Compiles load.c and returns the program's path. */
+export function buildLoad(): string {
+  const program = join(mkdtempSync(join(tmpdir(), 'ambit-bench-')), 'load')
+  const source = join(import.meta.dirname, 'load.c')
+  const result = spawnSync('gcc', ['-O2', '-Wall', '-o', program, source], { encoding: 'utf8' })
+  if (result.error !== undefined || result.status !== 0) {
+    throw new Error(
+      `cannot compile ${source}: ${result.error?.message ?? result.stderr}\nType, as root: apt-get install -y gcc libc6-dev`,
+    )
+  }
+  return program
+}
+
+/** Runs the generator against a design. */
+export async function runLoad(
+  program: string,
+  design: Design,
+  mode: string,
+  args: readonly (string | number)[],
+): Promise<LoadResult> {
+  const { target } = design
+  const child = spawn(program, [mode, target.host, String(target.port), ...args.map(String)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...connectEnv(design) },
+  })
+  const output = { stdout: '', stderr: '' }
+  child.stdout.on('data', (text: Buffer) => (output.stdout += text.toString('utf8')))
+  child.stderr.on('data', (text: Buffer) => (output.stderr += text.toString('utf8')))
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  if (code !== 0) throw new Error(`load ${mode} ${args.join(' ')}: ${output.stderr.trim() || `exit ${code}`}`)
+  return JSON.parse(output.stdout) as LoadResult
+}
+
+/** Asks the generator to open an HTTP CONNECT tunnel first, where the design wants one. */
+export function connectEnv(design: Design): Readonly<Record<string, string>> {
+  return design.connectTo === undefined ? {} : { CONNECT: design.connectTo }
+}

@@ -1,0 +1,118 @@
+// `npm run bench [-- --quick] [-- --only NAME,NAME] [-- --rounds N]`
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { BenchCa } from './ca.ts'
+import type { Design } from './design.types.ts'
+import { haproxyDesigns } from './haproxy.ts'
+import { buildLoad } from './load.ts'
+import { type Effort, FULL, measure, QUICK, type Sample, warmUp } from './measure.ts'
+import { DIRECT_PORT, FAR, MESH_PORT, Namespaces, NEAR } from './namespaces.ts'
+import { direct, plain } from './plain.ts'
+import { portOpen } from './port-open.ts'
+import { Process } from './processes.ts'
+import { align, type Results, ratioRows, valueRows } from './report.ts'
+import { ztunnelDesigns } from './ztunnel.ts'
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+    json: { type: 'string' },
+    inside: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+
+/** Everything runs in user, network, mount and PID namespaces of its own, and ends with them. */
+function enterNamespaces(): number {
+  const flags = ['-Urnm', '--pid', '--fork', '--kill-child', '--mount-proc']
+  const args = [...flags, process.execPath, '--disable-warning=ExperimentalWarning', import.meta.filename]
+  const result = spawnSync('unshare', [...args, ...process.argv.slice(2), '--inside'], { stdio: 'inherit' })
+  if (result.error !== undefined) console.error(`unshare: ${result.error.message}`)
+  return result.status ?? 1
+}
+
+async function bench(effort: Effort, designs: readonly Design[]): Promise<number> {
+  const load = buildLoad()
+  const folder = mkdtempSync(join(tmpdir(), 'ambit-bench-'))
+  const results = new Map<string, Sample[]>(designs.map((design) => [design.name, []]))
+  let failures = 0
+  try {
+    using namespaces = await Namespaces.create()
+    await using ca = await BenchCa.start(NEAR)
+    await using server = await Process.start(namespaces, {
+      name: 'server',
+      side: 'far',
+      command: [load, 'serve', String(DIRECT_PORT), String(MESH_PORT)],
+      ready: () => portOpen(FAR, DIRECT_PORT),
+    })
+    for (let round = 0; round < effort.rounds; round++) {
+      // Forth and back, so that a drift of the machine does not favour whoever comes first.
+      for (const design of round % 2 === 0 ? designs : designs.toReversed()) {
+        process.stderr.write(`round ${round + 1} of ${effort.rounds}: ${design.name}\n`)
+        let proxies: readonly Process[] = []
+        try {
+          proxies = await design.start({ namespaces, ca, folder })
+          await warmUp(load, design, effort)
+          results.get(design.name)?.push(await measure(load, design, proxies, namespaces, effort))
+        } catch (error) {
+          failures++
+          console.error(`${design.name}: ${error instanceof Error ? error.message : String(error)}`)
+          for (const proxy of proxies) console.error(`--- ${proxy.name}${proxy.alive ? '' : ' (dead)'}\n${proxy.tail}`)
+        } finally {
+          for (const proxy of proxies) await proxy[Symbol.asyncDispose]()
+          namespaces.noRedirect()
+        }
+        if (!server.alive) throw new Error(`the server died:\n${server.tail}`)
+      }
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  print(results, effort)
+  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(Object.fromEntries(results), undefined, 1))
+  return failures === 0 ? 0 : 1
+}
+
+function print(results: Results, effort: Effort): void {
+  console.log(
+    `\nMedians of ${effort.rounds} interleaved rounds, ${cpus().length} CPUs shared by client, proxies and server, 1 KiB messages.`,
+  )
+  console.log('CPU and memory: both proxies together. Compare within a column; quote ratios.\n')
+  for (const rows of [
+    valueRows(results),
+    ...['direct', 'haproxy-tcp', 'haproxy-mtls', 'haproxy-h2'].map((base) => ratioRows(results, base)),
+  ]) {
+    if (rows === undefined) continue
+    for (const line of align(rows)) console.log(line)
+    console.log('')
+  }
+}
+
+function chooseDesigns(): readonly Design[] {
+  const all = [direct, plain, ...ztunnelDesigns(), ...haproxyDesigns()]
+  const wanted = options.only?.split(',')
+  const unknown = wanted?.filter((name) => !all.some((design) => design.name === name)) ?? []
+  if (unknown.length > 0)
+    throw new Error(`no design ${unknown.join(', ')}; there are: ${all.map((design) => design.name).join(', ')}`)
+  return all
+    .filter((design) => wanted === undefined || wanted.includes(design.name))
+    .filter((design) => {
+      if (design.missing !== undefined) console.error(`not measured: ${design.name}: ${design.missing}`)
+      return design.missing === undefined
+    })
+}
+
+if (options.help) {
+  console.log('npm run bench -- [--quick] [--rounds N] [--only direct,hbone,...] [--json FILE]')
+} else if (!options.inside) {
+  process.exitCode = enterNamespaces()
+} else {
+  const base = options.quick ? QUICK : FULL
+  const rounds = options.rounds === undefined ? base.rounds : Math.max(1, Number(options.rounds) || 1)
+  process.exitCode = await bench({ ...base, rounds }, chooseDesigns())
+}
