@@ -1,2 +1,3 @@
 export type * from './apiserver/contract.types.ts'
 export * from './apiserver/status-error.ts'
+export * from './host/sandbox.ts'

@@ -1,0 +1,318 @@
+import { once } from 'node:events'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { arch, availableParallelism, release, totalmem } from 'node:os'
+import { dirname } from 'node:path'
+import type { Clock, Closable, Logger } from '@ambit/core'
+import { Netns, netnsSockets, warmThreadPool } from '@ambit/linux'
+import { createApiServer } from './api-adapter.ts'
+import type { ObjectClient } from './apiserver/contract.types.ts'
+import { hasStatus } from './apiserver/status-error.ts'
+import type { ControllerComponents } from './controllers/components.types.ts'
+import { DaemonSetController } from './controllers/daemon-set.ts'
+import { DeploymentController } from './controllers/deployment.ts'
+import { EndpointSliceController, SERVICE_NAME_LABEL } from './controllers/endpoint-slice.ts'
+import { PodGc } from './controllers/pod-gc.ts'
+import { ReplicaSetController } from './controllers/replica-set.ts'
+import { DnsServer } from './dns/server.ts'
+import { slicesOfService, type ZoneSource } from './dns/zone.ts'
+import { createBaseRoot } from './host/base-root.ts'
+import { kubeconfigText } from './host/kubeconfig.ts'
+import { runCommand } from './host/run-command.ts'
+import { type SandboxConfig, stateFolder } from './host/state-folder.ts'
+import { findTool } from './host/tools.ts'
+import { CniChain } from './kubelet/cni.ts'
+import type { NodeComponents } from './kubelet/components.types.ts'
+import { EventRecorder } from './kubelet/event-recorder.ts'
+import { Kubelet } from './kubelet/kubelet.ts'
+import { createNodeRoot } from './kubelet/node-root.ts'
+import { ClusterPodRuntime } from './kubelet/pod-runtime.ts'
+import { NETWORK, nodeAddresses } from './net/addresses.ts'
+import { PodNetwork } from './net/pod-network.ts'
+import { createTopology } from './net/topology.ts'
+import type {
+  ConfigMap,
+  DaemonSet,
+  Deployment,
+  EndpointSlice,
+  Node,
+  ReplicaSet,
+  Secret,
+  Service,
+} from './objects/cluster.types.ts'
+import { GVR } from './objects/gvr.ts'
+import { ObjectCache } from './objects/object-cache.ts'
+import type { Pod } from './objects/pod.types.ts'
+import { createClusterPki } from './pki/cluster-pki.ts'
+import { ServiceProxy } from './proxy/service-proxy.ts'
+import { Scheduler } from './scheduler/scheduler.ts'
+
+export interface Cluster extends Closable {
+  readonly kubeconfig: string
+  readonly client: ObjectClient
+}
+
+export interface ClusterOptions {
+  readonly config: SandboxConfig
+  /** Listens on the machine's loopback. */
+  readonly server: Server
+  readonly port: number
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly onProgress: (text: string) => void
+}
+
+/** Assembles a whole cluster in the namespaces of this process; the only place that knows all the parts. */
+export async function startCluster(o: ClusterOptions): Promise<Cluster> {
+  const { clock, config, logger, onProgress } = o
+  await warmThreadPool()
+  const files = stateFolder(dirname(dirname(config.stateFolder)), config.name)
+  const stack = new AsyncDisposableStack()
+  const runFolder = files.run
+  await runCommand(['mount', '-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', runFolder])
+  const [ip, nft] = [findTool('ip', config.workspace), findTool('nft', config.workspace)]
+  const nodes = Array.from({ length: config.nodes }, (_, i) => nodeAddresses(i + 1))
+  onProgress('network and root file systems')
+  const pki = createClusterPki({ names: servingNames(), nowMs: clock.now() })
+  const [topology, base] = await Promise.all([
+    createTopology({ nodes, runFolder, ip }),
+    createBaseRoot(`${runFolder}/base`, [config.workspace, dirname(process.execPath)].filter(outermost)),
+  ])
+  const nodeRootOf = (name: string): string => `${runFolder}/nodes/${name}`
+  await Promise.all(nodes.map((node) => createNodeRoot(nodeRootOf(node.name), node.name, base)))
+
+  onProgress('API server')
+  const kubelets: Kubelet[] = []
+  const api = await createApiServer({
+    server: o.server,
+    tls: { certPem: pki.server.certPem, keyPem: pki.server.keyPem, clientCaPem: pki.caPem, caPem: pki.caPem },
+    runtime: new ClusterPodRuntime(kubelets),
+    logger: logger.scope('apiserver'),
+    clock,
+  })
+  stack.defer(() => api.close())
+  stack.defer(await alsoListen(o.server))
+  const { client } = api
+  const caches = openCaches(client, logger, clock, stack)
+  await publishClusterObjects(client)
+
+  onProgress('service proxy, DNS and controllers')
+  const events = new EventRecorder({ client, logger, clock })
+  const proxy = new ServiceProxy({
+    nft,
+    namespaces: [undefined, ...nodes.map((node) => topology.netnsOf(node))],
+    services: caches.services,
+    endpointSlices: caches.endpointSlices,
+    logger: logger.scope('proxy'),
+    clock,
+  })
+  stack.use(proxy)
+  const dns = new DnsServer({ source: zoneSource(caches, client), logger: logger.scope('dns') })
+  stack.use(dns)
+  await dns.listen(NETWORK.rootIp, NETWORK.dnsPort)
+  await Promise.all(Object.values(caches).map((cache) => cache.synced))
+  startControllers({ client, logger: logger.scope('controllers'), clock, events, caches }, stack)
+
+  onProgress('nodes')
+  const machine = {
+    cpus: availableParallelism(),
+    memoryBytes: totalmem(),
+    kernel: release(),
+    arch: arch() === 'x64' ? 'amd64' : arch(),
+  }
+  const manyUsers = hasManyUsers(readFileSync('/proc/self/uid_map', 'utf8'))
+  const rootMountPoint = `${runFolder}/rootfs`
+  mkdirSync(rootMountPoint, { recursive: true })
+  const tool = (name: string): string => findTool(name, config.workspace).path
+  for (const node of nodes) {
+    const nodeNetns = topology.netnsOf(node)
+    const network = new PodNetwork({ node, netns: nodeNetns, ip, ipv6: topology.ipv6 })
+    const nodeRoot = nodeRootOf(node.name)
+    const components: NodeComponents = {
+      node,
+      client,
+      clock,
+      logger: logger.scope(node.name),
+      events,
+      sandbox: {
+        cni: new CniChain({ nodeRoot, nodeNetns, network }),
+        nodeRoot,
+        nodeNetns,
+        nodeIps: topology.ipv6 ? [node.ip, node.ipV6] : [node.ip],
+        ipv6: topology.ipv6,
+      },
+      base,
+      catalogue: { workspace: config.workspace, node: process.execPath },
+      environment: {
+        configMap: (namespace, name) => caches.configMaps.get(namespace, name),
+        secret: (namespace, name) => caches.secrets.get(namespace, name),
+        services: (namespace) => [...caches.services.all()].filter(({ metadata }) => metadata.namespace === namespace),
+        node: machine,
+      },
+      volumes: {
+        configMap: (namespace, name) => caches.configMaps.get(namespace, name),
+        secret: (namespace, name) => caches.secrets.get(namespace, name),
+        issueToken: (options) => api.issueToken(options),
+        clock,
+        nodeRoot,
+        node: machine,
+      },
+      tools: { setpriv: tool('setpriv'), nsenter: tool('nsenter'), unshare: tool('unshare'), setsid: tool('setsid') },
+      sockets: netnsSockets(stack.use(Netns.open(nodeNetns))),
+      podsFolder: `${runFolder}/pods`,
+      logsFolder: files.podLogs,
+      rootMountPoint,
+      manyUsers,
+    }
+    const kubelet = new Kubelet(components, caches, machine)
+    kubelets.push(kubelet)
+  }
+  await Promise.all(kubelets.map((kubelet) => kubelet.start()))
+  await proxy.apply()
+  const kubeconfig = kubeconfigText({ name: config.name, url: `https://127.0.0.1:${o.port}`, pki })
+  const close = async (): Promise<void> => {
+    await Promise.all(kubelets.map((kubelet) => kubelet.close()))
+    await stack.disposeAsync()
+  }
+  return { kubeconfig, client, close, [Symbol.asyncDispose]: close }
+}
+
+/** Names under which the API server is asked, outside and inside. */
+function servingNames(): string[] {
+  const service = 'kubernetes.default'
+  const names = ['localhost', 'kubernetes', service, `${service}.svc`, `${service}.svc.${NETWORK.clusterDomain}`]
+  return [...names, '127.0.0.1', '::1', NETWORK.apiServiceIp, NETWORK.rootIp, NETWORK.rootIpV6]
+}
+
+/** Leaves out folders inside another one of the list. */
+function outermost(path: string, _index: number, all: readonly string[]): boolean {
+  return !all.some((other) => other !== path && path.startsWith(`${other}/`))
+}
+
+/** Whether users other than root can be taken on: a rootless sandbox maps only one. */
+export function hasManyUsers(uidMap: string): boolean {
+  return uidMap
+    .trim()
+    .split('\n')
+    .some((line) => Number(line.trim().split(/\s+/)[2]) > 1)
+}
+
+/** The API server's second door: pods reach it through the service address, which leads here. */
+async function alsoListen(server: Server): Promise<() => Promise<void>> {
+  const inside = createServer((socket) => server.emit('connection', socket))
+  inside.listen(NETWORK.apiPort, NETWORK.rootIp)
+  await once(inside, 'listening')
+  return () => new Promise((resolve) => inside.close(() => resolve()))
+}
+
+function openCaches(client: ObjectClient, logger: Logger, clock: Clock, stack: AsyncDisposableStack): ClusterCaches {
+  const components = { client, logger: logger.scope('cache'), clock }
+  const open = <T extends Pod | Node>(cache: ObjectCache<T>): ObjectCache<T> => stack.use(cache)
+  return {
+    pods: open(new ObjectCache<Pod>(components, GVR.pods)),
+    nodes: open(new ObjectCache<Node>(components, GVR.nodes)),
+    services: stack.use(new ObjectCache<Service>(components, GVR.services)),
+    endpointSlices: stack.use(new ObjectCache<EndpointSlice>(components, GVR.endpointSlices)),
+    deployments: stack.use(new ObjectCache<Deployment>(components, GVR.deployments)),
+    replicaSets: stack.use(new ObjectCache<ReplicaSet>(components, GVR.replicaSets)),
+    daemonSets: stack.use(new ObjectCache<DaemonSet>(components, GVR.daemonSets)),
+    configMaps: stack.use(new ObjectCache<ConfigMap>(components, GVR.configMaps)),
+    secrets: stack.use(new ObjectCache<Secret>(components, GVR.secrets)),
+  }
+}
+
+type ClusterCaches = ControllerComponents['caches'] & {
+  readonly configMaps: ObjectCache<ConfigMap>
+  readonly secrets: ObjectCache<Secret>
+}
+
+function startControllers(components: ControllerComponents, stack: AsyncDisposableStack): void {
+  stack.use(new Scheduler(components))
+  stack.use(new DeploymentController(components))
+  stack.use(new ReplicaSetController(components))
+  stack.use(new DaemonSetController(components))
+  stack.use(new EndpointSliceController(components))
+  stack.use(new PodGc(components))
+}
+
+function zoneSource(caches: ClusterCaches, client: ObjectClient): ZoneSource {
+  void client
+  return {
+    domain: NETWORK.clusterDomain,
+    serial: 1,
+    service: (namespace, name) => caches.services.get(namespace, name),
+    services: () => caches.services.all(),
+    slices: (namespace, name) => slicesOfService(caches.endpointSlices.all(), namespace, name),
+    hasNamespace: (name) => [...caches.services.all()].some(({ metadata }) => metadata.namespace === name),
+  }
+}
+
+/** Services whose endpoints are processes of the sandbox itself, not pods: the API server and the name server. */
+async function publishClusterObjects(client: ObjectClient): Promise<void> {
+  for (const name of ['kube-system', 'kube-node-lease', 'kube-public', 'default']) {
+    await ensure(client, GVR.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+  }
+  await ensure(client, GVR.services, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: NETWORK.apiServiceIp,
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: NETWORK.apiPort }],
+    },
+  })
+  await ensure(client, GVR.services, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name: 'kube-dns',
+      namespace: 'kube-system',
+      labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS' },
+    },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: NETWORK.dnsServiceIp,
+      ports: [
+        { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
+        { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
+      ],
+    },
+  })
+  await ensure(
+    client,
+    GVR.endpointSlices,
+    fixedSlice('default', 'kubernetes', [{ name: 'https', port: NETWORK.apiPort, protocol: 'TCP' }]),
+  )
+  await ensure(
+    client,
+    GVR.endpointSlices,
+    fixedSlice('kube-system', 'kube-dns', [
+      { name: 'dns', port: NETWORK.dnsPort, protocol: 'UDP' },
+      { name: 'dns-tcp', port: NETWORK.dnsPort, protocol: 'TCP' },
+    ]),
+  )
+}
+
+function fixedSlice(
+  namespace: string,
+  service: string,
+  ports: readonly object[],
+): Parameters<ObjectClient['create']>[1] {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: service, namespace, labels: { [SERVICE_NAME_LABEL]: service } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [NETWORK.rootIp], conditions: { ready: true, serving: true, terminating: false } }],
+    ports,
+  }
+}
+
+async function ensure(client: ObjectClient, ...[gvr, object]: Parameters<ObjectClient['create']>): Promise<void> {
+  try {
+    await client.create(gvr, object)
+  } catch (error) {
+    if (!hasStatus(error, 409)) throw error
+  }
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import type { KubeObject, OwnerReference } from '../apiserver/contract.types.ts'
+import type { PodTemplate } from '../objects/cluster.types.ts'
+import type { Pod } from '../objects/pod.types.ts'
+
+export function controllerOf(object: KubeObject): OwnerReference | undefined {
+  return object.metadata.ownerReferences?.find(({ controller }) => controller === true)
+}
+
+export function ownerReference(owner: KubeObject): OwnerReference {
+  const { name = '', uid = '' } = owner.metadata
+  return { apiVersion: owner.apiVersion, kind: owner.kind, name, uid, controller: true, blockOwnerDeletion: true }
+}
+
+export function isReady(pod: Pod): boolean {
+  return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+}
+
+/** Ready for at least that long. */
+export function isAvailable(pod: Pod, minReadySeconds: number, nowMs: number): boolean {
+  const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready')
+  if (ready?.status !== 'True') return false
+  return minReadySeconds === 0 || nowMs - Date.parse(ready.lastTransitionTime ?? '') >= minReadySeconds * 1000
+}
+
+/** Neither ended nor on its way out. */
+export function isActive(pod: Pod): boolean {
+  const phase = pod.status?.phase
+  return phase !== 'Succeeded' && phase !== 'Failed' && pod.metadata.deletionTimestamp === undefined
+}
+
+/** Short hash of a pod template: equal templates, equal hash. */
+export function templateHash(template: PodTemplate): string {
+  const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
+  const digest = createHash('sha256').update(stable(template)).digest()
+  return [...digest.subarray(0, 10)].map((byte) => alphabet[byte % alphabet.length]).join('')
+}
+
+function stable(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(stable).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
+  return `{${entries
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, item]) => `${JSON.stringify(key)}:${stable(item)}`)
+    .join(',')}}`
+}
+
+/** Suffix of a generated name. */
+export function randomSuffix(random: () => number = Math.random): string {
+  const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
+  return Array.from({ length: 5 }, () => alphabet[Math.floor(random() * alphabet.length)]).join('')
+}

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { AmbitError } from '@ambit/core'
+import type { DaemonLine, FromInner } from './messages.types.ts'
+import { unshareFlags } from './namespaces.ts'
+import { type SandboxConfig, type SandboxState, startTicksOf, writeJson } from './state-folder.ts'
+import { findTool } from './tools.ts'
+
+class SandboxStartError extends AmbitError {
+  readonly code = 'SANDBOX_START_FAILED'
+}
+
+/** Milliseconds the inside gets to end its pods before everything is killed. */
+const SHUTDOWN_MS = 5000
+
+// Reaps orphans as process 1 of the sandbox; the program itself waits only for its own children.
+const INIT = '"$@" & wait $!'
+
+/**
+ * The process outside: it opens the API port on the machine's loopback, starts the inside in namespaces of its own, and
+ * lives as long as the sandbox. When it ends, however it ends, the kernel ends everything inside.
+ */
+export async function runDaemon(config: SandboxConfig, tell: (line: DaemonLine) => void): Promise<void> {
+  const files = filesOf(config)
+  const listener = await listen(config.apiPort)
+  const { port } = listener.address() as AddressInfo
+  const apiUrl = `https://127.0.0.1:${port}`
+  const inner = startInner(config, port)
+  const ended = once(inner, 'exit')
+  let stopping = false
+  const shutdown = (): void => {
+    if (stopping) return
+    stopping = true
+    if (inner.connected) inner.send({ type: 'shutdown' })
+    setTimeout(() => inner.kill('SIGKILL'), SHUTDOWN_MS).unref()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, shutdown)
+  inner.on('message', (message: FromInner) => {
+    switch (message.type) {
+      case 'want-listener':
+        inner.send({ type: 'listener' }, listener, () => listener.close())
+        return
+      case 'progress':
+        return tell(message)
+      case 'failed':
+        tell(message)
+        return shutdown()
+      case 'ready': {
+        const value: SandboxState = {
+          pid: process.pid,
+          startTicks: startTicksOf(process.pid) ?? '',
+          nodes: config.nodes,
+          apiUrl,
+          startedAt: new Date().toISOString(),
+        }
+        writeFileSync(files.kubeconfig, message.kubeconfig, { mode: 0o600 })
+        writeJson(files.state, value)
+        tell({ type: 'ready' })
+        return
+      }
+    }
+  })
+  const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null]
+  rmSync(files.state, { force: true })
+  rmSync(files.kubeconfig, { force: true })
+  if (!stopping) tell({ type: 'failed', message: `the sandbox ended by itself (${signal ?? code}); see ${files.log}` })
+}
+
+function filesOf(config: SandboxConfig): { readonly kubeconfig: string; readonly state: string; readonly log: string } {
+  const folder = config.stateFolder
+  return { kubeconfig: `${folder}/kubeconfig`, state: `${folder}/state.json`, log: `${folder}/log` }
+}
+
+async function listen(port: number): Promise<Server> {
+  const server = createServer()
+  server.listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    throw new SandboxStartError(
+      `port ${port} on 127.0.0.1 can't be opened for the API server; choose another or leave it out`,
+      { cause },
+    )
+  }
+  return server
+}
+
+function startInner(config: SandboxConfig, port: number): ChildProcess {
+  const tool = (name: string): string => findTool(name, config.workspace).path
+  const program = fileURLToPath(new URL('./inner-main.ts', import.meta.url))
+  const words = [
+    ...['--pdeathsig', 'KILL', tool('unshare'), ...unshareFlags(config.rootless)],
+    ...['/bin/sh', '-c', INIT, 'sh', process.execPath, '--disable-warning=ExperimentalWarning', program],
+    ...[`${config.stateFolder}/config.json`, String(port)],
+  ]
+  return spawn(tool('setpriv'), words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'json' })
+}
+
+/** Reads the configuration that `up` left for the daemon. */
+export function readConfig(path: string): SandboxConfig {
+  return JSON.parse(readFileSync(path, 'utf8')) as SandboxConfig
+}

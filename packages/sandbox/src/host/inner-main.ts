@@ -1,0 +1,50 @@
+// Entry point inside the namespaces: `node inner-main.ts <config.json> <port>`, with a channel to the daemon.
+import { once } from 'node:events'
+import type { Server } from 'node:net'
+import { messageOf, systemClock } from '@ambit/core'
+import { createLogger } from '@ambit/telemetry'
+import { startCluster } from '../cluster.ts'
+import { readConfig } from './daemon.ts'
+import type { FromInner, ToInner } from './messages.types.ts'
+
+const config = readConfig(process.argv[2] ?? '')
+const port = Number(process.argv[3])
+const logger = createLogger({
+  level: config.logLevel,
+  scope: 'sandbox',
+  write: (line) => void process.stderr.write(line),
+})
+const tell = (message: FromInner): void => void process.send?.(message)
+
+// The daemon's death is ours, and with us goes every process of the namespaces.
+process.once('disconnect', () => process.exit(0))
+process.on('unhandledRejection', (error) =>
+  logger.error('unhandled rejection', {
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  }),
+)
+process.on('uncaughtException', (error) => logger.error('uncaught exception', { error: error.stack ?? error.message }))
+
+try {
+  const received = once(process, 'message') as Promise<[ToInner, Server]>
+  tell({ type: 'want-listener' })
+  const [, server] = await received
+  const cluster = await startCluster({
+    config,
+    server,
+    port,
+    logger,
+    clock: systemClock,
+    onProgress: (text) => tell({ type: 'progress', text }),
+  })
+  process.on('message', (message: ToInner) => {
+    if (message.type === 'shutdown') void cluster.close().finally(() => process.exit(0))
+  })
+  tell({ type: 'ready', kubeconfig: cluster.kubeconfig })
+} catch (error) {
+  logger.error('the sandbox could not be started', {
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  })
+  process.on('message', () => process.exit(1))
+  tell({ type: 'failed', message: messageOf(error) })
+}

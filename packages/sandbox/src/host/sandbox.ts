@@ -1,0 +1,192 @@
+import { spawn } from 'node:child_process'
+import { chownSync, closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { AmbitError } from '@ambit/core'
+import { LIMITS } from '../limits.ts'
+import type { DaemonLine } from './messages.types.ts'
+import { chooseIsolation } from './namespaces.ts'
+import {
+  ambitHome,
+  isSandboxName,
+  readState,
+  resetStateFolder,
+  type SandboxConfig,
+  sandboxNames,
+  startTicksOf,
+  stateFolder,
+  writeJson,
+} from './state-folder.ts'
+
+export class SandboxError extends AmbitError {
+  readonly code = 'SANDBOX_FAILED'
+}
+
+export class SandboxNotRunningError extends AmbitError {
+  readonly code = 'SANDBOX_NOT_RUNNING'
+}
+
+export interface SandboxUpOptions {
+  /** Default `ambit`. */
+  readonly name?: string | undefined
+  /** Default 2. */
+  readonly nodes?: number | undefined
+  /** Port of the API server on 127.0.0.1; 0, the default, lets the system choose. */
+  readonly apiPort?: number | undefined
+  /** Root of all state; default AMBIT_HOME or ~/.ambit. */
+  readonly home?: string | undefined
+  /** Filter in the syntax of RUST_LOG. */
+  readonly logLevel?: string | undefined
+}
+
+export interface RunningSandbox {
+  readonly name: string
+  readonly pid: number
+  readonly nodes: number
+  readonly apiUrl: string
+  /** Path of the kubeconfig file. */
+  readonly kubeconfig: string
+  /** Path of the daemon's log. */
+  readonly log: string
+  readonly startedAt: string
+}
+
+export const DEFAULT_SANDBOX_NAME = 'ambit'
+const DEFAULT_NODES = 2
+const STOP_TIMEOUT_MS = 10_000
+const STOP_POLL_MS = 20
+
+/** The workspace this file belongs to. */
+function workspaceFolder(): string {
+  return fileURLToPath(new URL('../../../../', import.meta.url)).replace(/\/$/, '')
+}
+
+/** Starts a sandbox in the background and resolves when its nodes are ready. Starting one that runs already is no error. */
+export async function sandboxUp(
+  options: SandboxUpOptions = {},
+  onProgress: (text: string) => void = () => undefined,
+): Promise<RunningSandbox> {
+  const name = options.name ?? DEFAULT_SANDBOX_NAME
+  const nodes = options.nodes ?? DEFAULT_NODES
+  if (!isSandboxName(name))
+    throw new SandboxError(`'${name}' is no name for a sandbox: lower-case letters, digits and '-', at most 40`)
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > LIMITS.maxNodes)
+    throw new SandboxError(`a sandbox has 1 to ${LIMITS.maxNodes} nodes, not ${nodes}`)
+  const home = options.home ?? ambitHome(process.env)
+  const running = sandboxStatus(name, home)
+  if (running !== undefined) {
+    onProgress(`sandbox ${name} is already running`)
+    return running
+  }
+  const isolation = chooseIsolation(process.getuid?.() ?? 0)
+  const files = stateFolder(home, name)
+  resetStateFolder(files)
+  const config: SandboxConfig = {
+    name,
+    nodes,
+    apiPort: options.apiPort ?? 0,
+    workspace: workspaceFolder(),
+    stateFolder: files.folder,
+    logLevel: options.logLevel ?? 'info',
+    rootless: isolation.kind === 'rootless',
+  }
+  writeJson(files.config, config)
+  const program = fileURLToPath(new URL('./daemon-main.ts', import.meta.url))
+  const words = [process.execPath, '--disable-warning=ExperimentalWarning', program, files.config]
+  const [command = '', ...args] = isolation.kind === 'sudo' ? ['sudo', '-n', '--', ...words] : words
+  const log = openSync(files.log, 'a', 0o600)
+  const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', log], cwd: '/' })
+  closeSync(log)
+  if (child.stdout === null) throw new SandboxError('no pipe to the daemon')
+  const failure = await firstOutcome(child.stdout, child, onProgress, files.log)
+  child.stdout.destroy()
+  child.unref()
+  if (failure !== undefined) throw new SandboxError(`sandbox ${name} didn't start: ${failure}\nits log: ${files.log}`)
+  if (isolation.kind === 'sudo') giveTo(files.kubeconfig, files.folder)
+  const started = sandboxStatus(name, home)
+  if (started === undefined) throw new SandboxError(`sandbox ${name} ended right after its start; see ${files.log}`)
+  return started
+}
+
+async function firstOutcome(
+  stdout: NodeJS.ReadableStream,
+  child: { once(event: 'error', listener: (error: Error) => void): unknown },
+  onProgress: (text: string) => void,
+  log: string,
+): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>()
+  child.once('error', (error) => resolve(error.message))
+  const lines = createInterface({ input: stdout })
+  lines.on('line', (text) => {
+    const line = JSON.parse(text) as DaemonLine
+    if (line.type === 'progress') onProgress(line.text)
+    else resolve(line.type === 'failed' ? line.message : undefined)
+  })
+  lines.once('close', () => resolve(`its process ended; see ${log}`))
+  return await promise.finally(() => lines.close())
+}
+
+/** sudo leaves files of root; the person who asked owns the folder and needs the credentials. */
+function giveTo(file: string, folder: string): void {
+  const { uid, gid } = statSync(folder)
+  try {
+    chownSync(file, uid, gid)
+  } catch {
+    // Not ours to give: readable through sudo only, which the message about it will tell.
+  }
+}
+
+/** What runs under that name; undefined when nothing does. */
+export function sandboxStatus(
+  name: string = DEFAULT_SANDBOX_NAME,
+  home: string = ambitHome(process.env),
+): RunningSandbox | undefined {
+  const files = stateFolder(home, name)
+  const state = readState(files)
+  if (state === undefined) return undefined
+  return {
+    name,
+    pid: state.pid,
+    nodes: state.nodes,
+    apiUrl: state.apiUrl,
+    kubeconfig: files.kubeconfig,
+    log: files.log,
+    startedAt: state.startedAt,
+  }
+}
+
+/** All sandboxes that run now. */
+export function runningSandboxes(home: string = ambitHome(process.env)): RunningSandbox[] {
+  return sandboxNames(home).flatMap((name) => sandboxStatus(name, home) ?? [])
+}
+
+/** Ends a sandbox and removes its state. Resolves with whether one was running. */
+export async function sandboxDown(
+  name: string = DEFAULT_SANDBOX_NAME,
+  home: string = ambitHome(process.env),
+): Promise<boolean> {
+  const files = stateFolder(home, name)
+  const state = readState(files)
+  if (state !== undefined) await stopProcess(state.pid, state.startTicks)
+  if (existsSync(files.folder)) rmSync(files.folder, { recursive: true, force: true })
+  return state !== undefined
+}
+
+async function stopProcess(pid: number, startTicks: string): Promise<void> {
+  const alive = (): boolean => startTicksOf(pid) === startTicks
+  process.kill(pid, 'SIGTERM')
+  const deadline = performance.now() + STOP_TIMEOUT_MS
+  // Another process' end can't be awaited, only looked for.
+  while (alive()) {
+    if (performance.now() > deadline) process.kill(pid, 'SIGKILL')
+    await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS))
+  }
+}
+
+/** Text of the kubeconfig of a running sandbox. */
+export function kubeconfigOf(name: string = DEFAULT_SANDBOX_NAME, home: string = ambitHome(process.env)): string {
+  const running = sandboxStatus(name, home)
+  if (running === undefined)
+    throw new SandboxNotRunningError(`sandbox ${name} is not running; start it with 'ambit sandbox up'`)
+  return readFileSync(running.kubeconfig, 'utf8')
+}

@@ -1,0 +1,100 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/** Where a sandbox keeps what people look for: kubeconfig, log, process number. */
+export interface StateFolder {
+  readonly folder: string
+  readonly kubeconfig: string
+  readonly log: string
+  readonly config: string
+  readonly state: string
+  readonly podLogs: string
+  /** Mount point of the sandbox's tmpfs; empty as seen from the machine. */
+  readonly run: string
+}
+
+export interface SandboxConfig {
+  readonly name: string
+  readonly nodes: number
+  readonly apiPort: number
+  readonly workspace: string
+  readonly stateFolder: string
+  readonly logLevel: string
+  readonly rootless: boolean
+}
+
+/** What a running sandbox says of itself. */
+export interface SandboxState {
+  readonly pid: number
+  /** Start time of the process in clock ticks: a number used again by another process is not it. */
+  readonly startTicks: string
+  readonly nodes: number
+  readonly apiUrl: string
+  readonly startedAt: string
+}
+
+const NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/
+
+export function isSandboxName(name: string): boolean {
+  return NAME.test(name)
+}
+
+/** Root of all sandboxes' state: AMBIT_HOME, else ~/.ambit. */
+export function ambitHome(env: Readonly<Record<string, string | undefined>>): string {
+  return env['AMBIT_HOME'] || join(env['HOME'] || homedir(), '.ambit')
+}
+
+export function stateFolder(home: string, name: string): StateFolder {
+  const folder = join(home, 'sandbox', name)
+  return {
+    folder,
+    kubeconfig: join(folder, 'kubeconfig'),
+    log: join(folder, 'log'),
+    config: join(folder, 'config.json'),
+    state: join(folder, 'state.json'),
+    podLogs: join(folder, 'pods'),
+    run: join(folder, 'run'),
+  }
+}
+
+export function sandboxNames(home: string): string[] {
+  try {
+    return readdirSync(join(home, 'sandbox')).filter(isSandboxName).sort()
+  } catch {
+    return []
+  }
+}
+
+/** Prepares an empty folder that only its owner can read: it will hold credentials. */
+export function resetStateFolder(state: StateFolder): void {
+  rmSync(state.folder, { recursive: true, force: true })
+  mkdirSync(state.run, { recursive: true, mode: 0o700 })
+  chmodSync(state.folder, 0o700)
+}
+
+export function writeJson(path: string, value: unknown): void {
+  writeFileSync(path, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 })
+}
+
+/** The state of a running sandbox; undefined when there is none or its process has gone. */
+export function readState(state: StateFolder): SandboxState | undefined {
+  try {
+    const value = JSON.parse(readFileSync(state.state, 'utf8')) as SandboxState
+    return startTicksOf(value.pid) === value.startTicks ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** When a process started, in clock ticks since boot; undefined when there is no such process. */
+export function startTicksOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The command in parentheses may hold spaces; start time is field 22, the 20th after it.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' ? undefined : fields[19]
+  } catch {
+    return undefined
+  }
+}

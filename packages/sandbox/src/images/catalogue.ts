@@ -1,0 +1,109 @@
+import { join } from 'node:path'
+
+/** What an image name stands for in the sandbox: a program of the machine or of this workspace. */
+export interface ImageProgram {
+  /** Normal form, shown as the image's id. */
+  readonly id: string
+  readonly entrypoint: readonly string[]
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+export interface CatalogueOptions {
+  readonly workspace: string
+  readonly node: string
+}
+
+type Entry = (
+  o: CatalogueOptions,
+) => Pick<ImageProgram, 'entrypoint' | 'args'> & { readonly env?: Record<string, string> }
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
+
+const shell: Entry = () => ({ entrypoint: [], args: ['/bin/sh'] })
+const curl: Entry = () => ({ entrypoint: ['curl'], args: [] })
+const program =
+  (file: string, ...args: string[]): Entry =>
+  ({ workspace, node }) => ({
+    entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages/sandbox/images', file)],
+    args,
+  })
+/** A binary of this project. It may use tools that set-up unpacked for machines without root. */
+const component =
+  (name: string): Entry =>
+  ({ workspace, node }) => {
+    const tools = join(workspace, '.ambit/tools')
+    const env = { PATH: `${PATH}:${tools}/usr/sbin:${tools}/usr/bin` }
+    return { entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages', name, 'src/main.ts')], args: [], env }
+  }
+
+/** Last part (or last two parts, tried first) of an image's name, without registry and tag, to its program. */
+const CATALOGUE: Readonly<Record<string, Entry>> = {
+  'ambit/controller': component('controller'),
+  'ambit/cni': component('cni'),
+  'ambit/ztunnel': component('ztunnel'),
+  'ambit/waypoint': component('waypoint'),
+  'curlimages/curl': curl,
+  curl,
+  busybox: shell,
+  alpine: shell,
+  debian: () => ({ entrypoint: [], args: ['bash'] }),
+  ubuntu: () => ({ entrypoint: [], args: ['bash'] }),
+  netshoot: () => ({ entrypoint: [], args: ['bash'] }),
+  pause: () => ({ entrypoint: ['sleep', 'infinity'], args: [] }),
+  nginx: program('web-server.ts'),
+  httpd: program('web-server.ts'),
+  httpbin: program('httpbin.ts', '--port', '80'),
+  'kong/httpbin': program('httpbin.ts', '--port', '80'),
+  'kennethreitz/httpbin': program('httpbin.ts', '--port', '80'),
+  'mccutchen/go-httpbin': program('httpbin.ts', '--port', '8080'),
+  'hashicorp/http-echo': program('http-echo.ts'),
+  'http-echo': program('http-echo.ts'),
+  'istio/tcp-echo-server': program('tcp-echo.ts'),
+  'tcp-echo-server': program('tcp-echo.ts'),
+  'tcp-echo': program('tcp-echo.ts'),
+  'examples-helloworld-v1': program('helloworld.ts', '--version', 'v1'),
+  'examples-helloworld-v2': program('helloworld.ts', '--version', 'v2'),
+  'examples-bookinfo-details-v1': program('bookinfo.ts', 'details'),
+  'examples-bookinfo-ratings-v1': program('bookinfo.ts', 'ratings'),
+  'examples-bookinfo-reviews-v1': program('bookinfo.ts', 'reviews-v1'),
+  'examples-bookinfo-reviews-v2': program('bookinfo.ts', 'reviews-v2'),
+  'examples-bookinfo-reviews-v3': program('bookinfo.ts', 'reviews-v3'),
+  'examples-bookinfo-productpage-v1': program('bookinfo.ts', 'productpage'),
+  'ambit/peer': program('peer.ts'),
+}
+
+/** Names the catalogue knows, for the message about one it doesn't. */
+export const KNOWN_IMAGES: readonly string[] = Object.keys(CATALOGUE).sort()
+
+/** Name without tag and digest: `docker.io/curlimages/curl:8.16.0@sha256:…` → `docker.io/curlimages/curl`. */
+export function imageName(reference: string): string {
+  const withoutDigest = reference.split('@')[0] ?? ''
+  const slash = withoutDigest.lastIndexOf('/')
+  const colon = withoutDigest.indexOf(':', slash + 1)
+  return colon < 0 ? withoutDigest : withoutDigest.slice(0, colon)
+}
+
+/** The program an image name stands for; registry, leading path and tag don't matter. Undefined when unknown. */
+export function resolveImage(reference: string, options: CatalogueOptions): ImageProgram | undefined {
+  const parts = imageName(reference).split('/')
+  for (const key of [parts.slice(-2).join('/'), parts.at(-1) ?? '']) {
+    if (!Object.hasOwn(CATALOGUE, key)) continue
+    const entry = CATALOGUE[key]?.(options)
+    if (entry === undefined) continue
+    return { id: `ambit-sandbox://${key}`, entrypoint: entry.entrypoint, args: entry.args, env: { PATH, ...entry.env } }
+  }
+  return undefined
+}
+
+/** The command line of a container: Kubernetes' command replaces the entry point and its arguments, args only those. */
+export function commandLine(
+  image: ImageProgram,
+  container: { readonly command?: readonly string[] | undefined; readonly args?: readonly string[] | undefined },
+): readonly string[] {
+  const command = container.command ?? []
+  const args = container.args ?? []
+  if (command.length > 0) return [...command, ...args]
+  return [...image.entrypoint, ...(args.length > 0 ? args : image.args)]
+}

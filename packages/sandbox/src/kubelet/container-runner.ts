@@ -1,0 +1,394 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { AmbitError, messageOf } from '@ambit/core'
+import type { ExecSession } from '../apiserver/contract.types.ts'
+import { commandLine, type ImageProgram, KNOWN_IMAGES, resolveImage } from '../images/catalogue.ts'
+import { LIMITS } from '../limits.ts'
+import type { Container, ContainerState, ContainerStatus, LifecycleHandler, Pod } from '../objects/pod.types.ts'
+import type { NodeComponents } from './components.types.ts'
+import { ContainerLog } from './container-log.ts'
+import { type ContainerProcess, type ExitStatus, startContainerProcess } from './container-process.ts'
+import { ContainerConfigError, containerEnvironment } from './environment.ts'
+import { startExec } from './exec-session.ts'
+import { expand } from './expand.ts'
+import type { PodSandbox } from './pod-sandbox.ts'
+import { restarts } from './pod-status.ts'
+import { httpProbe, runProbe } from './probe.ts'
+import { keepProbing, type ProbeKind } from './prober.ts'
+import { privilegeWords, rootfsScript } from './rootfs.ts'
+import { type PodVolumes, VolumeError } from './volumes.ts'
+
+export class ImageUnknownError extends AmbitError {
+  readonly code = 'SANDBOX_IMAGE_UNKNOWN'
+}
+
+/** A container isn't running, so nothing can be run in it. */
+export class NotRunningError extends AmbitError {
+  readonly code = 'SANDBOX_NOT_RUNNING'
+}
+
+export interface PodContext {
+  /** The newest version of the pod. */
+  readonly pod: Pod
+  readonly sandbox: PodSandbox
+  readonly volumes: PodVolumes
+  readonly onChange: () => void
+}
+
+/** One container of a pod through all its restarts. */
+export class ContainerRunner {
+  readonly #components: NodeComponents
+  readonly #container: Container
+  readonly #isInit: boolean
+  readonly #pod: Pod
+  #state: ContainerState = { waiting: { reason: 'PodInitializing' } }
+  #lastState: ContainerState = {}
+  #ready = false
+  #started = false
+  #restarts = 0
+  #image: ImageProgram | undefined
+  #id = ''
+  #startedAt = ''
+  #log: ContainerLog | undefined
+  #previousLog: ContainerLog | undefined
+  #process: ContainerProcess | undefined
+  #env: Readonly<Record<string, string>> = {}
+  #onStarted = Promise.withResolvers<void>()
+  #notify: () => void = () => undefined
+
+  constructor(components: NodeComponents, pod: Pod, container: Container, isInit: boolean) {
+    this.#components = components
+    this.#pod = pod
+    this.#container = container
+    this.#isInit = isInit
+    if (!isInit) this.#state = { waiting: { reason: 'ContainerCreating' } }
+  }
+
+  get name(): string {
+    return this.#container.name
+  }
+
+  get container(): Container {
+    return this.#container
+  }
+
+  get running(): boolean {
+    return this.#process !== undefined
+  }
+
+  /** Resolves when the container has started and its startup probe, if any, has succeeded. */
+  get startedUp(): Promise<void> {
+    return this.#onStarted.promise
+  }
+
+  status(): ContainerStatus {
+    return {
+      name: this.#container.name,
+      state: this.#state,
+      lastState: this.#lastState,
+      ready: this.#ready,
+      started: this.#started,
+      restartCount: this.#restarts,
+      image: this.#container.image ?? '',
+      imageID: this.#image?.id ?? '',
+      ...(this.#id === '' ? {} : { containerID: `ambit://${this.#id}` }),
+    }
+  }
+
+  /** Runs and restarts the container until its policy or the signal ends it; resolves with the last exit code. */
+  async run(context: PodContext, policy: string | undefined, signal: AbortSignal): Promise<number> {
+    this.#notify = context.onChange
+    let delayMs: number = LIMITS.crashBackoffInitialMs
+    for (;;) {
+      const image = await this.#pull(context, signal)
+      const beganMs = this.#components.clock.monotonic()
+      const exit = await this.#once(context, image, signal)
+      if (signal.aborted || !restarts(policy, exit)) return exit
+      if (this.#components.clock.monotonic() - beganMs > LIMITS.crashBackoffResetMs)
+        delayMs = LIMITS.crashBackoffInitialMs
+      await this.#backOff(context, this.#restarts === 0 ? 0 : delayMs, signal)
+      if (this.#restarts > 0) delayMs = Math.min(delayMs * 2, LIMITS.crashBackoffMaxMs)
+      if (signal.aborted) return exit
+      this.#restarts++
+    }
+  }
+
+  /** Ends the running program: preStop, then SIGTERM, and SIGKILL when the grace period is over. */
+  async stop(context: PodContext, graceMs: number): Promise<void> {
+    const running = this.#process
+    if (running === undefined) return
+    const { clock } = this.#components
+    this.#event(context.pod, 'Normal', 'Killing', `Stopping container ${this.name}`)
+    const deadline = clock.monotonic() + graceMs
+    const preStop = this.#container.lifecycle?.preStop
+    if (preStop !== undefined && graceMs > 0) await this.#hook(context, preStop, graceMs)
+    running.terminate()
+    using _kill = clock.after(Math.max(0, deadline - clock.monotonic()), () => running.kill())
+    await running.exited.catch(() => undefined)
+  }
+
+  exec(o: { command: readonly string[]; tty: boolean; stdin: boolean; signal: AbortSignal }): ExecSession {
+    const running = this.#process
+    if (running === undefined || running.pid === 0) throw new NotRunningError(`container ${this.name} is not running`)
+    const { manyUsers, tools } = this.#components
+    const privileges = privilegeWords(this.#pod, this.#container, manyUsers)
+    return startExec({
+      ...o,
+      pid: running.pid,
+      env: this.#env,
+      workingDir: this.#container.workingDir ?? '/',
+      privileges,
+      tools,
+    })
+  }
+
+  log(previous: boolean): ContainerLog | undefined {
+    return previous ? this.#previousLog : this.#log
+  }
+
+  close(): void {
+    this.#log?.close()
+  }
+
+  async #pull(context: PodContext, signal: AbortSignal): Promise<ImageProgram> {
+    const reference = this.#container.image ?? ''
+    let reason = 'ErrImagePull'
+    let delayMs: number = LIMITS.crashBackoffInitialMs
+    for (;;) {
+      const image = resolveImage(reference, this.#components.catalogue)
+      if (image !== undefined) {
+        this.#image = image
+        this.#event(context.pod, 'Normal', 'Pulled', `Container image "${reference}" already present on machine`)
+        return image
+      }
+      const message = `the sandbox runs programs instead of images and knows none for "${reference}"; it knows: ${KNOWN_IMAGES.join(', ')}`
+      this.#set({ waiting: { reason, message } })
+      this.#event(
+        context.pod,
+        'Warning',
+        reason === 'ErrImagePull' ? 'Failed' : 'BackOff',
+        `Failed to pull image "${reference}": ${message}`,
+      )
+      await this.#components.clock.sleep(delayMs, signal)
+      delayMs = Math.min(delayMs * 2, LIMITS.crashBackoffMaxMs)
+      reason = 'ImagePullBackOff'
+    }
+  }
+
+  async #backOff(context: PodContext, delayMs: number, signal: AbortSignal): Promise<void> {
+    if (delayMs === 0) return
+    const message = `back-off ${delayMs / 1000}s restarting failed container=${this.name} pod=${context.pod.metadata.name}_${context.pod.metadata.namespace}`
+    this.#set({ waiting: { reason: 'CrashLoopBackOff', message } })
+    this.#event(
+      context.pod,
+      'Warning',
+      'BackOff',
+      `Back-off restarting failed container ${this.name} in pod ${context.pod.metadata.name}`,
+    )
+    await this.#components.clock.sleep(delayMs, signal).catch(() => undefined)
+  }
+
+  /** One run from start to exit. */
+  async #once(context: PodContext, image: ImageProgram, signal: AbortSignal): Promise<number> {
+    const ended = new AbortController()
+    this.#previousLog?.remove()
+    this.#previousLog = this.#log
+    this.#log = new ContainerLog(this.#logPath(context.pod), () => this.#components.clock.now())
+    let exit: ExitStatus
+    try {
+      const running = await this.#start(context, image, this.#log)
+      this.#process = running
+      if (signal.aborted) running.kill()
+      this.#markRunning(context, running, ended.signal)
+      exit = await running.exited
+    } catch (error) {
+      return this.#failedToStart(context, error)
+    } finally {
+      ended.abort()
+      this.#process = undefined
+      this.#ready = false
+      this.#started = false
+      this.#log.close()
+    }
+    this.#terminated(exit.code, exit.signal, exit.code === 0 ? 'Completed' : 'Error', '')
+    return exit.code
+  }
+
+  async #start(context: PodContext, image: ImageProgram, log: ContainerLog): Promise<ContainerProcess> {
+    const components = this.#components
+    const { pod, sandbox, volumes } = context
+    const facts = { podIps: sandbox.ips, hostIp: components.node.ip }
+    const env = containerEnvironment(
+      { pod, container: this.#container, facts, imageEnv: image.env },
+      components.environment,
+    )
+    if (env['HOME'] === undefined) env['HOME'] = '/root'
+    this.#env = env
+    const lookup = (name: string): string | undefined => env[name]
+    const command = commandLine(image, {
+      command: this.#container.command?.map((word) => expand(word, lookup)),
+      args: this.#container.args?.map((word) => expand(word, lookup)),
+    })
+    const script = rootfsScript({
+      base: components.base,
+      mountPoint: components.rootMountPoint,
+      etcFolder: etcFolderOf(components, pod),
+      mounts: await volumes.mountsOf(pod, this.#container, env),
+      workingDir: this.#container.workingDir ?? '/',
+      readOnlyRoot: this.#container.securityContext?.readOnlyRootFilesystem === true,
+      hostPid: pod.spec.hostPID === true,
+      privileges: privilegeWords(pod, this.#container, components.manyUsers),
+    })
+    this.#id = randomBytes(32).toString('hex')
+    this.#event(pod, 'Normal', 'Created', `Created container: ${this.name}`)
+    return await startContainerProcess({
+      tools: components.tools,
+      sandbox,
+      script,
+      command,
+      env,
+      hostPid: pod.spec.hostPID === true,
+      log,
+    })
+  }
+
+  #markRunning(context: PodContext, running: ContainerProcess, ended: AbortSignal): void {
+    const { startupProbe, readinessProbe } = this.#container
+    this.#startedAt = this.#now()
+    this.#started = !startupProbe
+    this.#ready = !startupProbe && !readinessProbe
+    this.#set({ running: { startedAt: this.#startedAt } })
+    this.#event(context.pod, 'Normal', 'Started', `Started container ${this.name}`)
+    const postStart = this.#container.lifecycle?.postStart
+    if (postStart !== undefined) void this.#hook(context, postStart, LIMITS.commandTimeoutMs)
+    if (startupProbe) this.#probe(context, 'startup', running, ended)
+    else this.#startProbes(context, running, ended)
+    if (this.#started) this.#onStarted.resolve()
+  }
+
+  #startProbes(context: PodContext, running: ContainerProcess, ended: AbortSignal): void {
+    if (this.#container.readinessProbe) this.#probe(context, 'readiness', running, ended)
+    if (this.#container.livenessProbe) this.#probe(context, 'liveness', running, ended)
+  }
+
+  #probe(context: PodContext, kind: ProbeKind, running: ContainerProcess, ended: AbortSignal): void {
+    const probe = this.#container[`${kind}Probe`]
+    if (!probe) return
+    const target = {
+      podIp: context.sandbox.ips[0] ?? '',
+      container: this.#container,
+      sockets: this.#components.sockets,
+      exec: (command: readonly string[], signal: AbortSignal) =>
+        this.exec({ command, tty: false, stdin: false, signal }),
+    }
+    const title = `${kind.slice(0, 1).toUpperCase()}${kind.slice(1)}`
+    void keepProbing({
+      kind,
+      probe,
+      run: () => runProbe(probe, target),
+      clock: this.#components.clock,
+      signal: ended,
+      events: {
+        onFailure: (_kind, message) =>
+          this.#event(context.pod, 'Warning', 'Unhealthy', `${title} probe failed: ${message}`),
+        onChange: (_kind, ok) => {
+          if (kind === 'readiness') this.#ready = ok
+          else if (!ok) {
+            this.#event(
+              context.pod,
+              'Normal',
+              'Killing',
+              `Container ${this.name} failed ${kind} probe, will be restarted`,
+            )
+            const graceMs = (context.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000
+            void this.stop(context, graceMs)
+          } else if (kind === 'startup') {
+            this.#started = true
+            this.#ready = !this.#container.readinessProbe
+            this.#onStarted.resolve()
+            this.#startProbes(context, running, ended)
+          }
+          this.#notify()
+        },
+      },
+    })
+  }
+
+  async #hook(context: PodContext, handler: LifecycleHandler, timeoutMs: number): Promise<void> {
+    try {
+      if (handler.sleep) await this.#components.clock.sleep(Math.min(timeoutMs, handler.sleep.seconds * 1000))
+      if (handler.exec)
+        await this.exec({
+          command: handler.exec.command ?? [],
+          tty: false,
+          stdin: false,
+          signal: AbortSignal.timeout(timeoutMs),
+        }).exit
+      if (handler.httpGet) {
+        const target = {
+          podIp: context.sandbox.ips[0] ?? '',
+          container: this.#container,
+          sockets: this.#components.sockets,
+        }
+        await httpProbe(handler.httpGet, target, timeoutMs)
+      }
+    } catch (error) {
+      this.#event(context.pod, 'Warning', 'FailedLifecycleHook', messageOf(error))
+    }
+  }
+
+  #failedToStart(context: PodContext, error: unknown): number {
+    const message = messageOf(error)
+    const config = error instanceof ContainerConfigError || error instanceof VolumeError
+    this.#event(context.pod, 'Warning', 'Failed', `Error: ${message}`)
+    this.#terminated(128, undefined, config ? 'CreateContainerConfigError' : 'StartError', message)
+    return 128
+  }
+
+  #terminated(exitCode: number, signal: number | undefined, reason: string, message: string): void {
+    const terminated = {
+      exitCode,
+      ...(signal === undefined ? {} : { signal }),
+      reason,
+      ...(message === '' ? {} : { message }),
+      startedAt: this.#startedAt === '' ? this.#now() : this.#startedAt,
+      finishedAt: this.#now(),
+      containerID: `ambit://${this.#id}`,
+    }
+    this.#lastState = { terminated }
+    this.#set({ terminated })
+  }
+
+  #set(state: ContainerState): void {
+    this.#state = state
+    if (this.#isInit) this.#ready = state.terminated?.exitCode === 0
+    this.#notify()
+  }
+
+  #event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    const kind = this.#isInit ? 'spec.initContainers' : 'spec.containers'
+    const { name: host } = this.#components.node
+    this.#components.events.event(pod, {
+      type,
+      reason,
+      message,
+      component: 'kubelet',
+      host,
+      fieldPath: `${kind}{${this.name}}`,
+    })
+  }
+
+  #logPath(pod: Pod): string {
+    const { name, namespace, uid } = pod.metadata
+    return join(this.#components.logsFolder, `${namespace}_${name}_${uid}`, this.name, `${this.#restarts}.log`)
+  }
+
+  #now(): string {
+    return new Date(this.#components.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
+  }
+}
+
+/** Where a pod's /etc files are prepared. */
+export function etcFolderOf(components: { readonly podsFolder: string }, pod: Pod): string {
+  return join(components.podsFolder, pod.metadata.uid ?? '', 'etc')
+}

@@ -1,0 +1,44 @@
+/** Every bound of the sandbox in one place. What happens at the limit is said beside each. */
+export const LIMITS = {
+  /** Nodes of one sandbox; more are refused at start (one /24 per node, two cores are busy long before). */
+  maxNodes: 16,
+  /** Pods per node: addresses .2 to .254 of its /24; the next pod stays Pending with FailedCreatePodSandBox. */
+  maxPodsPerNode: 253,
+  /** Bytes of one container's current log file; at the limit it becomes `.1` and a new one begins. */
+  containerLogBytes: 10_485_760,
+  /** Bytes of one log line; longer lines are split. */
+  logLineBytes: 16_384,
+  /** Lines that a slow reader of `logs -f` may lag behind; then its stream ends with an error. */
+  logFollowerLines: 10_000,
+  /** Bytes of writable root file system of one container (tmpfs); writes then fail with ENOSPC. */
+  containerRootBytes: 67_108_864,
+  /** Bytes of standard output or error kept of a helper command; the rest is dropped. */
+  commandOutputBytes: 262_144,
+  /** Milliseconds a helper command (ip, nft, mount) may take; then it is killed and reported as failed. */
+  commandTimeoutMs: 30_000,
+  /** Milliseconds a chained CNI plugin may take; then it is killed and the pod's set-up is retried. */
+  cniPluginTimeoutMs: 60_000,
+  /** Bytes of the answer of an HTTP probe that are read. */
+  probeBodyBytes: 10_240,
+  /** Backoff of a crashing container, as in Kubernetes: 10 s doubling to 5 min, reset after 10 min of running. */
+  crashBackoffInitialMs: 10_000,
+  crashBackoffMaxMs: 300_000,
+  crashBackoffResetMs: 600_000,
+  /** Backoff of a failing pod set-up (network, volumes). */
+  setupBackoffInitialMs: 500,
+  setupBackoffMaxMs: 30_000,
+  /** Bytes of a UDP DNS answer without EDNS (RFC 1035 4.2.1); longer ones are truncated with TC set. */
+  dnsUdpBytes: 512,
+  /** Bytes of a UDP DNS answer with EDNS, at most (no fragmentation on any usual path). */
+  dnsEdnsBytes: 1232,
+  /** Simultaneous TCP connections to the DNS server; further ones are closed at once. */
+  dnsTcpConnections: 256,
+  /** Idle milliseconds of a DNS TCP connection. */
+  dnsTcpIdleMs: 10_000,
+  /** Endpoints in one EndpointSlice (Kubernetes' default); a service with more gets several slices. */
+  endpointsPerSlice: 100,
+  /** Events kept per cluster by the runtime's recorder before the oldest is deleted. */
+  eventsKept: 1000,
+  /** Terminated pods kept before the oldest are deleted. */
+  terminatedPodsKept: 100,
+} as const

@@ -1,0 +1,129 @@
+import type { KubeObject, ObjectMeta } from '../apiserver/contract.types.ts'
+import type { Condition, LabelSelector, PodSpec } from './pod.types.ts'
+
+export interface Taint {
+  readonly key: string
+  readonly value?: string | undefined
+  readonly effect: string
+}
+
+export interface Node extends KubeObject {
+  readonly spec?: { readonly unschedulable?: boolean; readonly taints?: readonly Taint[]; readonly podCIDR?: string }
+  readonly status?: {
+    readonly conditions?: readonly Condition[]
+    readonly addresses?: readonly { readonly type: string; readonly address: string }[]
+  }
+}
+
+export interface ServicePort {
+  readonly name?: string | undefined
+  readonly protocol?: string | undefined
+  readonly port: number
+  readonly targetPort?: number | string | undefined
+  readonly nodePort?: number | undefined
+  readonly appProtocol?: string | undefined
+}
+
+export interface Service extends KubeObject {
+  readonly spec: {
+    readonly type?: string | undefined
+    readonly clusterIP?: string | undefined
+    readonly clusterIPs?: readonly string[] | undefined
+    readonly ipFamilies?: readonly string[] | undefined
+    readonly selector?: Readonly<Record<string, string>> | undefined
+    readonly ports?: readonly ServicePort[] | undefined
+    readonly externalName?: string | undefined
+    readonly publishNotReadyAddresses?: boolean | undefined
+  }
+}
+
+export interface Endpoint {
+  readonly addresses: readonly string[]
+  readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean }
+  readonly hostname?: string | undefined
+  readonly nodeName?: string | undefined
+  readonly targetRef?: {
+    readonly kind: string
+    readonly namespace?: string | undefined
+    readonly name?: string | undefined
+    readonly uid?: string | undefined
+  }
+}
+
+export interface EndpointPort {
+  readonly name?: string | undefined
+  readonly port?: number | undefined
+  readonly protocol?: string | undefined
+  readonly appProtocol?: string | undefined
+}
+
+export interface EndpointSlice extends KubeObject {
+  readonly addressType: 'IPv4' | 'IPv6' | 'FQDN'
+  readonly endpoints?: readonly Endpoint[] | undefined
+  readonly ports?: readonly EndpointPort[] | undefined
+}
+
+export interface PodTemplate {
+  readonly metadata?: ObjectMeta | undefined
+  readonly spec: PodSpec
+}
+
+export type IntOrPercent = number | string
+
+export interface Deployment extends KubeObject {
+  readonly spec: {
+    readonly replicas?: number | undefined
+    readonly selector: LabelSelector
+    readonly template: PodTemplate
+    readonly paused?: boolean | undefined
+    readonly minReadySeconds?: number | undefined
+    readonly progressDeadlineSeconds?: number | undefined
+    readonly revisionHistoryLimit?: number | undefined
+    readonly strategy?: {
+      readonly type?: string
+      readonly rollingUpdate?: { readonly maxSurge?: IntOrPercent; readonly maxUnavailable?: IntOrPercent }
+    }
+  }
+  readonly status?: {
+    readonly conditions?: readonly Condition[]
+    readonly observedGeneration?: number
+    readonly [key: string]: unknown
+  }
+}
+
+export interface ReplicaSet extends KubeObject {
+  readonly spec: {
+    readonly replicas?: number | undefined
+    readonly selector: LabelSelector
+    readonly template: PodTemplate
+    readonly minReadySeconds?: number | undefined
+  }
+  readonly status?: {
+    readonly replicas?: number
+    readonly readyReplicas?: number
+    readonly availableReplicas?: number
+    readonly observedGeneration?: number
+  }
+}
+
+export interface DaemonSet extends KubeObject {
+  readonly spec: {
+    readonly selector: LabelSelector
+    readonly template: PodTemplate
+    readonly minReadySeconds?: number | undefined
+    readonly updateStrategy?: {
+      readonly type?: string
+      readonly rollingUpdate?: { readonly maxSurge?: IntOrPercent; readonly maxUnavailable?: IntOrPercent }
+    }
+  }
+  readonly status?: Readonly<Record<string, unknown>>
+}
+
+export interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>> | undefined
+  readonly binaryData?: Readonly<Record<string, string>> | undefined
+}
+
+export interface Secret extends KubeObject {
+  readonly data?: Readonly<Record<string, string>> | undefined
+}

@@ -1,0 +1,36 @@
+import type { Gvr } from '../apiserver/contract.types.ts'
+
+const core = (resource: string): Gvr => ({ group: '', version: 'v1', resource })
+const apps = (resource: string): Gvr => ({ group: 'apps', version: 'v1', resource })
+
+/** The resources that the runtime itself reads and writes. */
+export const GVR: {
+  readonly [Name in
+    | 'pods'
+    | 'nodes'
+    | 'namespaces'
+    | 'services'
+    | 'events'
+    | 'configMaps'
+    | 'secrets'
+    | 'serviceAccounts'
+    | 'deployments'
+    | 'replicaSets'
+    | 'daemonSets'
+    | 'endpointSlices'
+    | 'leases']: Gvr
+} = {
+  pods: core('pods'),
+  nodes: core('nodes'),
+  namespaces: core('namespaces'),
+  services: core('services'),
+  events: core('events'),
+  configMaps: core('configmaps'),
+  secrets: core('secrets'),
+  serviceAccounts: core('serviceaccounts'),
+  deployments: apps('deployments'),
+  replicaSets: apps('replicasets'),
+  daemonSets: apps('daemonsets'),
+  endpointSlices: { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' },
+  leases: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
+}
