@@ -23,6 +23,7 @@ export function createContext(environment: Environment, terminal: Terminal): Con
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     readFile: (path) => readFile(path, 'utf8'),
     listFolder: (path) => readdir(path),
+    interrupted,
     confirm: (question) => confirm(question, terminal),
     cluster: (flags) => openCluster(flags.text('kubeconfig'), flags.text('context')),
     clusterAt: (path) => openCluster(path, undefined),
@@ -44,4 +45,12 @@ async function confirm(question: string, terminal: Terminal): Promise<boolean> {
   } finally {
     prompt.close()
   }
+}
+
+function interrupted(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  // A pending promise alone does not keep Node running.
+  const alive = setInterval(() => undefined, 60_000)
+  return promise.finally(() => clearInterval(alive))
 }

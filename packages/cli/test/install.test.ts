@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { Cluster, ClusterObject, ObjectReference } from '../src/cluster/cluster.types.ts'
 import type { Context } from '../src/context.types.ts'
 import { parseManifest, readManifestSet } from '../src/install/manifest-set.ts'
@@ -75,6 +75,7 @@ function contextOf(cluster: Cluster, lines: string[]): Context {
       now += ms
       return Promise.resolve()
     },
+    interrupted: () => Promise.resolve(),
     confirm: () => Promise.resolve(false),
     cluster: () => Promise.resolve(cluster),
     clusterAt: () => Promise.resolve(cluster),
@@ -133,7 +134,10 @@ test('uninstall without --purge is a usage error', async (t) => {
 test('every object is labelled for pruning, images follow hub and tag', async (t) => {
   const set = await readManifestSet(FILES, DEPLOY)
   const ztunnel = set.steps[3]?.objects.find((object) => object.kind === 'DaemonSet')
-  if (ztunnel === undefined) return t.fail()
+  if (ztunnel === undefined) {
+    t.fail()
+    return
+  }
   const options = { namespace: 'istio-system', version: '9', hub: 'registry.example/mesh', tag: 'v2' }
   const prepared = prepareObject(ztunnel, 'Ztunnel', options)
   t.is(prepared.metadata.labels?.[OWNER_LABEL], 'installed-state')

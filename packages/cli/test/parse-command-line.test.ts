@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { COMMAND_TREE } from '../src/command-tree.ts'
 import { GLOBAL_FLAGS } from '../src/global-flags.ts'
 import type { CommandSpec } from '../src/grammar/command.types.ts'
@@ -17,7 +17,10 @@ const runs = test.macro({
     positionals: readonly string[] = [],
   ) {
     const verdict = parse(line)
-    if (verdict.kind !== 'run') return t.fail(`${verdict.kind}: ${'message' in verdict ? verdict.message : ''}`)
+    if (verdict.kind !== 'run') {
+      t.fail(`${verdict.kind}: ${'message' in verdict ? verdict.message : ''}`)
+      return
+    }
     t.is(verdict.path.join(' '), path)
     t.deepEqual(verdict.invocation.positionals, positionals)
     for (const [name, value] of Object.entries(flags)) {
@@ -25,7 +28,7 @@ const runs = test.macro({
       else t.is(verdict.invocation.flags.text(name), value)
     }
   },
-  title: (_, line) => `runs: ambit ${line}`,
+  title: (_, line: string) => `runs: ambit ${line}`,
 })
 
 test(runs, 'sandbox up --nodes 2', 'ambit sandbox up', { nodes: '2' })
@@ -54,7 +57,7 @@ const refuses = test.macro({
     t.true(verdict.kind === 'usage' || verdict.kind === 'not-yet', verdict.kind)
     t.regex('message' in verdict ? verdict.message : '', message)
   },
-  title: (_, line) => `refuses: ambit ${line}`,
+  title: (_, line: string) => `refuses: ambit ${line}`,
 })
 
 test(refuses, 'instal', /did you mean "install"/)
@@ -77,7 +80,10 @@ test('no arguments, --help and -h ask for help, even after a flag that does not 
 
 test('a repeatable flag keeps all its values, another one its last', (t) => {
   const verdict = parse('install --set a=1 -s b=2')
-  if (verdict.kind !== 'run') return t.fail()
+  if (verdict.kind !== 'run') {
+    t.fail()
+    return
+  }
   t.deepEqual(verdict.invocation.flags.list('set'), ['a=1', 'b=2'])
   const other = parse('zc w --node a --node b')
   if (other.kind === 'run') t.is(other.invocation.flags.text('node'), 'b')

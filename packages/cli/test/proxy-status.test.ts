@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { decodeSyncz } from '../src/proxy-status/decode-syncz.ts'
 import { proxyStatusTable } from '../src/proxy-status/table.ts'
 import { textTable } from '../src/text-table.ts'

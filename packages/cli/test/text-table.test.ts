@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { textTable } from '../src/text-table.ts'
 
 test('columns are as wide as their widest cell plus the padding, the last one is not padded', (t) => {

@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { textTable } from '../src/text-table.ts'
 import { decodeConfigDump } from '../src/ztunnel-config/decode-config-dump.ts'
 import { selectZtunnel } from '../src/ztunnel-config/select-pod.ts'

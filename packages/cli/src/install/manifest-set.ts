@@ -60,6 +60,6 @@ export function parseManifest(text: string, path: string): readonly ClusterObjec
     if (asText(object['kind']) === '' || asText(object['apiVersion']) === '' || name === '') {
       throw new DecodeError(`${path} holds a document without apiVersion, kind or metadata.name`)
     }
-    return [object as ClusterObject]
+    return [{ ...object, metadata: { ...asObject(object['metadata']), name } }]
   })
 }

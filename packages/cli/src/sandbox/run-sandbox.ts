@@ -6,19 +6,16 @@ import { READINESS_TIMEOUT_S } from '../limits.ts'
 import { textTable } from '../text-table.ts'
 
 const DEFAULT_NAME = 'ambit'
-const DEFAULT_NODES = 2
 
 /** `ambit sandbox up`: a cluster on this machine, with the mesh in it unless --no-mesh. */
 export async function runSandboxUp(flags: Flags, context: Context): Promise<ExitCode> {
   const name = nameOf(flags)
-  const foreground = flags.has('foreground')
   const started = context.now()
   const operations = await context.sandbox()
   const sandbox = await operations.up({
     name,
-    nodes: flags.count('nodes') ?? DEFAULT_NODES,
-    foreground,
-    onProgress: context.out,
+    nodes: flags.count('nodes'),
+    onProgress: (text) => context.out(`  ${text} (${seconds(context.now() - started)})`),
   })
   if (!flags.has('no-mesh')) {
     const cluster = await context.clusterAt(sandbox.kubeconfigPath)
@@ -26,14 +23,20 @@ export async function runSandboxUp(flags: Flags, context: Context): Promise<Exit
     await install(cluster, context, options, { dryRun: false, timeoutMs: READINESS_TIMEOUT_S * 1000 })
   }
   context.out('')
-  context.out(
-    `Sandbox "${name}" is up: ${sandbox.nodes} nodes, ${sandbox.apiUrl}, after ${((context.now() - started) / 1000).toFixed(1)} s.`,
-  )
+  const nodes = `${sandbox.nodes} ${sandbox.nodes === 1 ? 'node' : 'nodes'}`
+  context.out(`Sandbox "${name}" is up: ${nodes}, ${sandbox.apiUrl}, after ${seconds(context.now() - started)}.`)
   context.out('')
   context.out(`  export KUBECONFIG=${sandbox.kubeconfigPath}`)
   context.out('  kubectl get pods -A')
-  context.out(`  ambit sandbox down${name === DEFAULT_NAME ? '' : ` --name ${name}`}`)
-  await sandbox.ended
+  if (!flags.has('foreground')) {
+    context.out(`  ambit sandbox down${name === DEFAULT_NAME ? '' : ` --name ${name}`}`)
+    return EXIT.ok
+  }
+  context.out('')
+  context.out('Ctrl-C ends it.')
+  await context.interrupted()
+  await operations.down(name)
+  context.out(`Sandbox "${name}" is gone.`)
   return EXIT.ok
 }
 
@@ -47,27 +50,31 @@ export async function runSandboxDown(flags: Flags, context: Context): Promise<Ex
 
 /** `ambit sandbox status`. */
 export async function runSandboxStatus(flags: Flags, context: Context): Promise<ExitCode> {
-  const sandboxes = await (await context.sandbox()).status(flags.text('name'))
+  const sandboxes = (await context.sandbox()).status(flags.text('name'))
   if (sandboxes.length === 0) {
     context.out('No sandbox. Start one: ambit sandbox up')
     return flags.has('name') ? EXIT.failure : EXIT.ok
   }
   const rows = sandboxes.map((sandbox) => [
     sandbox.name,
-    sandbox.running ? 'Running' : 'Stopped',
     String(sandbox.nodes),
     sandbox.apiUrl,
+    sandbox.startedAt,
     sandbox.kubeconfigPath,
   ])
-  for (const line of textTable([['NAME', 'STATE', 'NODES', 'API', 'KUBECONFIG'], ...rows], 3)) context.out(line)
+  for (const line of textTable([['NAME', 'NODES', 'API', 'STARTED', 'KUBECONFIG'], ...rows], 3)) context.out(line)
   return EXIT.ok
 }
 
 /** `ambit sandbox kubeconfig`: its path, or with --print its content. */
 export async function runSandboxKubeconfig(flags: Flags, context: Context): Promise<ExitCode> {
-  const path = await (await context.sandbox()).kubeconfigOf(nameOf(flags))
+  const path = (await context.sandbox()).kubeconfigOf(nameOf(flags))
   context.out(flags.has('print') ? (await context.readFile(path)).trimEnd() : path)
   return EXIT.ok
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
 }
 
 function nameOf(flags: Flags): string {

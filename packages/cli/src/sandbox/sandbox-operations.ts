@@ -1,7 +1,34 @@
-import { ClusterError } from '../errors.ts'
-import type { SandboxOperations } from './sandbox-operations.types.ts'
+import { SelectionError } from '../errors.ts'
+import type { SandboxOperations, SandboxSummary } from './sandbox-operations.types.ts'
 
 /** The sandbox package, loaded when a sandbox command needs it. */
-export function sandboxOperations(): Promise<SandboxOperations> {
-  return Promise.reject(new ClusterError('the sandbox is not part of this build yet'))
+export async function sandboxOperations(): Promise<SandboxOperations> {
+  const sandbox = await import('@ambit/sandbox')
+  const summary = (running: {
+    readonly name: string
+    readonly nodes: number
+    readonly apiUrl: string
+    readonly kubeconfig: string
+    readonly startedAt: string
+  }): SandboxSummary => ({
+    name: running.name,
+    nodes: running.nodes,
+    apiUrl: running.apiUrl,
+    kubeconfigPath: running.kubeconfig,
+    startedAt: running.startedAt,
+  })
+  return {
+    up: async ({ name, nodes, onProgress }) => summary(await sandbox.sandboxUp({ name, nodes }, onProgress)),
+    down: (name) => sandbox.sandboxDown(name),
+    status: (name) =>
+      sandbox
+        .runningSandboxes()
+        .filter((running) => name === undefined || running.name === name)
+        .map(summary),
+    kubeconfigOf(name) {
+      const running = sandbox.sandboxStatus(name)
+      if (running !== undefined) return running.kubeconfig
+      throw new SelectionError(`sandbox "${name}" is not running; start it: ambit sandbox up --name ${name}`)
+    },
+  }
 }

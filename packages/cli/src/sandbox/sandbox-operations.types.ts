@@ -2,23 +2,20 @@
 export interface SandboxOperations {
   up(options: {
     readonly name: string
-    readonly nodes: number
-    readonly foreground: boolean
+    readonly nodes: number | undefined
     readonly onProgress: (line: string) => void
   }): Promise<SandboxSummary>
   /** False when there was none of that name. */
   down(name: string): Promise<boolean>
-  status(name: string | undefined): Promise<readonly SandboxSummary[]>
+  status(name: string | undefined): readonly SandboxSummary[]
   /** Path of the kubeconfig. */
-  kubeconfigOf(name: string): Promise<string>
+  kubeconfigOf(name: string): string
 }
 
 export interface SandboxSummary {
   readonly name: string
-  readonly running: boolean
   readonly nodes: number
   readonly apiUrl: string
   readonly kubeconfigPath: string
-  /** Resolves when a sandbox in the foreground ends. */
-  readonly ended?: Promise<void> | undefined
+  readonly startedAt: string
 }
