@@ -2,6 +2,7 @@ import { ipFromBytes } from '@ambit/core'
 import test from 'ava'
 import fc from 'fast-check'
 import { controlSpace, decodeRights, encodeRights } from '../src/message-header.ts'
+import { parseAttributes, parseNetlink } from '../src/netlink.ts'
 import { decodeSockaddr, encodeSockaddr, encodeUnixAddress } from '../src/sockaddr.ts'
 import { spoofedPorts } from '../src/spoofed-ports.ts'
 
@@ -59,4 +60,14 @@ test('spoofed ports go round from 1024 to 32767', (t) => {
 test('a unix path that does not fit is refused', (t) => {
   t.throws(() => encodeUnixAddress('x'.repeat(108)), { instanceOf: RangeError })
   t.is(encodeUnixAddress('x'.repeat(107)).length, 110)
+})
+
+test('no bytes make the netlink readers throw or loop', (t) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), fc.integer({ min: 0, max: 16 }), (bytes, offset) => {
+      parseNetlink(Buffer.from(bytes))
+      parseAttributes(Buffer.from(bytes), offset)
+    }),
+  )
+  t.pass()
 })
