@@ -1,1 +1,6 @@
-export {}
+export * from './certificate-maker.ts'
+export * from './fake-clock.ts'
+export * from './loopback-sockets.ts'
+export * from './recorders.ts'
+export * from './resources.ts'
+export * from './scripted-xds.ts'

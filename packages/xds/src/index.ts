@@ -1,1 +1,9 @@
-export {}
+export type { CredentialOptions, RootSource, TokenSource } from './client-credentials.ts'
+export { contentVersion } from './content-version.ts'
+export * from './delta-client.ts'
+export * from './delta-server.ts'
+export * from './errors.ts'
+export * from './limits.ts'
+export type * from './resource.types.ts'
+export * from './resource-table.ts'
+export type { TypeStatus } from './server-stream.ts'

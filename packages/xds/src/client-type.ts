@@ -1,0 +1,109 @@
+import { discoverypb } from '@ambit/api'
+import { create } from '@bufbuild/protobuf'
+import { XdsClosedError, XdsLimitError } from './errors.ts'
+import { MAX_SUBSCRIBED_NAMES } from './limits.ts'
+import type { DeltaRequest } from './method.ts'
+import { nackText } from './nack-text.ts'
+import type { RejectedResource, TypeSubscription, XdsResource } from './resource.types.ts'
+
+/** What a response led to: the answer to send and what was refused. */
+export interface AppliedResponse {
+  readonly answer: DeltaRequest
+  readonly rejected: readonly RejectedResource[]
+}
+
+/** What a client holds of one type, across connections. */
+export class ClientType {
+  readonly subscription: TypeSubscription
+  /** Name → version of everything held; refused resources are left out so that they are sent again. */
+  readonly #versions = new Map<string, string>()
+  readonly #demanded = new Set<string>()
+  readonly #waiting = new Map<string, PromiseWithResolvers<void>>()
+  #acked = false
+
+  constructor(subscription: TypeSubscription) {
+    this.subscription = subscription
+  }
+
+  /** Whether a response of this type has been accepted whole at least once. */
+  get acked(): boolean {
+    return this.#acked
+  }
+
+  initialRequest(node: discoverypb.Node): DeltaRequest {
+    const initialResourceVersions: Record<string, string> = {}
+    // Demanded names without a version are asked for again; one answered by an alias must stay subscribed by that alias.
+    for (const name of this.#demanded) initialResourceVersions[name] = ''
+    for (const [name, version] of this.#versions) initialResourceVersions[name] = version
+    // Subscribing to and unsubscribing from everything at once means: nothing but what is named.
+    const nothing = this.subscription.mode === 'on-demand' ? ['*'] : []
+    return create(discoverypb.DeltaDiscoveryRequestSchema, {
+      node,
+      typeUrl: this.subscription.typeUrl,
+      resourceNamesSubscribe: nothing,
+      resourceNamesUnsubscribe: nothing,
+      initialResourceVersions,
+    })
+  }
+
+  /** Notes that the name is wanted; the promise resolves with its arrival or with the news that there is no such thing. */
+  demand(name: string): { readonly answered: Promise<void>; readonly request: DeltaRequest | undefined } {
+    const waiting = this.#waiting.get(name)
+    if (waiting !== undefined) return { answered: waiting.promise, request: undefined }
+    if (this.#demanded.has(name)) return { answered: Promise.resolve(), request: undefined }
+    if (this.#demanded.size >= MAX_SUBSCRIBED_NAMES) {
+      const error = new XdsLimitError(`${MAX_SUBSCRIBED_NAMES} names are already asked for: ${name} is not`)
+      return { answered: Promise.reject(error), request: undefined }
+    }
+    const added = Promise.withResolvers<void>()
+    // Nobody need wait.
+    added.promise.catch(() => {})
+    this.#demanded.add(name)
+    this.#waiting.set(name, added)
+    const { typeUrl } = this.subscription
+    const request = create(discoverypb.DeltaDiscoveryRequestSchema, { typeUrl, resourceNamesSubscribe: [name] })
+    return { answered: added.promise, request }
+  }
+
+  /** Hands a response to the subscriber and says what to answer. */
+  apply(response: discoverypb.DeltaDiscoveryResponse): AppliedResponse {
+    const removed = response.removedResources
+    const [upserts, foreign] = this.#sort(response.resources)
+    for (const name of removed) this.#versions.delete(name)
+    const rejected = [...foreign, ...this.subscription.apply({ upserts, removed })]
+    for (const { name, version } of upserts) this.#versions.set(name, version)
+    for (const { name } of rejected) this.#versions.delete(name)
+    for (const { name, aliases } of upserts) for (const known of [name, ...aliases]) this.#answer(known)
+    for (const name of removed) this.#answer(name)
+    if (rejected.length === 0) this.#acked = true
+    const answer = create(discoverypb.DeltaDiscoveryRequestSchema, {
+      typeUrl: response.typeUrl,
+      responseNonce: response.nonce,
+      ...(rejected.length === 0 ? {} : { errorDetail: { message: nackText(rejected) } }),
+    })
+    return { answer, rejected }
+  }
+
+  close(): void {
+    const error = new XdsClosedError(`the xDS client is closed; ${this.subscription.typeUrl} will not arrive`)
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+  }
+
+  #answer(name: string): void {
+    this.#waiting.get(name)?.resolve()
+    this.#waiting.delete(name)
+  }
+
+  #sort(resources: readonly discoverypb.Resource[]): readonly [XdsResource[], RejectedResource[]] {
+    const upserts: XdsResource[] = []
+    const foreign: RejectedResource[] = []
+    for (const { name, version, aliases, resource } of resources) {
+      if (resource === undefined) foreign.push({ name, reason: 'resource has no content' })
+      else if (resource.typeUrl !== this.subscription.typeUrl) {
+        foreign.push({ name, reason: `content is ${resource.typeUrl}, want ${this.subscription.typeUrl}` })
+      } else upserts.push({ name, version, aliases, bytes: resource.value })
+    }
+    return [upserts, foreign]
+  }
+}

@@ -1,0 +1,137 @@
+import { discoverypb } from '@ambit/api'
+import { create } from '@bufbuild/protobuf'
+import { XdsLimitError } from './errors.ts'
+import { MAX_PUSH_BYTES, MAX_SUBSCRIBED_NAMES } from './limits.ts'
+import { type DeltaRequest, resourceMessage } from './method.ts'
+import type { ResourceChange, ResourceSource, XdsResource } from './resource.types.ts'
+
+/** What one stream has been told of one type, and what it is still to be told. No sockets. */
+export class ServerType {
+  readonly typeUrl: string
+  readonly #source: ResourceSource
+  readonly wildcard: boolean
+  /** On-demand: names and aliases asked for. */
+  readonly #subscribed = new Set<string>()
+  /** On-demand, and wildcard until the first answer: name → version the client has. */
+  readonly #sent = new Map<string, string>()
+  /** Names whose state the client may not know. */
+  readonly #dirty = new Set<string>()
+  /** Names that must be answered even when nothing about them is new. */
+  readonly #owed = new Set<string>()
+  #started = false
+
+  constructor(source: ResourceSource, initial: DeltaRequest) {
+    const { typeUrl, resourceNamesSubscribe, resourceNamesUnsubscribe, initialResourceVersions } = initial
+    this.typeUrl = typeUrl
+    this.#source = source
+    this.wildcard = resourceNamesSubscribe.includes('*')
+      ? !resourceNamesUnsubscribe.includes('*')
+      : resourceNamesSubscribe.length === 0 && resourceNamesUnsubscribe.length === 0
+    for (const [name, version] of Object.entries(initialResourceVersions)) {
+      // An empty version is a name asked for earlier and never seen.
+      if (version !== '') this.#sent.set(name, version)
+      else this.#owed.add(name)
+    }
+    if (!this.wildcard) this.subscribe([...this.#sent.keys(), ...this.#owed, ...resourceNamesSubscribe])
+    for (const name of this.#sent.keys()) this.#dirty.add(name)
+    if (!this.wildcard) for (const name of resourceNamesSubscribe) if (name !== '*') this.#owed.add(name)
+  }
+
+  get subscribedNames(): number {
+    return this.#subscribed.size
+  }
+
+  /** Whether a response is due. The first is due even when it says nothing: clients wait for it. */
+  get isDue(): boolean {
+    return !this.#started || this.#dirty.size > 0 || this.#owed.size > 0
+  }
+
+  /** Subscription changes later on the stream. */
+  change({ resourceNamesSubscribe, resourceNamesUnsubscribe }: DeltaRequest): void {
+    for (const name of resourceNamesUnsubscribe) this.#subscribed.delete(name)
+    if (this.wildcard || resourceNamesSubscribe.length === 0) return
+    this.subscribe(resourceNamesSubscribe)
+    for (const name of resourceNamesSubscribe) if (name !== '*') this.#owed.add(name)
+  }
+
+  subscribe(names: readonly string[]): void {
+    for (const name of names) if (name !== '*') this.#subscribed.add(name)
+    if (this.#subscribed.size > MAX_SUBSCRIBED_NAMES) {
+      throw new XdsLimitError(`more than ${MAX_SUBSCRIBED_NAMES} names subscribed for ${this.typeUrl}`)
+    }
+  }
+
+  /** Notes what of a change in the source concerns this stream. */
+  note({ upserts, removed }: ResourceChange): void {
+    for (const { name, aliases } of upserts) {
+      if (this.wildcard || this.#sent.has(name) || this.#wants(name, aliases)) this.#dirty.add(name)
+    }
+    for (const name of removed) {
+      if (this.wildcard || this.#sent.has(name) || this.#subscribed.has(name)) this.#dirty.add(name)
+    }
+  }
+
+  /** The next response, from the source as it is now; the rest waits for the one after. */
+  next(nonce: string): discoverypb.DeltaDiscoveryResponse {
+    const batch = this.#started ? this.#pending() : this.#initial()
+    this.#started = true
+    return create(discoverypb.DeltaDiscoveryResponseSchema, {
+      typeUrl: this.typeUrl,
+      nonce,
+      resources: batch.upserts.map((resource) => resourceMessage(this.typeUrl, resource)),
+      removedResources: [...batch.removed],
+    })
+  }
+
+  #initial(): ResourceChange {
+    if (!this.wildcard) return this.#pending(Number.POSITIVE_INFINITY)
+    const held = this.#source.snapshot(this.typeUrl)
+    const upserts = [...held.values()].filter(({ name, version }) => this.#sent.get(name) !== version)
+    const removed = [...this.#sent.keys(), ...this.#owed].filter((name) => !held.has(name))
+    // From here on changes say what is new; thousands of streams need not each remember every version.
+    this.#sent.clear()
+    this.#dirty.clear()
+    this.#owed.clear()
+    return { upserts, removed }
+  }
+
+  #pending(budget: number = MAX_PUSH_BYTES): ResourceChange {
+    const upserts = new Map<string, XdsResource>()
+    const removed = new Set<string>()
+    let bytes = 0
+    const send = (resource: XdsResource): void => {
+      if (upserts.has(resource.name)) return
+      upserts.set(resource.name, resource)
+      bytes += resource.bytes.length
+      if (!this.wildcard) this.#sent.set(resource.name, resource.version)
+    }
+    for (const name of this.#owed) {
+      if (bytes >= budget) break
+      this.#owed.delete(name)
+      const resource = this.#source.lookup(this.typeUrl, name)
+      if (resource === undefined) {
+        removed.add(name)
+        this.#sent.delete(name)
+        continue
+      }
+      send(resource)
+      for (const other of this.#source.related?.(this.typeUrl, resource) ?? []) {
+        if (this.#sent.get(other.name) !== other.version) send(other)
+      }
+    }
+    for (const name of this.#dirty) {
+      if (bytes >= budget) break
+      this.#dirty.delete(name)
+      const resource = this.#source.snapshot(this.typeUrl).get(name)
+      if (resource === undefined) {
+        removed.add(name)
+        this.#sent.delete(name)
+      } else if (this.#sent.get(name) !== resource.version) send(resource)
+    }
+    return { upserts: [...upserts.values()], removed: [...removed] }
+  }
+
+  #wants(name: string, aliases: readonly string[]): boolean {
+    return this.#subscribed.has(name) || aliases.some((alias) => this.#subscribed.has(alias))
+  }
+}
