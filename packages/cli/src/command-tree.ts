@@ -5,6 +5,7 @@ import { runUninstall } from './install/run-uninstall.ts'
 import { runProxyStatus } from './proxy-status/run-proxy-status.ts'
 import { runSandboxDown, runSandboxKubeconfig, runSandboxStatus, runSandboxUp } from './sandbox/run-sandbox.ts'
 import { runVersion } from './version/run-version.ts'
+import { runZtunnelLog } from './ztunnel-config/run-log.ts'
 import type { Section } from './ztunnel-config/run-ztunnel-config.ts'
 import { runZtunnelConfig } from './ztunnel-config/run-ztunnel-config.ts'
 
@@ -106,10 +107,22 @@ const version: Command = {
   run: ({ flags }, context) => runVersion(flags, context),
 }
 
+const ZTUNNEL_NODE: FlagSpec = {
+  name: 'node',
+  kind: 'text',
+  placeholder: 'NODE',
+  summary: 'ask the ztunnel of this node',
+}
+const ZTUNNEL_PORT: FlagSpec = {
+  name: 'proxy-admin-port',
+  kind: 'count',
+  placeholder: 'PORT',
+  summary: 'admin port of ztunnel (15000)',
+}
 const ZTUNNEL_FLAGS: readonly FlagSpec[] = [
-  { name: 'node', kind: 'text', placeholder: 'NODE', summary: 'ask the ztunnel of this node' },
+  ZTUNNEL_NODE,
+  ZTUNNEL_PORT,
   { name: 'file', short: 'f', kind: 'text', placeholder: 'FILE', summary: 'read a saved config_dump instead' },
-  { name: 'proxy-admin-port', kind: 'count', placeholder: 'PORT', summary: 'admin port of ztunnel (15000)' },
   OUTPUT,
 ]
 const ADDRESS: FlagSpec = {
@@ -187,7 +200,23 @@ const ztunnelConfig: Command = {
       run: (invocation, context) =>
         runZtunnelConfig(['workloads', 'services', 'policies', 'certificates', 'connections'], invocation, context),
     },
-    later('log', 'curl -X POST "localhost:15000/logging?level=debug" through kubectl port-forward'),
+    {
+      name: 'log',
+      summary: 'Log levels of one ztunnel',
+      positional: { name: 'ztunnel-pod', min: 0, max: 1 },
+      flags: [
+        ZTUNNEL_NODE,
+        ZTUNNEL_PORT,
+        {
+          name: 'level',
+          kind: 'text',
+          placeholder: 'LEVELS',
+          summary: 'new levels: debug, or scope:level,scope:level',
+        },
+        { name: 'reset', short: 'r', kind: 'none', summary: 'back to the levels of the start' },
+      ],
+      run: runZtunnelLog,
+    },
   ],
 }
 

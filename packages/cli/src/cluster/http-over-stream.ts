@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { messageOf } from '@ambit/core'
 import { ClusterError } from '../errors.ts'
 import { MAX_POD_RESPONSE_BYTES } from '../limits.ts'
 import type { PodResponse } from './cluster.types.ts'
@@ -12,12 +13,16 @@ export function httpOverStream(
   const { promise, resolve, reject } = Promise.withResolvers<PodResponse>()
   const fail = (cause: unknown): void => {
     connection.destroy()
-    reject(cause instanceof ClusterError ? cause : new ClusterError(`no answer from ${options.what}`, { cause }))
+    reject(
+      cause instanceof ClusterError
+        ? cause
+        : new ClusterError(`no answer from ${options.what}: ${messageOf(cause)}`, { cause }),
+    )
   }
   const outgoing = request(
     {
+      // No `agent` beside it, not even false: Node would dial by itself.
       createConnection: () => connection,
-      agent: false,
       host: 'localhost',
       path: options.path,
       method: options.method,
