@@ -25,6 +25,9 @@ export const DEMANDED_RETRY_MS: number = 5 * SECOND_MS
 /** Renewal timers are re-armed at least this often, so that a jump of the wall clock is noticed. */
 export const MAX_RENEWAL_SLEEP_MS: number = 60 * MINUTE_MS
 
+/** A certificate is never renewed sooner than this after it was received. */
+export const MIN_RENEWAL_MS: number = SECOND_MS
+
 /** Time to reach the CA (Istio). */
 export const CA_CONNECT_TIMEOUT_MS: number = 5 * SECOND_MS
 

@@ -10,7 +10,13 @@ import {
 } from '@ambit/core'
 import type { CaClient } from './ca-client.types.ts'
 import { createCsr } from './csr.ts'
-import { DEFAULT_WORKLOAD_TTL_SECONDS, DEMANDED_RETRY_MS, MAX_RENEWAL_SLEEP_MS, RETRY_BACKOFF } from './defaults.ts'
+import {
+  DEFAULT_WORKLOAD_TTL_SECONDS,
+  DEMANDED_RETRY_MS,
+  MAX_RENEWAL_SLEEP_MS,
+  MIN_RENEWAL_MS,
+  RETRY_BACKOFF,
+} from './defaults.ts'
 import { IdentityError, IdentityForgottenError, TooManyIdentitiesError } from './errors.ts'
 import { MAX_CA_REQUESTS_IN_FLIGHT, MAX_IDENTITIES } from './limits.ts'
 import { type WorkloadCertificate, workloadCertificate } from './workload-certificate.ts'
@@ -232,7 +238,7 @@ export class SecretManager implements Closable {
     entry.backoff.reset()
     const { resolve } = entry.attempt
     entry.attempt = newAttempt()
-    this.#sleepUntil(entry, (certificate.notBeforeMs + certificate.notAfterMs) / 2, startedMs)
+    this.#sleepUntil(entry, renewalMs(certificate, this.#clock.now()), startedMs)
     this.#logger.debug('certificate received', {
       identity: entry.key,
       expires: new Date(certificate.notAfterMs).toISOString(),
@@ -296,6 +302,15 @@ export class SecretManager implements Closable {
     if (phase.kind === 'sleeping') phase.timer[Symbol.dispose]()
     if (phase.kind === 'fetching') phase.abort.abort(new IdentityForgottenError(entry.identity))
   }
+}
+
+/**
+ * Half of the certificate's life (Istio). Lives so short that the half is over when they arrive, because notBefore lies a
+ * little back, are renewed at half of what remains: never in a loop.
+ */
+function renewalMs({ notBeforeMs, notAfterMs }: WorkloadCertificate, now: number): number {
+  const half = (notBeforeMs + notAfterMs) / 2
+  return half > now ? half : now + Math.max(MIN_RENEWAL_MS, (notAfterMs - now) / 2)
 }
 
 function isForgotten(entry: Entry): boolean {
