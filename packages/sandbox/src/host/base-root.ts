@@ -67,7 +67,9 @@ export async function createBaseRoot(folder: string, program: readonly string[])
     `printf %s ${shellQuote(GROUP)} > "$B/etc-files/group"`,
     `printf %s ${shellQuote(NSSWITCH)} > "$B/etc-files/nsswitch.conf"`,
     `for d in ${DEVICES.join(' ')}; do : > "$B/dev/$d"; mount --bind "/dev/$d" "$B/dev/$d"; done`,
-    `mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$B/dev/pts"`,
+    // One terminal device file system for everybody, so that a terminal has the same name inside a container.
+    'mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts /dev/pts; mount --bind /dev/pts/ptmx /dev/ptmx',
+    'mount --rbind /dev/pts "$B/dev/pts"',
     `ln -s pts/ptmx "$B/dev/ptmx"; ln -s /proc/self/fd "$B/dev/fd"`,
     `ln -s /proc/self/fd/0 "$B/dev/stdin"; ln -s /proc/self/fd/1 "$B/dev/stdout"; ln -s /proc/self/fd/2 "$B/dev/stderr"`,
     `chmod 1777 "$B/dev/shm"`,

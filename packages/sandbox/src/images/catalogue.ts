@@ -26,7 +26,7 @@ const curl: Entry = () => ({ entrypoint: ['curl'], args: [] })
 const program =
   (file: string, ...args: string[]): Entry =>
   ({ workspace, node }) => ({
-    entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages/sandbox/images', file)],
+    entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages/sandbox/src/programs', file)],
     args,
   })
 /** A binary of this project. It may use tools that set-up unpacked for machines without root. */
@@ -57,7 +57,7 @@ const CATALOGUE: Readonly<Record<string, Entry>> = {
   httpbin: program('httpbin.ts', '--port', '80'),
   'kong/httpbin': program('httpbin.ts', '--port', '80'),
   'kennethreitz/httpbin': program('httpbin.ts', '--port', '80'),
-  'mccutchen/go-httpbin': program('httpbin.ts', '--port', '8080'),
+  'mccutchen/go-httpbin': program('httpbin.ts', '--port', '8080', '--style', 'go'),
   'hashicorp/http-echo': program('http-echo.ts'),
   'http-echo': program('http-echo.ts'),
   'istio/tcp-echo-server': program('tcp-echo.ts'),

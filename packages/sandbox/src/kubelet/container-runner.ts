@@ -43,6 +43,8 @@ export class ContainerRunner {
   readonly #pod: Pod
   #state: ContainerState = { waiting: { reason: 'PodInitializing' } }
   #lastState: ContainerState = {}
+  /** How the run before ended. */
+  #ended: ContainerState = {}
   #ready = false
   #started = false
   #restarts = 0
@@ -109,6 +111,7 @@ export class ContainerRunner {
       await this.#backOff(context, this.#restarts === 0 ? 0 : delayMs, signal)
       if (this.#restarts > 0) delayMs = Math.min(delayMs * 2, LIMITS.crashBackoffMaxMs)
       if (signal.aborted) return exit
+      if (this.#ended.terminated !== undefined) this.#lastState = this.#ended
       this.#restarts++
     }
   }
@@ -178,6 +181,7 @@ export class ContainerRunner {
   async #backOff(context: PodContext, delayMs: number, signal: AbortSignal): Promise<void> {
     if (delayMs === 0) return
     const message = `back-off ${delayMs / 1000}s restarting failed container=${this.name} pod=${context.pod.metadata.name}_${context.pod.metadata.namespace}`
+    this.#lastState = this.#ended
     this.#set({ waiting: { reason: 'CrashLoopBackOff', message } })
     this.#event(
       context.pod,
@@ -355,8 +359,8 @@ export class ContainerRunner {
       finishedAt: this.#now(),
       containerID: `ambit://${this.#id}`,
     }
-    this.#lastState = { terminated }
-    this.#set({ terminated })
+    this.#ended = { terminated }
+    this.#set(this.#ended)
   }
 
   #set(state: ContainerState): void {

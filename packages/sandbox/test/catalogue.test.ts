@@ -1,0 +1,37 @@
+import test from 'ava'
+import { commandLine, imageName, KNOWN_IMAGES, resolveImage } from '../src/images/catalogue.ts'
+
+const options = { workspace: '/ws', node: '/ws/node' }
+
+const named = test.macro({
+  exec(t, reference: string, name: string) {
+    t.is(imageName(reference), name)
+  },
+  title: (_, reference) => `the name of ${reference}`,
+})
+
+test(named, 'busybox', 'busybox')
+test(named, 'busybox:1.36', 'busybox')
+test(named, 'docker.io/curlimages/curl:8.16.0', 'docker.io/curlimages/curl')
+test(named, 'localhost:5000/a/b', 'localhost:5000/a/b')
+test(named, 'localhost:5000/a/b:v1@sha256:00', 'localhost:5000/a/b')
+
+test('registry, path and tag do not matter', (t) => {
+  for (const reference of ['ambit/ztunnel', 'ghcr.io/x/ambit/ztunnel:1.2', 'ambit/ztunnel@sha256:aa']) {
+    t.deepEqual(resolveImage(reference, options)?.entrypoint.at(-1), '/ws/packages/ztunnel/src/main.ts')
+  }
+})
+
+test('an unknown image has no program, and names of Object are unknown too', (t) => {
+  t.is(resolveImage('example.com/nobody/knows', options), undefined)
+  t.is(resolveImage('constructor', options), undefined)
+  t.true(KNOWN_IMAGES.includes('curlimages/curl'))
+})
+
+test('command replaces entry point and arguments, args only arguments', (t) => {
+  const image = { id: '', entrypoint: ['e'], args: ['a'], env: {} }
+  t.deepEqual(commandLine(image, {}), ['e', 'a'])
+  t.deepEqual(commandLine(image, { args: ['x'] }), ['e', 'x'])
+  t.deepEqual(commandLine(image, { command: ['c'] }), ['c'])
+  t.deepEqual(commandLine(image, { command: ['c'], args: ['x'] }), ['c', 'x'])
+})
