@@ -1,8 +1,8 @@
-import { create } from '@bufbuild/protobuf'
 import { authorizationpb } from '@ambit/api'
+import { create } from '@bufbuild/protobuf'
 import type { AuthorizationPolicy, PolicyRule } from '../domain.types.ts'
-import { isBlank, type MatchOfEntry, matchOfCondition, matchOfOperation, matchOfSource } from './policy-match.ts'
 import { type PolicyCondition, policyCondition } from './policy-condition.ts'
+import { isBlank, type MatchOfEntry, matchOfCondition, matchOfOperation, matchOfSource } from './policy-match.ts'
 
 const { Action, Scope } = authorizationpb
 

@@ -1,6 +1,6 @@
-import { create } from '@bufbuild/protobuf'
 import { workloadpb } from '@ambit/api'
 import { ipToBytes } from '@ambit/core'
+import { create } from '@bufbuild/protobuf'
 import type { EndpointSlice, KubeService, MeshContext } from '../domain.types.ts'
 import { common } from './workload.ts'
 

@@ -1,5 +1,5 @@
-import type { MessageInitShape } from '@bufbuild/protobuf'
 import { ANNOTATIONS, workloadpb } from '@ambit/api'
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { StringMap } from '../watch/json.ts'
 
 const { LoadBalancing_HealthPolicy: Health, LoadBalancing_Mode: Mode, LoadBalancing_Scope: Scope } = workloadpb
@@ -15,7 +15,8 @@ export function trafficDistributionOf(
   annotations: StringMap,
   namespaceAnnotations: StringMap,
 ): workloadpb.LoadBalancing_Scope[] | undefined {
-  const wish = spec || annotations[ANNOTATIONS.trafficDistribution] || namespaceAnnotations[ANNOTATIONS.trafficDistribution]
+  const wish =
+    spec || annotations[ANNOTATIONS.trafficDistribution] || namespaceAnnotations[ANNOTATIONS.trafficDistribution]
   switch (wish?.toLowerCase()) {
     case 'preferclose':
     case 'prefersamezone':

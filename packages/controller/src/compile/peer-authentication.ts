@@ -1,5 +1,5 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { authorizationpb } from '@ambit/api'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import type { MtlsMode, PeerAuthentication } from '../domain.types.ts'
 
 type ClauseInit = MessageInitShape<typeof authorizationpb.ClauseSchema> & object
@@ -33,7 +33,8 @@ export function convertPeerAuthentication(
   rootNamespace: string,
 ): authorizationpb.Authorization | undefined {
   const { workload } = levels
-  if (workload === undefined || workload.selector === undefined || workload.namespace === rootNamespace) return undefined
+  if (workload === undefined || workload.selector === undefined || workload.namespace === rootNamespace)
+    return undefined
   const rules = isStrict(levels) ? exemptions(workload) : strictPorts(workload)
   if (rules.length === 0) return undefined
   return denial(workload.namespace, convertedName(workload), rules)

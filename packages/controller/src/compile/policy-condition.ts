@@ -44,7 +44,8 @@ export function policyCondition(policy: AuthorizationPolicy, outcome: PolicyOutc
 function httpSentence(policy: AuthorizationPolicy, outcome: PolicyOutcome): string {
   const http = outcome.http ?? []
   if (http.length === 0) return ''
-  const effect = policy.action !== 'DENY' ? ALLOW_OMITTED : outcome.hasEffect === true ? DENY_BROADER : DENY_WITHOUT_EFFECT
+  const effect =
+    policy.action !== 'DENY' ? ALLOW_OMITTED : outcome.hasEffect === true ? DENY_BROADER : DENY_WITHOUT_EFFECT
   return `ztunnel does not support HTTP attributes (found: ${http.join(', ')}). In ambient mode you must use a waypoint proxy to enforce HTTP rules. ${effect}`
 }
 

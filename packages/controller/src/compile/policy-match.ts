@@ -1,5 +1,5 @@
-import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { authorizationpb } from '@ambit/api'
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { PolicyCondition, PolicyEntry, PolicyOperation, PolicySource } from '../domain.types.ts'
 import { addressMatch, portMatch, stringMatch } from './string-match.ts'
 
@@ -26,8 +26,14 @@ export function matchOfSource(entry: PolicyEntry<PolicySource>, namespace: strin
       ...filled('notPrincipals', value.notPrincipals.map(stringMatch)),
       ...filled('namespaces', value.namespaces.map(stringMatch)),
       ...filled('notNamespaces', value.notNamespaces.map(stringMatch)),
-      ...filled('serviceAccounts', value.serviceAccounts.map((account) => accountMatch(account, namespace))),
-      ...filled('notServiceAccounts', value.notServiceAccounts.map((account) => accountMatch(account, namespace))),
+      ...filled(
+        'serviceAccounts',
+        value.serviceAccounts.map((account) => accountMatch(account, namespace)),
+      ),
+      ...filled(
+        'notServiceAccounts',
+        value.notServiceAccounts.map((account) => accountMatch(account, namespace)),
+      ),
       ...filled('sourceIps', ips.read),
       ...filled('notSourceIps', notIps.read),
     },

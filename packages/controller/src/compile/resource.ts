@@ -1,8 +1,7 @@
-import { create, toBinary } from '@bufbuild/protobuf'
 import { authorizationpb, workloadpb } from '@ambit/api'
 import { ipFromBytes } from '@ambit/core'
 import type { ResourceInput } from '@ambit/xds'
-
+import { create, toBinary } from '@bufbuild/protobuf'
 
 export function workloadResource(workload: workloadpb.Workload): ResourceInput {
   const address = create(workloadpb.AddressSchema, { type: { case: 'workload', value: workload } })
@@ -16,11 +15,7 @@ export function serviceResource(service: workloadpb.Service): ResourceInput {
     const alias = `${vip.network}/${spell(vip.address)}`
     return vip.length === undefined ? alias : `${alias}/${vip.length}`
   })
-  return resource(
-    `${service.namespace}/${service.hostname}`,
-    aliases,
-    toBinary(workloadpb.AddressSchema, address),
-  )
+  return resource(`${service.namespace}/${service.hostname}`, aliases, toBinary(workloadpb.AddressSchema, address))
 }
 
 export function authorizationResource(authorization: authorizationpb.Authorization): ResourceInput {

@@ -1,6 +1,6 @@
-import { create } from '@bufbuild/protobuf'
 import { workloadpb } from '@ambit/api'
 import { ipToBytes } from '@ambit/core'
+import { create } from '@bufbuild/protobuf'
 import type { MeshContext, ServiceEntry, WorkloadSpec } from '../domain.types.ts'
 import { isNetwork } from '../watch/decode-service-entry.ts'
 import { appProtocolOf } from './app-protocol.ts'
@@ -75,12 +75,12 @@ export function compileInlineEndpoints(
   })
 }
 
-function endpointsOf(
-  entry: ServiceEntry,
-): readonly { readonly spec: WorkloadSpec; readonly onlyHost?: string }[] {
+function endpointsOf(entry: ServiceEntry): readonly { readonly spec: WorkloadSpec; readonly onlyHost?: string }[] {
   const resolvesNames = entry.resolution === 'DNS' || entry.resolution === 'DNS_ROUND_ROBIN'
   if (entry.endpoints.length === 0 && resolvesNames) {
-    return entry.hosts.filter((host) => !host.startsWith('*')).map((host) => ({ spec: implicitEndpoint(host), onlyHost: host }))
+    return entry.hosts
+      .filter((host) => !host.startsWith('*'))
+      .map((host) => ({ spec: implicitEndpoint(host), onlyHost: host }))
   }
   return entry.endpoints
     .filter((spec) => spec.ip !== undefined || (resolvesNames && spec.hostname !== undefined))

@@ -1,6 +1,6 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { workloadpb } from '@ambit/api'
 import { ipToBytes } from '@ambit/core'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import type { KubeService, MeshContext } from '../domain.types.ts'
 import type { StringMap } from '../watch/json.ts'
 import { appProtocolOf } from './app-protocol.ts'

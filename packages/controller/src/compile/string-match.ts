@@ -1,6 +1,6 @@
-import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { authorizationpb } from '@ambit/api'
 import { ipToBytes, parseCidr, parsePort } from '@ambit/core'
+import type { MessageInitShape } from '@bufbuild/protobuf'
 
 export type StringMatch = MessageInitShape<typeof authorizationpb.StringMatchSchema> & object
 export type AddressMatch = { readonly address: Uint8Array; readonly length: number }

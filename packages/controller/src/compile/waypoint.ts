@@ -1,6 +1,6 @@
-import type { MessageInitShape } from '@bufbuild/protobuf'
 import { LABELS, workloadpb } from '@ambit/api'
-import { ipToBytes, parseIp, PORTS } from '@ambit/core'
+import { ipToBytes, PORTS, parseIp } from '@ambit/core'
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Gateway, GatewayClass, Namespace } from '../domain.types.ts'
 import type { StringMap } from '../watch/json.ts'
 import { labelsMatch } from './labels-match.ts'
@@ -95,7 +95,10 @@ function lets(
   return listener?.allowedFrom === 'Selector' && labelsMatch(listener.allowedSelector, namespaceLabels)
 }
 
-function boundListener(gateway: Gateway, gatewayClass: GatewayClass | undefined): Gateway['listeners'][number] | undefined {
+function boundListener(
+  gateway: Gateway,
+  gatewayClass: GatewayClass | undefined,
+): Gateway['listeners'][number] | undefined {
   const binding = inboundBinding(gateway, gatewayClass)
   if (binding !== undefined) {
     return gateway.listeners.find(({ protocol, port }) =>

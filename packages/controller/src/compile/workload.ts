@@ -1,6 +1,6 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { ANNOTATIONS, LABELS, workloadpb } from '@ambit/api'
 import { DEFAULT_TRUST_DOMAIN, ipToBytes } from '@ambit/core'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import type { Locality, MeshContext, Named, Pod, WorkloadSpec } from '../domain.types.ts'
 import { canonicalNameOf, canonicalRevisionOf } from './canonical-name.ts'
 import { labelledLocality, NO_LOCALITY, parseLocality } from './locality.ts'
@@ -77,10 +77,7 @@ export function compileExternalWorkload(
 }
 
 /** What every kind of workload says alike. */
-export function common(
-  mesh: MeshContext,
-  around: WorkloadSurroundings,
-): WorkloadInit {
+export function common(mesh: MeshContext, around: WorkloadSurroundings): WorkloadInit {
   return {
     clusterId: mesh.clusterId,
     // Empty stands for the default domain.

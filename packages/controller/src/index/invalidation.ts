@@ -15,7 +15,12 @@ import { STRICT_UNIT, type Unit, unit } from './units.ts'
 export function touchedUnits<K extends InputKind>(
   state: MeshState,
   kind: K,
-  change: { readonly namespace: string; readonly name: string; readonly before?: Inputs[K] | undefined; readonly after?: Inputs[K] | undefined },
+  change: {
+    readonly namespace: string
+    readonly name: string
+    readonly before?: Inputs[K] | undefined
+    readonly after?: Inputs[K] | undefined
+  },
 ): Iterable<Unit> {
   const { namespace, name, before, after } = change
   const both = [before, after].filter((value) => value !== undefined)
@@ -40,7 +45,12 @@ export function touchedUnits<K extends InputKind>(
   }
 }
 
-function* touchedByService(state: MeshState, namespace: string, name: string, versions: readonly KubeService[]): Iterable<Unit> {
+function* touchedByService(
+  state: MeshState,
+  namespace: string,
+  name: string,
+  versions: readonly KubeService[],
+): Iterable<Unit> {
   yield unit('service', namespace, name)
   for (const version of versions) {
     for (const host of hostsOf(version)) yield* state.hosts.get(host)

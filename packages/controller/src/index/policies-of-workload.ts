@@ -1,5 +1,5 @@
-import { attachedAuthentication, type EffectiveAuthentication } from '../compile/peer-authentication.ts'
 import { labelsMatch } from '../compile/labels-match.ts'
+import { attachedAuthentication, type EffectiveAuthentication } from '../compile/peer-authentication.ts'
 import type { AuthorizationPolicy, PeerAuthentication } from '../domain.types.ts'
 import type { StringMap } from '../watch/json.ts'
 import type { MeshState } from './mesh-state.ts'

@@ -2,7 +2,15 @@
  * A unit is what is compiled at one go: one object of the cluster and the resources that come of it. Units are named
  * by text so that sets of them are cheap.
  */
-export type UnitKind = 'pod' | 'service' | 'serviceEntry' | 'workloadEntry' | 'slice' | 'policy' | 'authentication' | 'strict'
+export type UnitKind =
+  | 'pod'
+  | 'service'
+  | 'serviceEntry'
+  | 'workloadEntry'
+  | 'slice'
+  | 'policy'
+  | 'authentication'
+  | 'strict'
 
 export type Unit = string
 

@@ -81,7 +81,9 @@ function decodeRule(value: unknown, path: string): PolicyRule {
     when: list(value['when']).map((entry, i) => decodeCondition(entry, `${path}.when[${i}]`)),
     unknown: [
       ...strange(value, ['from', 'to', 'when'], `${path}.`),
-      ...['from', 'to', 'when'].filter((key) => isGiven(value[key]) && !Array.isArray(value[key])).map((key) => `${path}.${key}`),
+      ...['from', 'to', 'when']
+        .filter((key) => isGiven(value[key]) && !Array.isArray(value[key]))
+        .map((key) => `${path}.${key}`),
     ],
   }
 }

@@ -1,5 +1,5 @@
-import type { KubeObject } from '@ambit/kube'
 import { parsePort } from '@ambit/core'
+import type { KubeObject } from '@ambit/kube'
 import type { MtlsMode, PeerAuthentication } from '../domain.types.ts'
 import { decodeMeta, specOf } from './decode-meta.ts'
 import { isRecord, record, type StringMap, stringMap } from './json.ts'

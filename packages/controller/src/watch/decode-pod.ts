@@ -1,5 +1,5 @@
-import { type Ip, parseIp } from '@ambit/core'
 import { ANNOTATIONS } from '@ambit/api'
+import { type Ip, parseIp } from '@ambit/core'
 import type { KubeObject } from '@ambit/kube'
 import type { ContainerPort, Pod } from '../domain.types.ts'
 import { decodeMeta, specOf, statusOfObject } from './decode-meta.ts'

@@ -1,5 +1,5 @@
-import { type Ip, parseIp } from '@ambit/core'
 import { LABELS } from '@ambit/api'
+import { type Ip, parseIp } from '@ambit/core'
 import type { KubeObject } from '@ambit/kube'
 import type { EndpointSlice, KubeService, ServicePort } from '../domain.types.ts'
 import { decodeMeta, specOf } from './decode-meta.ts'

@@ -1,5 +1,5 @@
-import type { ObjectMeta } from '@ambit/kube'
 import { LABELS } from '@ambit/api'
+import type { ObjectMeta } from '@ambit/kube'
 import type { StringMap } from './json.ts'
 
 /** Jobs of a CronJob are named after the minute they were due, 8 to 10 digits. */

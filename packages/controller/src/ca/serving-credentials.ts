@@ -1,0 +1,53 @@
+import type { Clock, ReadonlyWatchable } from '@ambit/core'
+import type { CertificateAuthority } from '@ambit/identity'
+import { ServerCredentials } from '@grpc/grpc-js'
+import { SERVING_TTL_MS } from '../limits.ts'
+
+/** Names peers reach the control plane by (Istio). */
+export function servingNames(namespace: string, revision: string, domain: string): readonly string[] {
+  const services = ['istiod', 'istiod-remote', 'istio-pilot', ...(revision === 'default' ? [] : [`istiod-${revision}`])]
+  return services.flatMap((service) => [
+    `${service}.${namespace}.svc`,
+    `${service}.${namespace}.svc.${domain}`,
+    `${service}.${namespace}`,
+  ])
+}
+
+/** TLS of the control plane's port: signed by its own authority, renewed long before it ends. */
+export class ServingCredentials extends ServerCredentials implements Disposable {
+  readonly #authority: ReadonlyWatchable<CertificateAuthority>
+  readonly #names: readonly string[]
+  readonly #clock: Clock
+  readonly #subscription: Disposable
+  #timer: Disposable | undefined
+
+  constructor(
+    components: { readonly authority: ReadonlyWatchable<CertificateAuthority>; readonly clock: Clock },
+    names: readonly string[],
+  ) {
+    super({ minVersion: 'TLSv1.2' })
+    this.#authority = components.authority
+    this.#clock = components.clock
+    this.#names = names
+    this.#subscription = this.#authority.subscribe(() => this.#renew())
+    this.#renew()
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other
+  }
+
+  [Symbol.dispose](): void {
+    this.#subscription[Symbol.dispose]()
+    this.#timer?.[Symbol.dispose]()
+  }
+
+  #renew(): void {
+    this.#timer?.[Symbol.dispose]()
+    const { chainPem, keyPem } = this.#authority.value.signServer({ dnsNames: [...this.#names], ttlMs: SERVING_TTL_MS })
+    this.updateSecureContextOptions({ cert: chainPem, key: keyPem, minVersion: 'TLSv1.2' })
+    const lifeMs = Math.min(SERVING_TTL_MS, this.#authority.value.notAfterMs - this.#clock.now())
+    // Timers end at 24 days; an early renewal costs nothing.
+    this.#timer = this.#clock.after(Math.max(60_000, Math.min(lifeMs / 2, 20 * 24 * 3600 * 1000)), () => this.#renew())
+  }
+}

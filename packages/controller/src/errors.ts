@@ -1,0 +1,16 @@
+import { AmbitError } from '@ambit/core'
+
+/** The environment or the command line says something that can not be. */
+export class ConfigError extends AmbitError {
+  readonly code = 'CONTROLLER_CONFIG'
+}
+
+/** The certificate authority's key or certificates are missing or wrong. */
+export class CaSetupError extends AmbitError {
+  readonly code = 'CA_SETUP'
+}
+
+/** The API server could not say whose token this is. */
+export class TokenReviewError extends AmbitError {
+  readonly code = 'TOKEN_REVIEW'
+}

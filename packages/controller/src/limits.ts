@@ -1,0 +1,26 @@
+/** A change waits this long for others to join it, ms... */
+export const FLUSH_QUIET_MS = 10
+/** ...but never longer than this, ms. */
+export const FLUSH_MAX_MS = 100
+/** Life of the serving certificate, ms; renewed at half of it. Its key is only in memory. */
+export const SERVING_TTL_MS: number = 90 * 24 * 3600 * 1000
+/** How often the files of a plugged CA are looked at for changes, ms. */
+export const CA_POLL_MS = 10_000
+/** How long a positive answer about a token is believed, ms: a node asks for many certificates at once. */
+export const TOKEN_CACHE_MS = 10_000
+/** Tokens remembered at most; the oldest is forgotten. */
+export const TOKEN_CACHE_SIZE = 10_000
+/** Longest bearer token looked at, characters. */
+export const MAX_TOKEN_LENGTH: number = 32 * 1024
+/** Token reviews in flight; further callers wait. */
+export const MAX_REVIEWS_IN_FLIGHT = 64
+/** Largest certificate request over gRPC, bytes. */
+export const MAX_CA_REQUEST_BYTES: number = 128 * 1024
+/** Concurrent gRPC streams of one connection. */
+export const MAX_STREAMS_PER_CONNECTION = 1024
+/** Connections older than this are asked to go away, ms, so that load spreads over replicas (Istio: 30 min). */
+export const MAX_CONNECTION_AGE_MS: number = 30 * 60 * 1000
+/** What still runs on an old connection may take this long, ms (Istio: 10 s). */
+export const CONNECTION_GRACE_MS = 10_000
+/** On SIGTERM connections get this long to end by themselves, ms. */
+export const SHUTDOWN_MS = 5_000

@@ -1,0 +1,73 @@
+import type { Clock, Counter, Histogram, Logger, Metrics } from '@ambit/core'
+import type { MeshIndex } from './index/mesh-index.ts'
+import { FLUSH_MAX_MS, FLUSH_QUIET_MS } from './limits.ts'
+
+/**
+ * Decides when collected changes are compiled: shortly after the first, later while more keep coming, but never so
+ * late that a user notices.
+ */
+export class Pusher implements Disposable {
+  readonly #index: MeshIndex
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #duration: Histogram
+  readonly #units: Counter
+  #timer: Disposable | undefined
+  #started = false
+
+  constructor(components: {
+    readonly index: MeshIndex
+    readonly clock: Clock
+    readonly logger: Logger
+    readonly metrics: Metrics
+  }) {
+    this.#index = components.index
+    this.#clock = components.clock
+    this.#logger = components.logger
+    this.#duration = components.metrics.histogram({
+      name: 'ambit_compile_seconds',
+      help: 'Time to compile one batch of changes',
+      buckets: [0.0001, 0.001, 0.01, 0.1, 1, 10],
+    })
+    this.#units = components.metrics.counter({
+      name: 'ambit_compiled_units_total',
+      help: 'Objects compiled again because of a change',
+    })
+    this.#index.onDirty(() => this.#arm())
+  }
+
+  /** Compiles everything known so far at once; from now on changes are compiled as they come. */
+  start(): void {
+    this.#started = true
+    this.#flush()
+  }
+
+  [Symbol.dispose](): void {
+    this.#started = false
+    this.#timer?.[Symbol.dispose]()
+  }
+
+  #arm(): void {
+    if (!this.#started || this.#timer !== undefined) return
+    this.#wait(this.#clock.monotonic(), this.#index.pending)
+  }
+
+  #wait(firstMs: number, seen: number): void {
+    this.#timer = this.#clock.after(FLUSH_QUIET_MS, () => {
+      const grown = this.#index.pending > seen
+      const waited = this.#clock.monotonic() - firstMs
+      if (grown && waited + FLUSH_QUIET_MS <= FLUSH_MAX_MS) this.#wait(firstMs, this.#index.pending)
+      else this.#flush()
+    })
+  }
+
+  #flush(): void {
+    this.#timer = undefined
+    const started = this.#clock.monotonic()
+    const units = this.#index.flush()
+    const ms = this.#clock.monotonic() - started
+    this.#duration.observe({}, ms / 1000)
+    this.#units.add({}, units)
+    this.#logger.debug('compiled', { units, ms: Math.round(ms * 10) / 10 })
+  }
+}

@@ -1,0 +1,114 @@
+import type { Clock } from '@ambit/core'
+import { KINDS, type KubeObject, type ResourceKind, type StatusWriter } from '@ambit/kube'
+import type { UnitResult } from '../index/compile-unit.ts'
+import type { MeshIndex } from '../index/mesh-index.ts'
+import { partsOf, type Unit } from '../index/units.ts'
+import type { ClusterWatch, WatchedKind } from '../watch/watch-cluster.ts'
+import { type Condition, conditionOf, conditionToWrite, saysAlready } from './condition.ts'
+import { WAYPOINT_BOUND, waypointCondition } from './waypoint-condition.ts'
+
+const ZTUNNEL_ACCEPTED = 'ZtunnelAccepted'
+
+interface Target {
+  readonly kind: ResourceKind
+  readonly watched: WatchedKind
+  readonly fieldManager: string
+  readonly type: string
+  /** Istio's own kinds say which generation a condition speaks of. */
+  readonly observesGeneration: boolean
+  readonly condition: (result: UnitResult | undefined) => Condition | undefined
+}
+
+const withIngress = (result: UnitResult | undefined): Condition | undefined =>
+  waypointCondition(result?.waypoint, { used: result?.ingressUsesWaypoint ?? false })
+
+/** Which condition each kind of unit gets, and as whom it is written (Istio's field managers). */
+const TARGETS: Partial<Record<string, Target>> = {
+  service: {
+    kind: KINDS.service,
+    watched: 'service',
+    fieldManager: 'istio-ambient-service',
+    type: WAYPOINT_BOUND,
+    observesGeneration: false,
+    condition: withIngress,
+  },
+  serviceEntry: {
+    kind: KINDS.serviceEntry,
+    watched: 'serviceEntry',
+    fieldManager: 'istio-ambient-service',
+    type: WAYPOINT_BOUND,
+    observesGeneration: true,
+    condition: withIngress,
+  },
+  workloadEntry: {
+    kind: KINDS.workloadEntry,
+    watched: 'workloadEntry',
+    fieldManager: 'istio-ambient-workloadentry',
+    type: WAYPOINT_BOUND,
+    observesGeneration: true,
+    condition: (result) => waypointCondition(result?.waypoint, undefined),
+  },
+  policy: {
+    kind: KINDS.authorizationPolicy,
+    watched: 'authorizationPolicy',
+    fieldManager: 'istio-ambient-ztunnel-policy',
+    type: ZTUNNEL_ACCEPTED,
+    observesGeneration: true,
+    condition: (result) =>
+      result?.policyCondition === undefined ? undefined : { type: ZTUNNEL_ACCEPTED, ...result.policyCondition },
+  },
+}
+
+export interface StatusSyncComponents {
+  readonly index: MeshIndex
+  readonly sets: ClusterWatch['sets']
+  readonly writer: StatusWriter
+  readonly clock: Clock
+}
+
+/** Leader's work: objects say what became of them. Only differences are written. */
+export function keepStatus(parts: StatusSyncComponents, signal: AbortSignal): void {
+  const { index } = parts
+  index.onStatus((key, result) => {
+    if (!signal.aborted) writeStatus(parts, key, result)
+  })
+  for (const [key, result] of index.results()) writeStatus(parts, key, result)
+  sweepOrphans(parts)
+}
+
+function writeStatus(parts: StatusSyncComponents, key: Unit, result: UnitResult | undefined): void {
+  const { kind, namespace, name } = partsOf(key)
+  const target = TARGETS[kind]
+  if (target === undefined) return
+  const object = parts.sets[target.watched].get(namespace, name)
+  const write = { kind: target.kind, namespace, name, fieldManager: target.fieldManager }
+  if (object === undefined) {
+    parts.writer.forget(write)
+    return
+  }
+  const wanted = target.condition(result)
+  if (wanted === undefined) {
+    // Applying without the condition gives it up, and with it the condition goes.
+    if (conditionOf(object, target.type) !== undefined) parts.writer.write({ ...write, status: { conditions: [] } })
+    return
+  }
+  const generation = target.observesGeneration ? generationOf(object) : undefined
+  const condition = conditionToWrite(wanted, object, { nowMs: parts.clock.now(), generation })
+  if (!saysAlready(condition, object)) parts.writer.write({ ...write, status: { conditions: [condition] } })
+}
+
+function generationOf(object: KubeObject): number | undefined {
+  return object.metadata.generation
+}
+
+/** Conditions a former leader left on objects that no longer ask for anything. */
+function sweepOrphans(parts: StatusSyncComponents): void {
+  const speaking = new Set([...parts.index.results()].map(([key]) => key))
+  for (const [unitKind, target] of Object.entries(TARGETS)) {
+    if (target === undefined) continue
+    for (const object of parts.sets[target.watched]) {
+      const key = `${unitKind}/${object.metadata.namespace ?? ''}/${object.metadata.name}`
+      if (!speaking.has(key)) writeStatus(parts, key, undefined)
+    }
+  }
+}
