@@ -19,13 +19,14 @@ export interface CredentialOptions {
   readonly altHostname?: string | undefined
 }
 
-export async function channelCredentials(options: CredentialOptions): Promise<ChannelCredentials> {
+/** Credentials that accept the certificate of `host`, whatever name the TLS handshake asked for. */
+export async function channelCredentials(options: CredentialOptions, host: string): Promise<ChannelCredentials> {
   const ca = await readRoots(options.root)
   const context = parseRoots(ca)
   const { altHostname } = options
   return credentials.createFromSecureContext(context, {
-    checkServerIdentity: (hostname: string, certificate: PeerCertificate) => {
-      const mismatch = checkServerIdentity(hostname, certificate)
+    checkServerIdentity: (_asked: string, certificate: PeerCertificate) => {
+      const mismatch = checkServerIdentity(host, certificate)
       return mismatch === undefined || altHostname === undefined
         ? mismatch
         : checkServerIdentity(altHostname, certificate)

@@ -8,12 +8,19 @@ import {
   type Logger,
   type Metrics,
   messageOf,
+  parseIp,
   type ReadonlyWatchable,
   Watchable,
   when,
 } from '@ambit/core'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
-import { Client, type ClientDuplexStream, connectivityState, type StatusObject } from '@grpc/grpc-js'
+import {
+  type ChannelOptions,
+  Client,
+  type ClientDuplexStream,
+  connectivityState,
+  type StatusObject,
+} from '@grpc/grpc-js'
 import { type CredentialOptions, callMetadata, channelCredentials } from './client-credentials.ts'
 import { ClientType } from './client-type.ts'
 import { XdsClosedError, XdsConnectError } from './errors.ts'
@@ -44,6 +51,7 @@ export class DeltaClient implements Closable {
   readonly #logger: Logger
   readonly #options: DeltaClientOptions
   readonly #target: string
+  readonly #host: string
   readonly #node: discoverypb.Node
   readonly #types: ReadonlyMap<string, ClientType>
   readonly #backoff: Backoff
@@ -61,6 +69,7 @@ export class DeltaClient implements Closable {
     this.#logger = logger.scope('xds')
     this.#options = options
     this.#target = targetOf(options.address)
+    this.#host = hostOf(this.#target)
     this.#node = create(discoverypb.NodeSchema, options.node)
     this.#types = new Map(options.types.map((type) => [type.typeUrl, new ClientType(type)]))
     this.#backoff = new Backoff(BACKOFF, random)
@@ -141,9 +150,9 @@ export class DeltaClient implements Closable {
   async #connectOnce(): Promise<ConnectionEnd> {
     let client: Client | undefined
     try {
-      const credentials = await channelCredentials(this.#options)
+      const credentials = await channelCredentials(this.#options, this.#host)
       const metadata = await callMetadata(this.#options)
-      client = new Client(this.#target, credentials, CHANNEL_OPTIONS)
+      client = new Client(this.#target, credentials, channelOptions(this.#host))
       await ready(client, this.#target, this.#stop.signal)
       const stream: Stream = client.makeBidiStreamRequest(DELTA_PATH, writeRequest, readResponse, metadata)
       return await this.#serve(stream)
@@ -206,15 +215,26 @@ export class DeltaClient implements Closable {
   }
 }
 
-const CHANNEL_OPTIONS = {
-  'grpc.keepalive_time_ms': KEEPALIVE_MS,
-  'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-  'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
-  'grpc.enable_retries': 0,
-  'grpc.enable_http_proxy': 0,
-  // Each connection is made with freshly read roots; a shared one would keep the old.
-  'grpc.use_local_subchannel_pool': 1,
-} as const
+/** A name for handshakes with an address: Node refuses to send one as SNI, and this client checks the certificate itself. */
+const NO_NAME = 'address.invalid'
+
+function channelOptions(host: string): ChannelOptions {
+  return {
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
+    'grpc.enable_retries': 0,
+    'grpc.enable_http_proxy': 0,
+    // Each connection is made with freshly read roots; a shared one would keep the old.
+    'grpc.use_local_subchannel_pool': 1,
+    ...(parseIp(host) === undefined ? {} : { 'grpc.ssl_target_name_override': NO_NAME }),
+  }
+}
+
+function hostOf(target: string): string {
+  const host = target.slice(0, target.lastIndexOf(':'))
+  return host.startsWith('[') ? host.slice(1, -1) : host
+}
 
 /** Resolves when the channel is connected, rejects on the first failure to; backing off is this client's business. */
 async function ready(client: Client, target: string, signal: AbortSignal): Promise<void> {
@@ -241,7 +261,7 @@ async function ready(client: Client, target: string, signal: AbortSignal): Promi
 }
 
 function targetOf(address: string): string {
-  if (!address.includes('://')) return address
+  if (!address.includes('://')) return /:[0-9]+$/.test(address) ? address : `${address}:443`
   const url = new URL(address)
   if (url.protocol !== 'https:') throw new TypeError(`xDS address ${address}: only https is supported`)
   return url.port === '' ? `${url.hostname}:443` : url.host
