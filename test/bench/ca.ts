@@ -4,7 +4,8 @@ import { parseSpiffeId, type SpiffeId } from '../../packages/core/src/index.ts'
 import { CertificateAuthority, createCsr, readCsr } from '../../packages/identity/src/index.ts'
 
 const DAY_S = 86_400
-const SERVER_NAME = 'istiod.istio-system.svc'
+/** Name under which clients reach it, as they reach istiod. */
+export const CA_NAME = 'istiod.istio-system.svc'
 
 /**
  * A certificate authority that speaks Istio's CreateCertificate over gRPC, and signs whatever identity is asked for: for
@@ -23,7 +24,7 @@ export class BenchCa implements AsyncDisposable {
 
   static async start(host: string): Promise<BenchCa> {
     const { ca } = CertificateAuthority.createSelfSigned({ trustDomain: 'cluster.local' })
-    const serving = ca.signServer({ dnsNames: [SERVER_NAME, host], ttlMs: DAY_S * 1000 })
+    const serving = ca.signServer({ dnsNames: [CA_NAME], ttlMs: DAY_S * 1000 })
     const server = createSecureServer({ cert: serving.chainPem, key: serving.keyPem })
     server.on('stream', (stream: ServerHttp2Stream) => {
       const chunks: Buffer[] = []
@@ -44,7 +45,7 @@ export class BenchCa implements AsyncDisposable {
     await once(server, 'listening')
     const address = server.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
-    return new BenchCa(ca, server, `https://${host}:${port}`)
+    return new BenchCa(ca, server, `https://${CA_NAME}:${port}`)
   }
 
   get rootsPem(): string {

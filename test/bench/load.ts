@@ -1,6 +1,4 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Design } from './design.types.ts'
 
@@ -15,9 +13,9 @@ export interface LoadResult {
   readonly p99?: number
 }
 
-/** Compiles load.c and returns the program's path. */
-export function buildLoad(): string {
-  const program = join(mkdtempSync(join(tmpdir(), 'ambit-bench-')), 'load')
+/** Compiles load.c into a folder and returns the program's path. */
+export function buildLoad(folder: string): string {
+  const program = join(folder, 'load')
   const source = join(import.meta.dirname, 'load.c')
   const result = spawnSync('gcc', ['-O2', '-Wall', '-o', program, source], { encoding: 'utf8' })
   if (result.error !== undefined || result.status !== 0) {

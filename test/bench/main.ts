@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { BenchCa } from './ca.ts'
 import type { Design } from './design.types.ts'
 import { haproxyDesigns } from './haproxy.ts'
+import { hboneLibrary } from './hbone-library.ts'
 import { buildLoad } from './load.ts'
 import { type Effort, FULL, measure, QUICK, type Sample, warmUp } from './measure.ts'
 import { DIRECT_PORT, FAR, MESH_PORT, Namespaces, NEAR } from './namespaces.ts'
@@ -37,11 +38,11 @@ function enterNamespaces(): number {
 }
 
 async function bench(effort: Effort, designs: readonly Design[]): Promise<number> {
-  const load = buildLoad()
   const folder = mkdtempSync(join(tmpdir(), 'ambit-bench-'))
   const results = new Map<string, Sample[]>(designs.map((design) => [design.name, []]))
   let failures = 0
   try {
+    const load = buildLoad(folder)
     using namespaces = await Namespaces.create()
     await using ca = await BenchCa.start(NEAR)
     await using server = await Process.start(namespaces, {
@@ -94,7 +95,7 @@ function print(results: Results, effort: Effort): void {
 }
 
 function chooseDesigns(): readonly Design[] {
-  const all = [direct, plain, ...ztunnelDesigns(), ...haproxyDesigns()]
+  const all = [direct, plain, hboneLibrary, ...ztunnelDesigns(), ...haproxyDesigns()]
   const wanted = options.only?.split(',')
   const unknown = wanted?.filter((name) => !all.some((design) => design.name === name)) ?? []
   if (unknown.length > 0)

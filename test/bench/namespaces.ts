@@ -1,5 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CA_NAME } from './ca.ts'
 
 /** Addresses of the two ends of the link. */
 export const NEAR = '10.77.0.1'
@@ -47,6 +51,7 @@ export class Namespaces implements Disposable {
       'netns',
       String(holder.pid),
     ])
+    namespaces.#nameHosts()
     namespaces.#up('near', [NEAR])
     namespaces.#up('far', [FAR, FAR_PLAIN])
     return namespaces
@@ -69,6 +74,16 @@ export class Namespaces implements Disposable {
 
   [Symbol.dispose](): void {
     this.#holder.kill('SIGKILL')
+  }
+
+  /** Puts names of the bench over /etc/hosts, in this mount namespace only. */
+  #nameHosts(): void {
+    const folder = mkdtempSync(join(tmpdir(), 'ambit-bench-hosts-'))
+    const file = join(folder, 'hosts')
+    writeFileSync(file, `127.0.0.1 localhost\n${NEAR} ${CA_NAME}\n`)
+    this.#must('near', ['mount', '--bind', file, '/etc/hosts'])
+    // The mount keeps the file; its name is not needed any more.
+    rmSync(folder, { recursive: true, force: true })
   }
 
   #up(side: Side, addresses: readonly string[]): void {

@@ -1,0 +1,95 @@
+// One end of HBONE without the rest of a ztunnel: `node hbone-end.ts out|in CA_ADDRESS ROOTS_FILE HOST PORT TARGET_HOST TARGET_PORT`.
+import { readFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { ip, type Logger, parseSpiffeId, type SpiffeId, systemClock } from '../../packages/core/src/index.ts'
+import { HbonePool, HboneServer, splice } from '../../packages/hbone/src/index.ts'
+import { GrpcCaClient, SecretManager } from '../../packages/identity/src/index.ts'
+
+const [role = '', caAddress = '', rootsFile = '', host = '', port = '', targetHost = '', targetPort = ''] =
+  process.argv.slice(2)
+const READ_BUFFER_BYTES = 256 * 1024
+
+const logger: Logger = {
+  error: (message) => console.error(message),
+  warn: (message) => console.error(message),
+  info: () => undefined,
+  debug: () => undefined,
+  trace: () => undefined,
+  enabled: () => false,
+  scope: () => logger,
+}
+
+function identity(account: string): SpiffeId {
+  const id = parseSpiffeId(`spiffe://cluster.local/ns/bench/sa/${account}`)
+  if (id === undefined) throw new Error(account)
+  return id
+}
+const client = identity('client')
+const server = identity('server')
+
+const ca = new GrpcCaClient(
+  { logger },
+  {
+    address: caAddress,
+    root: { pem: readFileSync(rootsFile, 'utf8') },
+    token: { token: 'bench' },
+    clusterId: 'Kubernetes',
+    impersonate: false,
+  },
+)
+const secrets = new SecretManager({ ca, clock: systemClock, logger })
+
+function outbound(): (socket: Socket) => void {
+  const pool = new HbonePool({
+    dial: (to) =>
+      new Promise((resolve, reject) => {
+        const socket = connect({ host: to.ip, port: to.port, noDelay: true }, () => resolve(socket))
+        socket.on('error', reject)
+      }),
+    certificate: (id, signal) => secrets.get(id, signal),
+    clock: systemClock,
+    logger,
+  })
+  return (socket) => {
+    const open = pool.open({
+      source: client,
+      sourceIp: ip(host),
+      to: { ip: ip(targetHost), port: Number(targetPort) },
+      expected: [server],
+      authority: `${targetHost}:9000`,
+    })
+    open.then(
+      (tunnel) => splice(socket, tunnel.stream),
+      (error: unknown) => {
+        console.error(error)
+        socket.destroy()
+      },
+    )
+  }
+}
+
+function inbound(): (socket: Socket) => void {
+  const hbone = new HboneServer({
+    certificate: () => secrets.get(server),
+    onRequest: (request) => {
+      const upstream = connect({ host: targetHost, port: Number(targetPort), noDelay: true, allowHalfOpen: true })
+      upstream.once('connect', () => void splice(upstream, request.accept()))
+      upstream.once('error', () => request.reject(503))
+    },
+    onTlsError: (error) => console.error(error),
+    clock: systemClock,
+    logger,
+  })
+  return (socket) => hbone.accept(socket)
+}
+
+await secrets.get(role === 'out' ? client : server)
+const take = role === 'out' ? outbound() : inbound()
+const listener = createServer(
+  { allowHalfOpen: role === 'out', noDelay: true, highWaterMark: READ_BUFFER_BYTES },
+  (socket) => {
+    socket.on('error', () => undefined)
+    take(socket)
+  },
+)
+listener.listen({ host, port: Number(port), backlog: 4096 }, () => console.log('READY'))
