@@ -43,8 +43,7 @@ export class ApiCore implements Disposable {
       store,
       clock,
       logger,
-      rules: (definition) =>
-        definition.group === 'apiextensions.k8s.io' ? customs.rules : builtinRules(definition),
+      rules: (definition) => (definition.group === 'apiextensions.k8s.io' ? customs.rules : builtinRules(definition)),
       environment: { store, now: () => clock.now(), services: new StoreServiceAllocator(store, ranges) },
       afterWrite: () => {},
     })
@@ -65,7 +64,9 @@ export class ApiCore implements Disposable {
   }
 
   #createUnlessThere(object: KubeObject): void {
-    const [group = '', version = ''] = object.apiVersion.includes('/') ? object.apiVersion.split('/') : ['', object.apiVersion]
+    const [group = '', version = ''] = object.apiVersion.includes('/')
+      ? object.apiVersion.split('/')
+      : ['', object.apiVersion]
     const definition = this.registry.findKind(group, object.kind)
     if (definition === undefined) throw new Error(`bootstrap object of the unserved kind ${object.kind}`)
     const target = { definition, version, namespace: object.metadata.namespace, name: '' }

@@ -70,7 +70,8 @@ export function conflict(group: string, resource: string, name: string, why: str
   return new StatusError(409, 'Conflict', message, details)
 }
 
-export const STALE_OBJECT = 'the object has been modified; please apply your changes to the latest version and try again'
+export const STALE_OBJECT =
+  'the object has been modified; please apply your changes to the latest version and try again'
 
 export function badRequest(message: string): StatusError {
   return new StatusError(400, 'BadRequest', message)

@@ -4,8 +4,8 @@ import type { KindRules } from '../resources/kind-rules.types.ts'
 import type { ResourceDefinition } from '../resources/resource-definition.ts'
 import { validatePod, validateWorkload } from '../validation/pods.ts'
 import { validateConfig, validateRbac, validateService } from '../validation/simple-kinds.ts'
-import { defaultPodSpec } from './pod-defaults.ts'
 import { admitPod } from './pod-admission.ts'
+import { defaultPodSpec } from './pod-defaults.ts'
 import { allocateService, defaultService, reallocateService } from './service-admission.ts'
 
 const RBAC = 'rbac.authorization.k8s.io'
@@ -24,7 +24,10 @@ function defaultTemplate(spec: JsonObject): void {
 const RULES: Readonly<Record<string, KindRules>> = {
   '/Namespace': {
     defaults(namespace, old) {
-      namespace.metadata.labels = { ...namespace.metadata.labels, 'kubernetes.io/metadata.name': namespace.metadata.name ?? '' }
+      namespace.metadata.labels = {
+        ...namespace.metadata.labels,
+        'kubernetes.io/metadata.name': namespace.metadata.name ?? '',
+      }
       const spec = specOf(namespace)
       spec['finalizers'] = old === undefined ? ['kubernetes'] : (spec['finalizers'] ?? at(old, 'spec', 'finalizers'))
       if (old === undefined) namespace['status'] = { phase: 'Active' }
@@ -49,7 +52,10 @@ const RULES: Readonly<Record<string, KindRules>> = {
       secret['type'] ??= 'Opaque'
       const plain = secret['stringData']
       if (isObject(plain)) {
-        const encoded = Object.entries(plain).map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')])
+        const encoded = Object.entries(plain).map(([key, value]) => [
+          key,
+          Buffer.from(String(value)).toString('base64'),
+        ])
         secret['data'] = { ...objectOf(secret['data']), ...Object.fromEntries(encoded) }
         delete secret['stringData']
       }

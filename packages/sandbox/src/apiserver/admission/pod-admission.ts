@@ -14,12 +14,20 @@ const NODE_GONE_SECONDS = 300
 export function admitPod(pod: KubeObject, environment: RuleEnvironment): void {
   const spec = objectOf(pod['spec'])
   const namespace = pod.metadata.namespace ?? ''
-  const name = typeof spec['serviceAccountName'] === 'string' && spec['serviceAccountName'] ? spec['serviceAccountName'] : 'default'
+  const name =
+    typeof spec['serviceAccountName'] === 'string' && spec['serviceAccountName']
+      ? spec['serviceAccountName']
+      : 'default'
   spec['serviceAccountName'] = name
   spec['serviceAccount'] = name
   const account = environment.store.get('/serviceaccounts', namespace, name)
   if (account === undefined)
-    throw forbidden('', 'pods', pod.metadata.name ?? '', `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`)
+    throw forbidden(
+      '',
+      'pods',
+      pod.metadata.name ?? '',
+      `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`,
+    )
   const automount = spec['automountServiceAccountToken'] ?? account['automountServiceAccountToken'] ?? true
   if (automount !== false) mountToken(spec)
   if (spec['imagePullSecrets'] === undefined && account['imagePullSecrets'] !== undefined)
@@ -49,7 +57,10 @@ function tolerate(spec: JsonObject, key: string): void {
     return matchesKey && (effect === undefined || effect === '' || effect === 'NoExecute')
   })
   if (!covered)
-    spec['tolerations'] = [...tolerations, { key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: NODE_GONE_SECONDS }]
+    spec['tolerations'] = [
+      ...tolerations,
+      { key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: NODE_GONE_SECONDS },
+    ]
 }
 
 function mountToken(spec: JsonObject): void {
@@ -80,7 +91,9 @@ function qosClass(spec: JsonObject): string {
   const resources = containers.map((container) => objectOf(objectOf(container)['resources']))
   const names = ['cpu', 'memory']
   const guaranteed = resources.every((item) =>
-    names.every((name) => at(item, 'limits', name) !== undefined && at(item, 'limits', name) === at(item, 'requests', name)),
+    names.every(
+      (name) => at(item, 'limits', name) !== undefined && at(item, 'limits', name) === at(item, 'requests', name),
+    ),
   )
   if (guaranteed) return 'Guaranteed'
   const any = resources.some((item) => names.some((name) => at(item, 'limits', name) ?? at(item, 'requests', name)))

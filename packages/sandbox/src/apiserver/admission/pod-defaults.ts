@@ -1,7 +1,8 @@
 import { arrayOf, isObject, type JsonObject, objectOf } from '../json.ts'
 
 function fill(target: JsonObject, defaults: JsonObject): void {
-  for (const [key, value] of Object.entries(defaults)) if (target[key] === undefined) target[key] = structuredClone(value)
+  for (const [key, value] of Object.entries(defaults))
+    if (target[key] === undefined) target[key] = structuredClone(value)
 }
 
 /** Mode of files made from config maps, secrets and projections: 0644. */
@@ -21,7 +22,8 @@ export function defaultPodSpec(spec: JsonObject): void {
   else if (typeof spec['serviceAccount'] === 'string' && spec['serviceAccount'] !== '')
     spec['serviceAccountName'] = spec['serviceAccount']
   for (const key of ['containers', 'initContainers', 'ephemeralContainers'])
-    for (const container of arrayOf(spec[key])) if (isObject(container)) defaultContainer(container, spec['hostNetwork'] === true)
+    for (const container of arrayOf(spec[key]))
+      if (isObject(container)) defaultContainer(container, spec['hostNetwork'] === true)
   for (const volume of arrayOf(spec['volumes'])) if (isObject(volume)) defaultVolume(volume)
 }
 

@@ -60,7 +60,8 @@ export function allocateService(service: KubeObject, environment: RuleEnvironmen
 export function reallocateService(service: KubeObject, old: KubeObject, environment: RuleEnvironment): void {
   const spec = objectOf(service['spec'])
   const kept = new Set(arrayOf(at(old, 'spec', 'ports')).map((port) => at(port, 'nodePort')))
-  if (at(old, 'spec', 'type') === 'ExternalName' && spec['type'] !== 'ExternalName') return allocateService(service, environment)
+  if (at(old, 'spec', 'type') === 'ExternalName' && spec['type'] !== 'ExternalName')
+    return allocateService(service, environment)
   if (spec['type'] === 'NodePort' || spec['type'] === 'LoadBalancer')
     for (const port of arrayOf(spec['ports'])) {
       if (!isObject(port)) continue

@@ -38,7 +38,9 @@ export class StoreServiceAllocator implements ServiceAllocator {
       if (family === 'IPv4' ? !isIPv4(wanted) : !isIPv6(wanted)) throw refused(`${wanted} is no ${family} address`)
       if (used.has(wanted)) throw refused(`failed to allocate IP ${wanted}: provided IP is already allocated`)
       if (family === 'IPv4' && !inIpv4Range(wanted, range))
-        throw refused(`failed to allocate IP ${wanted}: the provided IP is not in the valid range. The range of valid IPs is ${range}`)
+        throw refused(
+          `failed to allocate IP ${wanted}: the provided IP is not in the valid range. The range of valid IPs is ${range}`,
+        )
       return wanted
     }
     const size = sizeOf(range)
@@ -56,7 +58,9 @@ export class StoreServiceAllocator implements ServiceAllocator {
     const used = new Set(ports.map((port) => at(port, 'nodePort')))
     if (wanted !== undefined) {
       if (wanted < NODE_PORTS.first || wanted > NODE_PORTS.last)
-        throw refused(`node port ${wanted} is not in the valid range. The range of valid ports is ${NODE_PORTS.first}-${NODE_PORTS.last}`)
+        throw refused(
+          `node port ${wanted} is not in the valid range. The range of valid ports is ${NODE_PORTS.first}-${NODE_PORTS.last}`,
+        )
       if (used.has(wanted)) throw refused(`node port ${wanted}: provided port is already allocated`)
       return wanted
     }

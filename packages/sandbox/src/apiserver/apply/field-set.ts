@@ -58,7 +58,10 @@ export function equalSets(a: FieldSet, b: FieldSet): boolean {
 
 /** Only what lies under these top-level elements. */
 export function only(set: FieldSet, keys: readonly string[]): FieldSet {
-  return make(false, [...set.children].filter(([key]) => keys.includes(key)))
+  return make(
+    false,
+    [...set.children].filter(([key]) => keys.includes(key)),
+  )
 }
 
 /** All but what lies at or under these paths. */

@@ -1,12 +1,12 @@
 import type { KubeObject, ManagedFieldsEntry } from '../contract.types.ts'
-import { StatusError, type StatusCause } from '../status-error.ts'
 import type { TypeNode } from '../schema/type-node.ts'
+import { type StatusCause, StatusError } from '../status-error.ts'
 import {
   difference,
   differenceBelow,
+  EMPTY_SET,
   equalSets,
   type FieldSet,
-  EMPTY_SET,
   fromFieldsV1,
   intersection,
   isEmpty,
@@ -157,7 +157,12 @@ export function applyConfiguration(input: ApplyInput): KubeObject {
   const { type, live, config, manager, statusIsApart, force, time } = input
   const entries = decode(live?.metadata.managedFields)
   const own = entries.find((entry) => same(entry, manager))
-  const previous = own ?? entries.find((entry) => entry.manager === manager.manager && entry.operation === 'Apply' && entry.subresource === manager.subresource)
+  const previous =
+    own ??
+    entries.find(
+      (entry) =>
+        entry.manager === manager.manager && entry.operation === 'Apply' && entry.subresource === manager.subresource,
+    )
   const applied = owned(fieldSetOf(type, config), statusIsApart, manager.subresource)
   const others = entries.filter((entry) => entry !== previous)
 

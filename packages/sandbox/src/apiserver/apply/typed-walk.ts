@@ -59,7 +59,9 @@ export function changedFields(type: TypeNode, before: unknown, after: unknown): 
   const children = new Map<string, FieldSet>()
   const appeared = before === undefined || before === null
   if (Array.isArray(after)) {
-    const old = new Map((Array.isArray(before) ? (before as unknown[]) : []).map((item) => [itemElement(type, item), item]))
+    const old = new Map(
+      (Array.isArray(before) ? (before as unknown[]) : []).map((item) => [itemElement(type, item), item]),
+    )
     for (const item of after as unknown[]) {
       const element = itemElement(type, item)
       const inner = type.listKeys === 'set' ? EMPTY_SET : changedFields(type.of ?? ANY_TYPE, old.get(element), item)
@@ -83,7 +85,8 @@ export function mergeApplied(type: TypeNode, live: unknown, applied: unknown): u
     const old = Array.isArray(live) ? (live as unknown[]) : []
     const named = new Map((applied as unknown[]).map((item) => [itemElement(type, item), item]))
     const known = new Set(old.map((item) => itemElement(type, item)))
-    if (type.listKeys === 'set') return [...old, ...(applied as unknown[]).filter((item) => !known.has(itemElement(type, item)))]
+    if (type.listKeys === 'set')
+      return [...old, ...(applied as unknown[]).filter((item) => !known.has(itemElement(type, item)))]
     const merged = old.map((item) => {
       const config = named.get(itemElement(type, item))
       return config === undefined ? item : mergeApplied(type.of ?? ANY_TYPE, item, config)

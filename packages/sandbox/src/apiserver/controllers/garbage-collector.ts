@@ -100,13 +100,22 @@ export class GarbageCollector implements Disposable {
     const present = ownerReferences.filter((owner) => this.#isPresent(owner))
     const context = internalContext('garbage-collector')
     if (present.length === 0) {
-      this.#service.delete(target, { propagationPolicy: 'Background', preconditions: { uid: known.object.metadata.uid } }, context)
+      this.#service.delete(
+        target,
+        { propagationPolicy: 'Background', preconditions: { uid: known.object.metadata.uid } },
+        context,
+      )
       return
     }
     const solid = present.filter((owner) => !this.#isWaiting(owner))
     if (solid.length === 0) {
-      const policy = (this.#dependents.get(known.object.metadata.uid ?? '')?.size ?? 0) > 0 ? 'Foreground' : 'Background'
-      this.#service.delete(target, { propagationPolicy: policy, preconditions: { uid: known.object.metadata.uid } }, context)
+      const policy =
+        (this.#dependents.get(known.object.metadata.uid ?? '')?.size ?? 0) > 0 ? 'Foreground' : 'Background'
+      this.#service.delete(
+        target,
+        { propagationPolicy: policy, preconditions: { uid: known.object.metadata.uid } },
+        context,
+      )
     } else if (present.length < ownerReferences.length)
       this.#service.patch(target, (object) => withOwners(object, present), context)
   }
@@ -122,9 +131,16 @@ export class GarbageCollector implements Disposable {
         const dependent = this.#known.get(each)
         const other = dependent === undefined ? undefined : this.#target(dependent)
         if (other === undefined) continue
-        this.#service.patch(other, (object) => {
-          return withOwners(object, (object.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid))
-        }, context)
+        this.#service.patch(
+          other,
+          (object) => {
+            return withOwners(
+              object,
+              (object.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid),
+            )
+          },
+          context,
+        )
       }
       this.#service.patch(target, (object) => withoutFinalizer(object, ORPHAN), context)
     } else if (finalizers.includes(FOREGROUND)) {

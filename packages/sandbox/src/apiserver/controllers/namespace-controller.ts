@@ -40,7 +40,11 @@ export class NamespaceController implements Disposable {
 
   /** Creates what every namespace has; at once, so that a pod created next is admitted. */
   provision(namespace: string): void {
-    this.#create(namespace, 'serviceaccounts', { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace } })
+    this.#create(namespace, 'serviceaccounts', {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'default', namespace },
+    })
     this.#create(namespace, 'configmaps', {
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -51,8 +55,13 @@ export class NamespaceController implements Disposable {
 
   #create(namespace: string, resource: string, object: KubeObject): void {
     const definition = this.#registry.find('', 'v1', resource)
-    if (definition === undefined || this.#service.store.get(`/${resource}`, namespace, object.metadata.name ?? '')) return
-    this.#service.create({ definition, version: 'v1', namespace, name: '' }, object, internalContext('kube-controller-manager'))
+    if (definition === undefined || this.#service.store.get(`/${resource}`, namespace, object.metadata.name ?? ''))
+      return
+    this.#service.create(
+      { definition, version: 'v1', namespace, name: '' },
+      object,
+      internalContext('kube-controller-manager'),
+    )
   }
 
   #schedule(): void {
@@ -74,7 +83,10 @@ export class NamespaceController implements Disposable {
       } else this.#empty(namespace, name)
     } catch (error) {
       if (!hasStatus(error, 404) && !hasStatus(error, 409))
-        this.#logger.warn('a namespace could not be brought into order; retried at its next change', { namespace: name, error: messageOf(error) })
+        this.#logger.warn('a namespace could not be brought into order; retried at its next change', {
+          namespace: name,
+          error: messageOf(error),
+        })
     }
   }
 

@@ -96,20 +96,44 @@ export function celEnvironment(): Environment {
   })
   add(environment, 'isQuantity(string): bool', (text: string) => QUANTITY.test(text))
   add(environment, 'quantity(string): kubernetes.Quantity', quantity)
-  add(environment, 'kubernetes.Quantity.isGreaterThan(kubernetes.Quantity): bool', (a: CelQuantity, b: CelQuantity) => a.value > b.value)
-  add(environment, 'kubernetes.Quantity.isLessThan(kubernetes.Quantity): bool', (a: CelQuantity, b: CelQuantity) => a.value < b.value)
-  add(environment, 'kubernetes.Quantity.compareTo(kubernetes.Quantity): int', (a: CelQuantity, b: CelQuantity) => BigInt(Math.sign(a.value - b.value)))
+  add(
+    environment,
+    'kubernetes.Quantity.isGreaterThan(kubernetes.Quantity): bool',
+    (a: CelQuantity, b: CelQuantity) => a.value > b.value,
+  )
+  add(
+    environment,
+    'kubernetes.Quantity.isLessThan(kubernetes.Quantity): bool',
+    (a: CelQuantity, b: CelQuantity) => a.value < b.value,
+  )
+  add(environment, 'kubernetes.Quantity.compareTo(kubernetes.Quantity): int', (a: CelQuantity, b: CelQuantity) =>
+    BigInt(Math.sign(a.value - b.value)),
+  )
 
   add(environment, 'string.lowerAscii(): string', (text: string) => text.toLowerCase())
   add(environment, 'string.upperAscii(): string', (text: string) => text.toUpperCase())
   add(environment, 'string.trim(): string', (text: string) => text.trim())
-  add(environment, 'string.replace(string, string): string', (text: string, from: string, to: string) => text.replaceAll(from, () => to))
+  add(environment, 'string.replace(string, string): string', (text: string, from: string, to: string) =>
+    text.replaceAll(from, () => to),
+  )
   add(environment, 'string.charAt(int): string', (text: string, index: bigint) => text.charAt(Number(index)))
   add(environment, 'string.split(string): list<string>', (text: string, by: string) => text.split(by))
-  add(environment, 'string.find(string): string', (text: string, by: string) => new RegExp(by, 'u').exec(bounded(text))?.[0] ?? '')
-  add(environment, 'string.findAll(string): list<string>', (text: string, by: string) => bounded(text).match(new RegExp(by, 'gu')) ?? [])
-  add(environment, 'list.sum(): dyn', (items: readonly (bigint | number)[]) => items.reduce((sum, item) => (Number(sum) + Number(item)) as never, 0n))
-  add(environment, 'list.isSorted(): bool', (items: readonly string[]) => items.every((item, index) => index === 0 || (items[index - 1] ?? item) <= item))
+  add(
+    environment,
+    'string.find(string): string',
+    (text: string, by: string) => new RegExp(by, 'u').exec(bounded(text))?.[0] ?? '',
+  )
+  add(
+    environment,
+    'string.findAll(string): list<string>',
+    (text: string, by: string) => bounded(text).match(new RegExp(by, 'gu')) ?? [],
+  )
+  add(environment, 'list.sum(): dyn', (items: readonly (bigint | number)[]) =>
+    items.reduce((sum, item) => (Number(sum) + Number(item)) as never, 0n),
+  )
+  add(environment, 'list.isSorted(): bool', (items: readonly string[]) =>
+    items.every((item, index) => index === 0 || (items[index - 1] ?? item) <= item),
+  )
   add(environment, 'list.indexOf(dyn): int', (items: readonly unknown[], item: unknown) => BigInt(items.indexOf(item)))
   return environment
 }

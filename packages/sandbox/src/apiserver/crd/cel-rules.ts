@@ -62,7 +62,8 @@ export class CelRules {
       const own = rule.definition['fieldPath']
       const field = typeof own === 'string' ? `${path}${own}` : path
       const reason = typeof rule.definition['reason'] === 'string' ? rule.definition['reason'] : 'FieldValueInvalid'
-      const shown = typeof value === 'object' ? JSON.stringify(Array.isArray(value) ? 'array' : 'object') : JSON.stringify(value)
+      const shown =
+        typeof value === 'object' ? JSON.stringify(Array.isArray(value) ? 'array' : 'object') : JSON.stringify(value)
       const message =
         reason === 'FieldValueRequired'
           ? `Required value: ${failure}`
@@ -75,13 +76,17 @@ export class CelRules {
   }
 
   #run(rule: Rule, context: Record<string, unknown>): string | undefined {
-    if (rule.program === undefined) return `rule ${rule.text} of the CRD can't be used, so the object is refused: ${rule.problem}`
+    if (rule.program === undefined)
+      return `rule ${rule.text} of the CRD can't be used, so the object is refused: ${rule.problem}`
     if (this.#now() > this.#deadline) return `validation took longer than ${MAX_CEL_MS} ms, so the object is refused`
     try {
       if (rule.program(context) === true) return undefined
     } catch (error) {
       const own = rule.definition['message']
-      const why = firstLine(messageOf(error)).replace(/type error: cannot convert to/, 'type conversion error from this value to')
+      const why = firstLine(messageOf(error)).replace(
+        /type error: cannot convert to/,
+        'type conversion error from this value to',
+      )
       return `${typeof own === 'string' && own !== '' ? `${own}: ` : ''}rule ${rule.text} could not be evaluated: ${why}`
     }
     if (rule.message !== undefined) {
@@ -115,9 +120,18 @@ export class CelRules {
       message = undefined
     }
     try {
-      const program = this.#environment.parse(text)
+      // The library's has() takes no index in its path; membership says the same.
+      const program = this.#environment.parse(text.replaceAll(/\bhas\(([\w.]+\[\d+\])\.(\w+)\)/g, '("$2" in $1)'))
       const check = program.check()
-      if (!check.valid) return { text, program: undefined, problem: firstLine(check.error?.message ?? 'type error'), isTransition, definition, message }
+      if (!check.valid)
+        return {
+          text,
+          program: undefined,
+          problem: firstLine(check.error?.message ?? 'type error'),
+          isTransition,
+          definition,
+          message,
+        }
       return { text, program, problem: undefined, isTransition, definition, message }
     } catch (error) {
       return { text, program: undefined, problem: firstLine(messageOf(error)), isTransition, definition, message }

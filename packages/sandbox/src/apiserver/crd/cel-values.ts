@@ -24,7 +24,11 @@ const RESERVED = new Set([
 
 function escapeName(name: string): string {
   if (RESERVED.has(name)) return `__${name}__`
-  return name.replaceAll('__', '__underscores__').replaceAll('.', '__dot__').replaceAll('-', '__dash__').replaceAll('/', '__slash__')
+  return name
+    .replaceAll('__', '__underscores__')
+    .replaceAll('.', '__dot__')
+    .replaceAll('-', '__dash__')
+    .replaceAll('/', '__slash__')
 }
 
 /** A JSON value as CEL sees it by its schema: integers as 64-bit, property names escaped, map keys as they are. */

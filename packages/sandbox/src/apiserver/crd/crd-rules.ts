@@ -48,16 +48,23 @@ function validateCrd(crd: KubeObject, old: KubeObject | undefined): readonly Sta
   const { group, scope } = spec
   if (typeof group !== 'string' || !isDnsSubdomain(group) || !group.includes('.'))
     causes.push(invalidValue('spec.group', group, `should be a domain with at least one dot; ${SUBDOMAIN_RULE}`))
-  if (scope !== 'Namespaced' && scope !== 'Cluster') causes.push(unsupportedValue('spec.scope', scope, ['Cluster', 'Namespaced']))
+  if (scope !== 'Namespaced' && scope !== 'Cluster')
+    causes.push(unsupportedValue('spec.scope', scope, ['Cluster', 'Namespaced']))
   for (const key of ['plural', 'kind']) if (!names[key]) causes.push(requiredValue(`spec.names.${key}`))
   for (const key of ['plural', 'singular'])
-    if (typeof names[key] === 'string' && !isDnsLabel(names[key])) causes.push(invalidValue(`spec.names.${key}`, names[key], LABEL_RULE))
+    if (typeof names[key] === 'string' && !isDnsLabel(names[key]))
+      causes.push(invalidValue(`spec.names.${key}`, names[key], LABEL_RULE))
   const expected = `${String(names['plural'])}.${String(group)}`
   if (crd.metadata.name !== expected)
     causes.push(invalidValue('metadata.name', crd.metadata.name, 'must be spec.names.plural+"."+spec.group'))
   if (typeof group === 'string' && (group.endsWith('.k8s.io') || group.endsWith('.kubernetes.io')))
     if (!crd.metadata.annotations?.['api-approved.kubernetes.io'])
-      causes.push(requiredValue('metadata.annotations[api-approved.kubernetes.io]', 'protected groups must have approval annotation "api-approved.kubernetes.io"'))
+      causes.push(
+        requiredValue(
+          'metadata.annotations[api-approved.kubernetes.io]',
+          'protected groups must have approval annotation "api-approved.kubernetes.io"',
+        ),
+      )
   const versions = arrayOf(spec['versions'])
   if (versions.length === 0) causes.push(requiredValue('spec.versions', 'must have at least one version'))
   if (versions.length > 0 && versions.filter((version) => at(version, 'storage') === true).length !== 1)
@@ -69,7 +76,8 @@ function validateCrd(crd: KubeObject, old: KubeObject | undefined): readonly Sta
     const schema = at(version, 'schema', 'openAPIV3Schema')
     if (!isObject(schema)) causes.push(requiredValue(`${field}.schema.openAPIV3Schema`, 'schemas are required'))
     else {
-      if (schema['type'] !== 'object') causes.push(invalidValue(`${field}.schema.openAPIV3Schema.type`, schema['type'], 'must be object at the root'))
+      if (schema['type'] !== 'object')
+        causes.push(invalidValue(`${field}.schema.openAPIV3Schema.type`, schema['type'], 'must be object at the root'))
       causes.push(...structuralCauses(schema, `${field}.schema.openAPIV3Schema`, 0))
     }
   }
@@ -89,12 +97,18 @@ function validateCrd(crd: KubeObject, old: KubeObject | undefined): readonly Sta
 function structuralCauses(schema: JsonObject, path: string, depth: number): readonly StatusCause[] {
   if (depth > MAX_DEPTH) return [invalidValue(path, '…', `nested deeper than ${MAX_DEPTH}`)]
   const causes: StatusCause[] = []
-  const typed = schema['type'] !== undefined || schema['x-kubernetes-int-or-string'] === true || schema['x-kubernetes-preserve-unknown-fields'] === true
+  const typed =
+    schema['type'] !== undefined ||
+    schema['x-kubernetes-int-or-string'] === true ||
+    schema['x-kubernetes-preserve-unknown-fields'] === true
   if (!typed) causes.push(requiredValue(`${path}.type`, 'must not be empty for specified object fields'))
   if (schema['$ref'] !== undefined) causes.push(forbiddenValue(`${path}.$ref`, '$ref is not supported'))
   if (isObject(schema['properties']) && isObject(schema['additionalProperties']))
-    causes.push(forbiddenValue(`${path}.additionalProperties`, 'additionalProperties and properties are mutual exclusive'))
-  if (schema['type'] === 'array' && !isObject(schema['items'])) causes.push(requiredValue(`${path}.items`, 'must be specified'))
+    causes.push(
+      forbiddenValue(`${path}.additionalProperties`, 'additionalProperties and properties are mutual exclusive'),
+    )
+  if (schema['type'] === 'array' && !isObject(schema['items']))
+    causes.push(requiredValue(`${path}.items`, 'must be specified'))
   for (const [key, child] of Object.entries(objectOf(schema['properties'])))
     if (isObject(child)) causes.push(...structuralCauses(child, `${path}.properties[${key}]`, depth + 1))
   for (const key of ['items', 'additionalProperties'])

@@ -73,7 +73,9 @@ export function defineCustomResource(
 ): { readonly definition: ResourceDefinition; readonly unusable: readonly UnusableRule[] } {
   const spec = objectOf(crd['spec'])
   const names = objectOf(spec['names'])
-  const served = arrayOf(spec['versions']).filter(isObject).filter((version) => version['served'] === true)
+  const served = arrayOf(spec['versions'])
+    .filter(isObject)
+    .filter((version) => version['served'] === true)
   const compiled = new Map<string, CustomVersion>()
   const status = new Set<string>()
   const unusable: UnusableRule[] = []

@@ -55,7 +55,8 @@ export class SchemaValidator {
 
   #enumeration({ schema, value, path }: Visit, causes: StatusCause[]): void {
     const allowed = schema['enum']
-    if (Array.isArray(allowed) && !allowed.some((item) => jsonEqual(item, value))) causes.push(unsupportedValue(path, value, allowed))
+    if (Array.isArray(allowed) && !allowed.some((item) => jsonEqual(item, value)))
+      causes.push(unsupportedValue(path, value, allowed))
   }
 
   #string(schema: JsonObject, value: string, path: string, causes: StatusCause[]): void {
@@ -64,13 +65,19 @@ export class SchemaValidator {
     if (typeof minLength === 'number' && length < minLength)
       causes.push(invalidValue(path, value, `${path} in body should be at least ${minLength} chars long`))
     if (typeof maxLength === 'number' && length > maxLength) {
-      causes.push({ reason: 'FieldValueTooLong', message: `Too long: may not be more than ${maxLength} bytes`, field: path })
+      causes.push({
+        reason: 'FieldValueTooLong',
+        message: `Too long: may not be more than ${maxLength} bytes`,
+        field: path,
+      })
       return
     }
     if (typeof pattern === 'string') {
       const expression = this.#pattern(pattern)
-      if (expression === undefined) causes.push(invalidValue(path, value, `the pattern ${pattern} of the schema can't be used here`))
-      else if (!expression.test(value)) causes.push(invalidValue(path, value, `${path} in body should match '${pattern}'`))
+      if (expression === undefined)
+        causes.push(invalidValue(path, value, `the pattern ${pattern} of the schema can't be used here`))
+      else if (!expression.test(value))
+        causes.push(invalidValue(path, value, `${path} in body should match '${pattern}'`))
     }
     if (typeof format === 'string' && !matchesFormat(format, value))
       causes.push(invalidValue(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`))
@@ -99,7 +106,11 @@ export class SchemaValidator {
     if (typeof minItems === 'number' && value.length < minItems)
       causes.push(invalidValue(path, value.length, `${path} in body should have at least ${minItems} items`))
     if (typeof maxItems === 'number' && value.length > maxItems) {
-      causes.push({ reason: 'FieldValueTooMany', message: `Too many: ${value.length}: must have at most ${maxItems} items`, field: path })
+      causes.push({
+        reason: 'FieldValueTooMany',
+        message: `Too many: ${value.length}: must have at most ${maxItems} items`,
+        field: path,
+      })
       return
     }
     const keys = listKeysOf(schema)
@@ -119,7 +130,11 @@ export class SchemaValidator {
     if (typeof minProperties === 'number' && count < minProperties)
       causes.push(invalidValue(path, count, `${path} in body should have at least ${minProperties} properties`))
     if (typeof maxProperties === 'number' && count > maxProperties)
-      causes.push({ reason: 'FieldValueTooMany', message: `Too many: ${count}: must have at most ${maxProperties} items`, field: path })
+      causes.push({
+        reason: 'FieldValueTooMany',
+        message: `Too many: ${count}: must have at most ${maxProperties} items`,
+        field: path,
+      })
     for (const name of arrayOf(schema['required']))
       if (typeof name === 'string' && (!Object.hasOwn(value, name) || value[name] === undefined))
         causes.push(requiredValue(join(path, name)))
@@ -143,9 +158,11 @@ export class SchemaValidator {
     }
     const shown = isObject(value) || Array.isArray(value) ? '' : value
     const name = path === '' ? '<nil>' : path
-    for (const sub of arrayOf(schema['allOf'])) this.#visit({ ...visit, schema: objectOf(sub), depth: visit.depth + 1 }, causes)
+    for (const sub of arrayOf(schema['allOf']))
+      this.#visit({ ...visit, schema: objectOf(sub), depth: visit.depth + 1 }, causes)
     const any = arrayOf(schema['anyOf'])
-    if (any.length > 0 && !any.some(passes)) causes.push(invalidValue(path, shown, `"${name}" must validate at least one schema (anyOf)`))
+    if (any.length > 0 && !any.some(passes))
+      causes.push(invalidValue(path, shown, `"${name}" must validate at least one schema (anyOf)`))
     const one = arrayOf(schema['oneOf'])
     const valid = one.filter(passes).length
     if (one.length > 0 && valid !== 1) {
@@ -159,15 +176,18 @@ export class SchemaValidator {
   #rulesOf(visit: Visit, causes: StatusCause[]): void {
     const { schema, value, old, path, depth } = visit
     if (causes.length >= MAX_CAUSES || value === null || value === undefined || depth > MAX_DEPTH) return
-    if (Array.isArray(schema['x-kubernetes-validations']))
-      causes.push(...this.#rules.check(schema, value, old, path))
+    if (Array.isArray(schema['x-kubernetes-validations'])) causes.push(...this.#rules.check(schema, value, old, path))
     if (Array.isArray(value)) {
       const items = objectOf(schema['items'])
       const keys = listKeysOf(schema)
       const before = arrayOf(old)
       for (const [index, item] of (value as unknown[]).entries()) {
-        const previous = keys === undefined ? undefined : before.find((other) => keyOf(other, keys) === keyOf(item, keys))
-        this.#rulesOf({ schema: items, value: item, old: previous, path: `${path}[${index}]`, depth: depth + 1 }, causes)
+        const previous =
+          keys === undefined ? undefined : before.find((other) => keyOf(other, keys) === keyOf(item, keys))
+        this.#rulesOf(
+          { schema: items, value: item, old: previous, path: `${path}[${index}]`, depth: depth + 1 },
+          causes,
+        )
       }
     } else if (isObject(value)) {
       const properties = objectOf(schema['properties'])
@@ -225,7 +245,8 @@ function typeCause(schema: JsonObject, value: unknown, path: string): StatusCaus
 }
 
 function wrongType(path: string, value: unknown, wanted: string): StatusCause {
-  const is = value === null ? 'null' : Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value
+  const is =
+    value === null ? 'null' : Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value
   return {
     reason: 'FieldValueTypeInvalid',
     message: `Invalid value: ${JSON.stringify(is)}: ${path} in body must be of type ${wanted}: ${JSON.stringify(is)}`,

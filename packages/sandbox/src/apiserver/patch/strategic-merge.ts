@@ -70,7 +70,8 @@ function mergeList(type: TypeNode, target: readonly unknown[], patch: readonly u
   const result: unknown[] = [...target]
   for (const item of patch) {
     if (!isObject(item)) throw badRequest(`an item of a list merged by ${mergeKey} must be an object`)
-    if (item[mergeKey] === undefined) throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`)
+    if (item[mergeKey] === undefined)
+      throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`)
     const index = result.findIndex((other) => isObject(other) && jsonEqual(other[mergeKey], item[mergeKey]))
     if (item['$patch'] === 'delete') {
       if (index >= 0) result.splice(index, 1)
@@ -97,7 +98,8 @@ function ordered(
   const keyOf = (item: unknown): unknown => (mergeKey !== '' && isObject(item) ? item[mergeKey] : item)
   const rank = new Map(order.map((item, index) => [JSON.stringify(keyOf(item)), index]))
   for (const item of patched)
-    if (!isDirective(item, undefined) && !rank.has(JSON.stringify(keyOf(item)))) rank.set(JSON.stringify(keyOf(item)), rank.size)
+    if (!isDirective(item, undefined) && !rank.has(JSON.stringify(keyOf(item))))
+      rank.set(JSON.stringify(keyOf(item)), rank.size)
   let last = -1
   const ranked = items.map((item, index) => {
     const own = rank.get(JSON.stringify(keyOf(item)))

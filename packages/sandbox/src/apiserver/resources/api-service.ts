@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@ambit/core'
-import { applyConfiguration, managedAfterUpdate, type Manager } from '../apply/managed-fields.ts'
+import { applyConfiguration, type Manager, managedAfterUpdate } from '../apply/managed-fields.ts'
 import type { DeleteOptions, KubeObject, ManagedFieldsEntry } from '../contract.types.ts'
 import { cloneJson, isObject, jsonEqual } from '../json.ts'
 import { MAX_CAUSES } from '../limits.ts'
@@ -77,7 +77,11 @@ export class ApiService {
     object.metadata = metadataForCreate(meta, definition.namespaced ? namespace : undefined, this.#now())
     if (!object.metadata.name)
       throw invalid(definition.group, definition.kind, '', [
-        { reason: 'FieldValueRequired', message: 'Required value: name or generateName is required', field: 'metadata.name' },
+        {
+          reason: 'FieldValueRequired',
+          message: 'Required value: name or generateName is required',
+          field: 'metadata.name',
+        },
       ])
     if (definition.status.has(target.version)) delete object['status']
     if (this.store.get(storageKey(definition), object.metadata.namespace, object.metadata.name) !== undefined)
@@ -86,8 +90,7 @@ export class ApiService {
     this.#fill(target, rules, object, undefined)
     rules.admitCreate?.(object, this.#components.environment, context)
     this.#validate(target, rules, object, undefined)
-    if (object.metadata.managedFields === undefined)
-      this.#own(target, undefined, object, context, sent)
+    if (object.metadata.managedFields === undefined) this.#own(target, undefined, object, context, sent)
     if (context.dryRun) return object
     const stored = this.store.put(storageKey(definition), object)
     this.#components.afterWrite(definition, stored)
@@ -98,7 +101,9 @@ export class ApiService {
   update(target: Target, body: unknown, context: RequestContext): KubeObject {
     const object = this.#decode(target, body, context)
     if (object.metadata.name !== undefined && object.metadata.name !== target.name)
-      throw badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${target.name})`)
+      throw badRequest(
+        `the name of the object (${object.metadata.name}) does not match the name on the URL (${target.name})`,
+      )
     return this.#write(target, this.#stored(target), object, context)
   }
 
@@ -121,7 +126,9 @@ export class ApiService {
     delete applied.metadata.managedFields
     applied.metadata.name ??= target.name
     if (applied.metadata.name !== target.name)
-      throw badRequest(`the name of the object (${applied.metadata.name}) does not match the name on the URL (${target.name})`)
+      throw badRequest(
+        `the name of the object (${applied.metadata.name}) does not match the name on the URL (${target.name})`,
+      )
     const current = this.store.get(storageKey(definition), target.namespace, target.name)
     const live = current === undefined ? undefined : inVersion(current, target)
     const manager: Manager = { ...this.#manager(target, context), operation: 'Apply' }
@@ -138,10 +145,14 @@ export class ApiService {
     if (subresource !== undefined) throw notFound(definition.group, definition.resource, target.name)
     // An apply that creates owns exactly what it names, not the defaults.
     const entries = merged.metadata.managedFields
-    const created = this.create(target, { ...merged, metadata: { ...merged.metadata, managedFields: undefined } }, {
-      ...context,
-      dryRun: true,
-    })
+    const created = this.create(
+      target,
+      { ...merged, metadata: { ...merged.metadata, managedFields: undefined } },
+      {
+        ...context,
+        dryRun: true,
+      },
+    )
     const object = cloneJson(created)
     object.metadata.managedFields = entries
     if (context.dryRun) return object
@@ -189,7 +200,12 @@ export class ApiService {
     if (resourceVersion && resourceVersion !== current.metadata.resourceVersion)
       throw conflict(group, resource, target.name, STALE_OBJECT)
     if (uid && uid !== current.metadata.uid)
-      throw conflict(group, resource, target.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`)
+      throw conflict(
+        group,
+        resource,
+        target.name,
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
+      )
     const object = this.#combine(target, current, next)
     const rules = this.#components.rules(definition)
     this.#fill(target, rules, object, current)
@@ -203,7 +219,8 @@ export class ApiService {
       const own = jsonEqual(sent, current.metadata.managedFields) ? undefined : sent
       this.#own(target, inVersion(current, target), object, context, own)
     } else object.metadata.managedFields = managed
-    if (jsonEqual(withoutTimes(object), withoutTimes(inVersion(current, { version, definition })))) return inVersion(current, target)
+    if (jsonEqual(withoutTimes(object), withoutTimes(inVersion(current, { version, definition }))))
+      return inVersion(current, target)
     if (context.dryRun) return object
     const key = storageKey(definition)
     const finished =
@@ -223,11 +240,17 @@ export class ApiService {
     const { apiVersion } = next
     const old = cloneJson(current)
     if (subresource === 'status') {
-      const meta = definition.kind === 'Node' || definition.kind === 'Pod' ? metadataForUpdate(old.metadata, next.metadata) : old.metadata
+      const meta =
+        definition.kind === 'Node' || definition.kind === 'Pod'
+          ? metadataForUpdate(old.metadata, next.metadata)
+          : old.metadata
       return { ...old, apiVersion, metadata: meta, status: next['status'] }
     }
     if (subresource === 'finalize') {
-      const spec = { ...(isObject(old['spec']) ? old['spec'] : {}), finalizers: isObject(next['spec']) ? next['spec']['finalizers'] : [] }
+      const spec = {
+        ...(isObject(old['spec']) ? old['spec'] : {}),
+        finalizers: isObject(next['spec']) ? next['spec']['finalizers'] : [],
+      }
       return { ...old, apiVersion, spec }
     }
     const object: KubeObject = cloneJson({ ...next, metadata: metadataForUpdate(old.metadata, next.metadata) })
@@ -314,7 +337,17 @@ export class ApiService {
         403,
         'Forbidden',
         `${definition.resource} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
-        { name, kind: definition.resource, causes: [{ reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' }] },
+        {
+          name,
+          kind: definition.resource,
+          causes: [
+            {
+              reason: 'NamespaceTerminating',
+              message: `namespace ${namespace} is being terminated`,
+              field: 'metadata.namespace',
+            },
+          ],
+        },
       )
   }
 
@@ -340,7 +373,16 @@ function content(object: KubeObject): Record<string, unknown> {
   return rest
 }
 
-const WITHOUT_GENERATION = new Set(['ConfigMap', 'Secret', 'Event', 'Lease', 'ServiceAccount', 'Namespace', 'Node', 'Service'])
+const WITHOUT_GENERATION = new Set([
+  'ConfigMap',
+  'Secret',
+  'Event',
+  'Lease',
+  'ServiceAccount',
+  'Namespace',
+  'Node',
+  'Service',
+])
 
 function hasGeneration(definition: ResourceDefinition): boolean {
   return !WITHOUT_GENERATION.has(definition.kind)
@@ -351,7 +393,12 @@ function withoutTimes(object: KubeObject): unknown {
   return { ...object, metadata: { ...object.metadata, resourceVersion: undefined, managedFields } }
 }
 
-function reportUnknown(definition: ResourceDefinition, version: string, unknown: readonly string[], context: RequestContext): void {
+function reportUnknown(
+  definition: ResourceDefinition,
+  version: string,
+  unknown: readonly string[],
+  context: RequestContext,
+): void {
   if (unknown.length === 0 || context.fieldValidation === 'Ignore') return
   const texts = unknown.slice(0, MAX_CAUSES).map((path) => `unknown field "${path}"`)
   if (context.fieldValidation === 'Warn') context.warnings.push(...texts)

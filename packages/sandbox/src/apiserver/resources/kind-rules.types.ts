@@ -1,6 +1,6 @@
 import type { KubeObject } from '../contract.types.ts'
-import type { ObjectStore } from '../store/object-store.ts'
 import type { StatusCause } from '../status-error.ts'
+import type { ObjectStore } from '../store/object-store.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** What rules may look at besides the object. */

@@ -40,7 +40,9 @@ export class LocalObjectClient implements ObjectClient {
     const labels = parseLabelSelector(options.labelSelector)
     const fields = parseFieldSelector(definition.kind, options.fieldSelector)
     const { store } = this.#service
-    const items = store.list(storageKey(definition), options.namespace).filter((object) => labels(object) && fields(object))
+    const items = store
+      .list(storageKey(definition), options.namespace)
+      .filter((object) => labels(object) && fields(object))
     const versioned = items.map((object) => inVersion(object, { definition, version: gvr.version }))
     return { items: versioned, resourceVersion: String(store.revision) }
   }
@@ -108,7 +110,11 @@ export class LocalObjectClient implements ObjectClient {
     const { subresource } = options
     if (subresource === 'scale') {
       const target = this.#target(gvr, namespace, name)
-      return this.#service.patch(target, (current) => applyMergePatch(current, { spec: patch['spec'] }), this.#context())
+      return this.#service.patch(
+        target,
+        (current) => applyMergePatch(current, { spec: patch['spec'] }),
+        this.#context(),
+      )
     }
     const target: Target = { ...this.#target(gvr, namespace, name), subresource }
     return this.#service.patch(target, (current) => applyMergePatch(current, patch), this.#context())

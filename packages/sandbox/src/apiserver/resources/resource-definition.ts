@@ -1,7 +1,7 @@
 import type { KubeObject } from '../contract.types.ts'
-import type { StatusCause } from '../status-error.ts'
-import type { TypeNode } from '../schema/type-node.ts'
 import type { JsonObject } from '../json.ts'
+import type { TypeNode } from '../schema/type-node.ts'
+import type { StatusCause } from '../status-error.ts'
 
 export interface PrinterColumn {
   readonly name: string

@@ -1,4 +1,4 @@
-import { storageKey, type ResourceDefinition } from './resource-definition.ts'
+import { type ResourceDefinition, storageKey } from './resource-definition.ts'
 
 /** Which resources are served now; CRDs come and go. */
 export class ResourceRegistry {

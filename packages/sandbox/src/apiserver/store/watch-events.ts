@@ -33,8 +33,7 @@ export function startWatch(store: ObjectStore, spec: WatchSpec, deliver: (event:
     (spec.namespace === undefined || object.metadata.namespace === spec.namespace) && spec.predicate(object)
   const from = parseVersion(spec.resourceVersion)
   if (from === 0 || spec.sendInitialEvents) {
-    for (const object of store.list(spec.key, spec.namespace))
-      if (selected(object)) deliver({ type: 'ADDED', object })
+    for (const object of store.list(spec.key, spec.namespace)) if (selected(object)) deliver({ type: 'ADDED', object })
   } else {
     for (const event of store.since(spec.key, from)) {
       const visible = visibleEvent(event, selected)

@@ -19,7 +19,11 @@ export function invalidValue(field: string, value: unknown, detail: string): Sta
 
 export function unsupportedValue(field: string, value: unknown, supported: readonly unknown[]): StatusCause {
   const list = supported.map((item) => JSON.stringify(item)).join(', ')
-  return { reason: 'FieldValueNotSupported', message: `Unsupported value: ${shown(value)}: supported values: ${list}`, field }
+  return {
+    reason: 'FieldValueNotSupported',
+    message: `Unsupported value: ${shown(value)}: supported values: ${list}`,
+    field,
+  }
 }
 
 export function duplicateValue(field: string, value: unknown): StatusCause {

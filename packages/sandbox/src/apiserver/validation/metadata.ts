@@ -4,7 +4,16 @@ import { MAX_ANNOTATION_BYTES } from '../limits.ts'
 import type { ResourceDefinition } from '../resources/resource-definition.ts'
 import type { StatusCause } from '../status-error.ts'
 import { invalidValue, requiredValue } from './causes.ts'
-import { isDnsLabel, isDnsSubdomain, isLabelValue, isQualifiedName, LABEL_RULE, LABEL_VALUE_RULE, QUALIFIED_RULE, SUBDOMAIN_RULE } from './names.ts'
+import {
+  isDnsLabel,
+  isDnsSubdomain,
+  isLabelValue,
+  isQualifiedName,
+  LABEL_RULE,
+  LABEL_VALUE_RULE,
+  QUALIFIED_RULE,
+  SUBDOMAIN_RULE,
+} from './names.ts'
 
 const LABEL_NAMED = new Set(['Namespace', 'Service'])
 const PATH_NAMED = new Set(['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'])

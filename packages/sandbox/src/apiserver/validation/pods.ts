@@ -25,7 +25,14 @@ export function validatePod(pod: KubeObject, old: KubeObject | undefined): reado
 /** What of a pod's spec can never change; nodeName may be set once, by the scheduler. */
 function fixedPart(pod: KubeObject): JsonObject {
   const spec = cloneJson(objectOf(pod['spec']))
-  for (const key of ['activeDeadlineSeconds', 'tolerations', 'terminationGracePeriodSeconds', 'schedulingGates', 'nodeName', 'ephemeralContainers'])
+  for (const key of [
+    'activeDeadlineSeconds',
+    'tolerations',
+    'terminationGracePeriodSeconds',
+    'schedulingGates',
+    'nodeName',
+    'ephemeralContainers',
+  ])
     delete spec[key]
   for (const key of ['containers', 'initContainers'])
     for (const container of arrayOf(spec[key])) if (isObject(container)) delete container['image']
@@ -54,7 +61,8 @@ export function validatePodSpec(spec: JsonObject, path: string): readonly Status
       causes.push(...validateContainer(objectOf(container), `${path}.${key}[${index}]`, names, volumes))
   if (!RESTART.includes(String(spec['restartPolicy'])))
     causes.push(unsupportedValue(`${path}.restartPolicy`, spec['restartPolicy'], RESTART))
-  if (!DNS.includes(String(spec['dnsPolicy']))) causes.push(unsupportedValue(`${path}.dnsPolicy`, spec['dnsPolicy'], DNS))
+  if (!DNS.includes(String(spec['dnsPolicy'])))
+    causes.push(unsupportedValue(`${path}.dnsPolicy`, spec['dnsPolicy'], DNS))
   const grace = spec['terminationGracePeriodSeconds']
   if (typeof grace === 'number' && grace < 0)
     causes.push(invalidValue(`${path}.terminationGracePeriodSeconds`, grace, 'must be greater than or equal to 0'))
@@ -74,14 +82,16 @@ function validateContainer(
   else if (names.has(name)) causes.push(duplicateValue(`${path}.name`, name))
   names.add(name)
   if (typeof image !== 'string' || image === '') causes.push(requiredValue(`${path}.image`))
-  else if (image.trim() !== image) causes.push(invalidValue(`${path}.image`, image, 'must not have leading or trailing whitespace'))
+  else if (image.trim() !== image)
+    causes.push(invalidValue(`${path}.image`, image, 'must not have leading or trailing whitespace'))
   if (!PULL.includes(String(container['imagePullPolicy'])))
     causes.push(unsupportedValue(`${path}.imagePullPolicy`, container['imagePullPolicy'], PULL))
   for (const [index, port] of arrayOf(container['ports']).entries()) {
     const number = at(port, 'containerPort')
     const field = `${path}.ports[${index}]`
     if (number === undefined) causes.push(requiredValue(`${field}.containerPort`))
-    else if (!isPort(number)) causes.push(invalidValue(`${field}.containerPort`, number, 'must be between 1 and 65535, inclusive'))
+    else if (!isPort(number))
+      causes.push(invalidValue(`${field}.containerPort`, number, 'must be between 1 and 65535, inclusive'))
     if (!PROTOCOLS.includes(String(at(port, 'protocol'))))
       causes.push(unsupportedValue(`${field}.protocol`, at(port, 'protocol'), PROTOCOLS))
   }
@@ -91,7 +101,12 @@ function validateContainer(
     const field = `${path}.volumeMounts[${index}]`
     const volume = at(mount, 'name')
     if (!volume) causes.push(requiredValue(`${field}.name`))
-    else if (!volumes.has(volume)) causes.push({ reason: 'FieldValueNotFound', message: `Not found: ${JSON.stringify(volume)}`, field: `${field}.name` })
+    else if (!volumes.has(volume))
+      causes.push({
+        reason: 'FieldValueNotFound',
+        message: `Not found: ${JSON.stringify(volume)}`,
+        field: `${field}.name`,
+      })
     if (!at(mount, 'mountPath')) causes.push(requiredValue(`${field}.mountPath`))
   }
   return causes
@@ -107,7 +122,10 @@ export function validateWorkload(object: KubeObject, old: KubeObject | undefined
   const spec = objectOf(object['spec'])
   const { selector, template, replicas } = spec
   if (!isObject(selector)) causes.push(requiredValue('spec.selector'))
-  else if (Object.keys(objectOf(selector['matchLabels'])).length === 0 && arrayOf(selector['matchExpressions']).length === 0)
+  else if (
+    Object.keys(objectOf(selector['matchLabels'])).length === 0 &&
+    arrayOf(selector['matchExpressions']).length === 0
+  )
     causes.push(invalidValue('spec.selector', selector, `empty selector is invalid for ${object.kind.toLowerCase()}`))
   const labels = objectOf(at(template, 'metadata', 'labels')) as Record<string, string>
   if (isObject(selector) && !matchesLabelSelector(selector, labels))

@@ -13,7 +13,8 @@ export function validateService(service: KubeObject, old: KubeObject | undefined
   const causes: StatusCause[] = []
   const spec = objectOf(service['spec'])
   const ports = arrayOf(spec['ports'])
-  if (!SERVICE_TYPES.includes(String(spec['type']))) causes.push(unsupportedValue('spec.type', spec['type'], SERVICE_TYPES))
+  if (!SERVICE_TYPES.includes(String(spec['type'])))
+    causes.push(unsupportedValue('spec.type', spec['type'], SERVICE_TYPES))
   if (spec['type'] === 'ExternalName') {
     if (typeof spec['externalName'] !== 'string' || !isDnsSubdomain(spec['externalName'].replace(/\.$/, '')))
       causes.push(requiredValue('spec.externalName', 'a DNS name'))
@@ -24,7 +25,8 @@ export function validateService(service: KubeObject, old: KubeObject | undefined
     const field = `spec.ports[${index}]`
     const { name, port: number, protocol, targetPort } = objectOf(port)
     if (number === undefined) causes.push(requiredValue(`${field}.port`))
-    else if (!isPort(number)) causes.push(invalidValue(`${field}.port`, number, 'must be between 1 and 65535, inclusive'))
+    else if (!isPort(number))
+      causes.push(invalidValue(`${field}.port`, number, 'must be between 1 and 65535, inclusive'))
     if (!PROTOCOLS.includes(String(protocol))) causes.push(unsupportedValue(`${field}.protocol`, protocol, PROTOCOLS))
     if (typeof targetPort === 'number' && !isPort(targetPort))
       causes.push(invalidValue(`${field}.targetPort`, targetPort, 'must be between 1 and 65535, inclusive'))
@@ -56,14 +58,18 @@ export function validateConfig(object: KubeObject, old: KubeObject | undefined):
     for (const [key, value] of Object.entries(objectOf(object[field]))) {
       if (!/^[-._a-zA-Z0-9]{1,253}$/.test(key)) causes.push(invalidValue(`${field}[${key}]`, key, rule))
       const binary = object.kind === 'Secret' || field === 'binaryData'
-      if (binary && !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(String(value))) causes.push(invalidValue(`${field}[${key}]`, '…', 'must be base64'))
+      if (binary && !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(String(value)))
+        causes.push(invalidValue(`${field}[${key}]`, '…', 'must be base64'))
     }
   if (old?.['immutable'] === true) {
     for (const field of ['data', 'binaryData'])
-      if (!jsonEqual(object[field], old[field])) causes.push(forbiddenValue(field, 'field is immutable when `immutable` is set'))
-    if (object['immutable'] !== true) causes.push(forbiddenValue('immutable', 'field is immutable when `immutable` is set'))
+      if (!jsonEqual(object[field], old[field]))
+        causes.push(forbiddenValue(field, 'field is immutable when `immutable` is set'))
+    if (object['immutable'] !== true)
+      causes.push(forbiddenValue('immutable', 'field is immutable when `immutable` is set'))
   }
-  if (old !== undefined && object.kind === 'Secret' && object['type'] !== old['type']) causes.push(immutable('type', object['type']))
+  if (old !== undefined && object.kind === 'Secret' && object['type'] !== old['type'])
+    causes.push(immutable('type', object['type']))
   return causes
 }
 
@@ -71,13 +77,15 @@ export function validateConfig(object: KubeObject, old: KubeObject | undefined):
 export function validateRbac(object: KubeObject, old: KubeObject | undefined): readonly StatusCause[] {
   const causes: StatusCause[] = []
   for (const [index, rule] of arrayOf(object['rules']).entries())
-    if (arrayOf(at(rule, 'verbs')).length === 0) causes.push(requiredValue(`rules[${index}].verbs`, 'verbs must contain at least one value'))
+    if (arrayOf(at(rule, 'verbs')).length === 0)
+      causes.push(requiredValue(`rules[${index}].verbs`, 'verbs must contain at least one value'))
   if (!object.kind.endsWith('Binding')) return causes
   const role = object['roleRef']
   const kinds = object.kind === 'ClusterRoleBinding' ? ['ClusterRole'] : ['Role', 'ClusterRole']
   if (!isObject(role) || !role['name']) causes.push(requiredValue('roleRef.name'))
   else if (!kinds.includes(String(role['kind']))) causes.push(unsupportedValue('roleRef.kind', role['kind'], kinds))
-  if (old !== undefined && !jsonEqual(role, old['roleRef'])) causes.push(invalidValue('roleRef', role, 'cannot change roleRef'))
+  if (old !== undefined && !jsonEqual(role, old['roleRef']))
+    causes.push(invalidValue('roleRef', role, 'cannot change roleRef'))
   for (const [index, subject] of arrayOf(object['subjects']).entries()) {
     const field = `subjects[${index}]`
     if (!at(subject, 'name')) causes.push(requiredValue(`${field}.name`))
