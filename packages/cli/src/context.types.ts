@@ -1,3 +1,4 @@
+import { ROOT_NAMESPACE } from '@ambit/api'
 import type { Cluster } from './cluster/cluster.types.ts'
 import type { Flags } from './grammar/command.types.ts'
 import type { SandboxOperations } from './sandbox/sandbox-operations.types.ts'
@@ -27,5 +28,5 @@ export interface Context {
 
 /** Namespace of the control plane: `-i`, else istio-system. */
 export function istioNamespace(flags: Flags): string {
-  return flags.text('istioNamespace') ?? 'istio-system'
+  return flags.text('istioNamespace') ?? ROOT_NAMESPACE
 }

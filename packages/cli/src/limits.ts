@@ -8,5 +8,3 @@ export const READINESS_TIMEOUT_S = 300
 export const READINESS_POLL_MS = 250
 /** Longest command line accepted, in arguments; longer ones are refused with a usage error. */
 export const MAX_ARGUMENTS = 1_000
-/** Pods whose answers are collected at the same time. */
-export const PARALLEL_POD_REQUESTS = 8

@@ -10,24 +10,24 @@ import { parseCommandLine } from './grammar/parse-command-line.ts'
 export async function runCommandLine(args: readonly string[], context: Context): Promise<ExitCode> {
   const [first, ...rest] = args
   const verdict = parseCommandLine(COMMAND_TREE, GLOBAL_FLAGS, first === 'help' ? [...rest, '--help'] : args)
-  switch (verdict.kind) {
-    case 'help':
-      context.out(helpText(verdict.command, verdict.path, GLOBAL_FLAGS).trimEnd())
-      return EXIT.ok
-    case 'usage':
-      context.err(`Error: ${verdict.message}\nSee: ${verdict.path.join(' ')} --help`)
-      return EXIT.usage
-    case 'not-yet':
-      context.err(`Error: ${verdict.path.join(' ')}: ${verdict.message}`)
-      return EXIT.usage
-    case 'run':
-      try {
-        if (verdict.command.run === undefined) return EXIT.usage
-        return await verdict.command.run(verdict.invocation, context)
-      } catch (error) {
-        context.err(`Error: ${messageOf(error)}${causeOf(error)}`)
-        return EXIT.failure
-      }
+  if (verdict.kind === 'help') {
+    context.out(helpText(verdict.command, verdict.path, GLOBAL_FLAGS).trimEnd())
+    return EXIT.ok
+  }
+  if (verdict.kind === 'usage') {
+    context.err(`Error: ${verdict.message}\nSee: ${verdict.path.join(' ')} --help`)
+    return EXIT.usage
+  }
+  if (verdict.kind === 'not-yet') {
+    context.err(`Error: ${verdict.path.join(' ')}: ${verdict.message}`)
+    return EXIT.usage
+  }
+  try {
+    if (verdict.command.run === undefined) return EXIT.usage
+    return await verdict.command.run(verdict.invocation, context)
+  } catch (error) {
+    context.err(`Error: ${messageOf(error)}${causeOf(error)}`)
+    return EXIT.failure
   }
 }
 

@@ -1,3 +1,4 @@
+import { LABELS } from '@ambit/api'
 import type { Cluster, ClusterObject, ObjectReference } from '../cluster/cluster.types.ts'
 import type { Context } from '../context.types.ts'
 import { istioNamespace } from '../context.types.ts'
@@ -61,7 +62,7 @@ async function warnAboutEnrolled(cluster: Cluster, context: Context): Promise<vo
   const enrolled = await cluster.list({
     apiVersion: 'v1',
     kind: 'Namespace',
-    labelSelector: 'istio.io/dataplane-mode=ambient',
+    labelSelector: `${LABELS.dataplaneMode}=ambient`,
   })
   if (enrolled.length === 0) return
   const names = enrolled.map((namespace) => namespace.metadata.name).join(', ')

@@ -1,10 +1,11 @@
+import { TYPE_URLS } from '@ambit/api'
 import type { SyncedProxy, TypeState } from './decode-syncz.ts'
 
 /** Short names of resource types, as istioctl prints them. */
 const SHORT_NAMES: Readonly<Record<string, string>> = {
-  'type.googleapis.com/istio.workload.Address': 'WDS',
-  'type.googleapis.com/istio.workload.Workload': 'WDS',
-  'type.googleapis.com/istio.security.Authorization': 'WADS',
+  [TYPE_URLS.address]: 'WDS',
+  [TYPE_URLS.workload]: 'WDS',
+  [TYPE_URLS.authorization]: 'WADS',
   'type.googleapis.com/envoy.config.cluster.v3.Cluster': 'CDS',
   'type.googleapis.com/envoy.config.listener.v3.Listener': 'LDS',
   'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment': 'EDS',

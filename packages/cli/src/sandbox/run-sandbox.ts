@@ -1,3 +1,4 @@
+import { ROOT_NAMESPACE } from '@ambit/api'
 import type { Context } from '../context.types.ts'
 import type { Flags } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
@@ -19,7 +20,7 @@ export async function runSandboxUp(flags: Flags, context: Context): Promise<Exit
   })
   if (!flags.has('no-mesh')) {
     const cluster = await context.clusterAt(sandbox.kubeconfigPath)
-    const options = { namespace: 'istio-system', version: context.version }
+    const options = { namespace: ROOT_NAMESPACE, version: context.version }
     await install(cluster, context, options, { dryRun: false, timeoutMs: READINESS_TIMEOUT_S * 1000 })
   }
   context.out('')

@@ -52,33 +52,33 @@ export async function runZtunnelConfig(
       if (flags.has('with-headers')) context.out(`# ${TITLES[section]}`)
     }
     const padding = section === 'certificates' ? 5 : 1
-    for (const line of textTable(tableOf(section, decoded, flags, context.now()), padding)) context.out(line)
+    for (const line of textTable(TABLES[section](decoded, flags, context.now()), padding)) context.out(line)
   }
   return EXIT.ok
 }
 
-function tableOf(section: Section, dump: ConfigDump, flags: Flags, nowMs: number): readonly (readonly string[])[] {
-  switch (section) {
-    case 'workloads':
-      return workloadTable(dump, {
-        namespace: flags.text('workload-namespace') ?? flags.text('namespace'),
-        node: flags.text('workload-node'),
-        address: flags.text('address'),
-      })
-    case 'services':
-      return serviceTable(dump, { namespace: flags.text('service-namespace') ?? flags.text('namespace') })
-    case 'policies':
-      return policyTable(dump, { namespace: flags.text('policy-namespace') ?? flags.text('namespace') })
-    case 'certificates':
-      return certificateTable(dump, nowMs)
-    case 'connections':
-      return connectionTable(dump, {
-        direction: flags.text('direction'),
-        raw: flags.has('raw'),
-        tls: flags.has('tls'),
-        namespace: flags.text('workload-namespace') ?? flags.text('namespace'),
-      })
-  }
+type Rows = readonly (readonly string[])[]
+
+/** How each section becomes a table. */
+const TABLES: Readonly<Record<Section, (dump: ConfigDump, flags: Flags, nowMs: number) => Rows>> = {
+  workloads: (dump, flags) =>
+    workloadTable(dump, {
+      namespace: flags.text('workload-namespace') ?? flags.text('namespace'),
+      node: flags.text('workload-node'),
+      address: flags.text('address'),
+    }),
+  services: (dump, flags) =>
+    serviceTable(dump, { namespace: flags.text('service-namespace') ?? flags.text('namespace') }),
+  policies: (dump, flags) =>
+    policyTable(dump, { namespace: flags.text('policy-namespace') ?? flags.text('namespace') }),
+  certificates: (dump, _flags, nowMs) => certificateTable(dump, nowMs),
+  connections: (dump, flags) =>
+    connectionTable(dump, {
+      direction: flags.text('direction'),
+      raw: flags.has('raw'),
+      tls: flags.has('tls'),
+      namespace: flags.text('workload-namespace') ?? flags.text('namespace'),
+    }),
 }
 
 function pick(dump: JsonObject, sections: readonly Section[]): JsonObject {
