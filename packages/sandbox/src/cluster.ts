@@ -5,8 +5,8 @@ import { arch, availableParallelism, release, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import type { Clock, Closable, Logger } from '@ambit/core'
 import { Netns, netnsSockets, warmThreadPool } from '@ambit/linux'
-import { createApiServer } from './api-adapter.ts'
 import type { ObjectClient } from './apiserver/contract.types.ts'
+import { createApiServer } from './apiserver/create-api-server.ts'
 import { hasStatus } from './apiserver/status-error.ts'
 import type { ControllerComponents } from './controllers/components.types.ts'
 import { DaemonSetController } from './controllers/daemon-set.ts'
@@ -20,7 +20,7 @@ import { createBaseRoot } from './host/base-root.ts'
 import { kubeconfigText } from './host/kubeconfig.ts'
 import { runCommand } from './host/run-command.ts'
 import { type SandboxConfig, stateFolder } from './host/state-folder.ts'
-import { findTool } from './host/tools.ts'
+import { findTool, unpackedFolders } from './host/tools.ts'
 import { CniChain } from './kubelet/cni.ts'
 import type { NodeComponents } from './kubelet/components.types.ts'
 import { EventRecorder } from './kubelet/event-recorder.ts'
@@ -85,7 +85,10 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   const kubelets: Kubelet[] = []
   const api = await createApiServer({
     server: o.server,
-    tls: { certPem: pki.server.certPem, keyPem: pki.server.keyPem, clientCaPem: pki.caPem, caPem: pki.caPem },
+    tls: { certPem: pki.server.certPem, keyPem: pki.server.keyPem, clientCaPem: pki.caPem },
+    serviceRanges: topology.ipv6
+      ? { ipv4: NETWORK.serviceCidr, ipv6: NETWORK.serviceCidrV6 }
+      : { ipv4: NETWORK.serviceCidr },
     runtime: new ClusterPodRuntime(kubelets),
     logger: logger.scope('apiserver'),
     clock,
@@ -142,7 +145,7 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
         ipv6: topology.ipv6,
       },
       base,
-      catalogue: { workspace: config.workspace, node: process.execPath },
+      catalogue: { workspace: config.workspace, node: process.execPath, unpacked: unpackedFolders(config.workspace) },
       environment: {
         configMap: (namespace, name) => caches.configMaps.get(namespace, name),
         secret: (namespace, name) => caches.secrets.get(namespace, name),

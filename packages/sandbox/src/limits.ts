@@ -10,6 +10,8 @@ export const LIMITS = {
   logLineBytes: 16_384,
   /** Lines that a slow reader of `logs -f` may lag behind; then its stream ends with an error. */
   logFollowerLines: 10_000,
+  /** Bytes that an attached reader may lag behind; then its stream is ended. */
+  attachBacklogBytes: 1_048_576,
   /** Bytes of writable root file system of one container (tmpfs); writes then fail with ENOSPC. */
   containerRootBytes: 67_108_864,
   /** Bytes of standard output or error kept of a helper command; the rest is dropped. */

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { commandLine, imageName, KNOWN_IMAGES, resolveImage } from '../src/images/catalogue.ts'
 
-const options = { workspace: '/ws', node: '/ws/node' }
+const options = { workspace: '/ws', node: '/ws/node', unpacked: { programs: [], libraries: [] } }
 
 const named = test.macro({
   exec(t, reference: string, name: string) {

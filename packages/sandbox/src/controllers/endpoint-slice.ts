@@ -162,7 +162,7 @@ function endpointOf(service: Service, pod: Pod, address: string): Endpoint {
   const { name, namespace, uid } = pod.metadata
   const hostname =
     pod.spec.hostname && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}
-  const zone = pod.spec.nodeName?.replace(/^node-/, 'zone-')
+  const zone = pod.spec.nodeName?.replace(/^ambit-/, 'zone-')
   return {
     addresses: [address],
     conditions: { ready, serving, terminating },

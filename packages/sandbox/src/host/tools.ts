@@ -1,4 +1,4 @@
-import { accessSync, constants, readdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { AmbitError } from '@ambit/core'
 
@@ -13,6 +13,7 @@ export interface Tool {
 }
 
 const PACKAGE_OF: Readonly<Record<string, string>> = { nft: 'nftables', ip: 'iproute2' }
+const PROGRAM_FOLDERS = ['usr/sbin', 'usr/bin', 'sbin', 'bin']
 const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/local/sbin', '/usr/local/bin']
 
 /**
@@ -25,13 +26,20 @@ export function findTool(name: string, workspace: string): Tool {
     if (folder !== '' && isExecutable(join(folder, name))) return { path: join(folder, name), env: {} }
   }
   const unpacked = join(workspace, '.ambit', 'tools')
-  for (const folder of ['usr/sbin', 'usr/bin', 'sbin', 'bin']) {
+  for (const folder of PROGRAM_FOLDERS) {
     const candidate = join(unpacked, folder, name)
     if (isExecutable(candidate))
       return { path: candidate, env: { LD_LIBRARY_PATH: libraryFolders(unpacked).join(':') } }
   }
   const fromPackage = PACKAGE_OF[name] ?? 'util-linux'
   throw new ToolMissingError(`program '${name}' was not found; install it (Debian, Ubuntu: apt install ${fromPackage})`)
+}
+
+/** Where unpacked programs and their libraries are; empty lists when nothing was unpacked. */
+export function unpackedFolders(workspace: string): { readonly programs: string[]; readonly libraries: string[] } {
+  const unpacked = join(workspace, '.ambit', 'tools')
+  const programs = PROGRAM_FOLDERS.map((folder) => join(unpacked, folder)).filter((folder) => existsSync(folder))
+  return { programs, libraries: programs.length === 0 ? [] : libraryFolders(unpacked) }
 }
 
 function libraryFolders(unpacked: string): string[] {

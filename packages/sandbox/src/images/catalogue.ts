@@ -12,6 +12,8 @@ export interface ImageProgram {
 export interface CatalogueOptions {
   readonly workspace: string
   readonly node: string
+  /** Folders of programs and libraries that set-up unpacked because it may not install; empty where it could. */
+  readonly unpacked: { readonly programs: readonly string[]; readonly libraries: readonly string[] }
 }
 
 type Entry = (
@@ -22,6 +24,7 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
 
 const shell: Entry = () => ({ entrypoint: [], args: ['/bin/sh'] })
+const bash: Entry = () => ({ entrypoint: [], args: ['bash'] })
 const curl: Entry = () => ({ entrypoint: ['curl'], args: [] })
 const program =
   (file: string, ...args: string[]): Entry =>
@@ -29,14 +32,13 @@ const program =
     entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages/sandbox/src/programs', file)],
     args,
   })
-/** A binary of this project. It may use tools that set-up unpacked for machines without root. */
+/** A binary of this project. */
 const component =
   (name: string): Entry =>
-  ({ workspace, node }) => {
-    const tools = join(workspace, '.ambit/tools')
-    const env = { PATH: `${PATH}:${tools}/usr/sbin:${tools}/usr/bin` }
-    return { entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages', name, 'src/main.ts')], args: [], env }
-  }
+  ({ workspace, node }) => ({
+    entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages', name, 'src/main.ts')],
+    args: [],
+  })
 
 /** Last part (or last two parts, tried first) of an image's name, without registry and tag, to its program. */
 const CATALOGUE: Readonly<Record<string, Entry>> = {
@@ -48,9 +50,10 @@ const CATALOGUE: Readonly<Record<string, Entry>> = {
   curl,
   busybox: shell,
   alpine: shell,
-  debian: () => ({ entrypoint: [], args: ['bash'] }),
-  ubuntu: () => ({ entrypoint: [], args: ['bash'] }),
-  netshoot: () => ({ entrypoint: [], args: ['bash'] }),
+  debian: bash,
+  ubuntu: bash,
+  netshoot: bash,
+  tcpdump: shell,
   pause: () => ({ entrypoint: ['sleep', 'infinity'], args: [] }),
   nginx: program('web-server.ts'),
   httpd: program('web-server.ts'),
@@ -92,7 +95,7 @@ export function resolveImage(reference: string, options: CatalogueOptions): Imag
     if (!Object.hasOwn(CATALOGUE, key)) continue
     const entry = CATALOGUE[key]?.(options)
     if (entry === undefined) continue
-    return { id: `ambit-sandbox://${key}`, entrypoint: entry.entrypoint, args: entry.args, env: { PATH, ...entry.env } }
+    return { id: `ambit-sandbox://${key}`, ...entry, env: imageEnvironment(options) }
   }
   return undefined
 }
@@ -106,4 +109,11 @@ export function commandLine(
   const args = container.args ?? []
   if (command.length > 0) return [...command, ...args]
   return [...image.entrypoint, ...(args.length > 0 ? args : image.args)]
+}
+
+function imageEnvironment({ unpacked }: CatalogueOptions): Readonly<Record<string, string>> {
+  const path = [PATH, ...unpacked.programs].join(':')
+  return unpacked.libraries.length === 0
+    ? { PATH: path }
+    : { PATH: path, LD_LIBRARY_PATH: unpacked.libraries.join(':') }
 }

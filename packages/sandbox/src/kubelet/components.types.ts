@@ -21,7 +21,7 @@ export interface NodeComponents {
   readonly catalogue: CatalogueOptions
   readonly environment: EnvironmentSources
   readonly volumes: VolumeSources
-  readonly tools: LaunchTools & { readonly setsid: string }
+  readonly tools: LaunchTools
   /** Sockets in the node's namespace. */
   readonly sockets: SocketFactory
   /** Pods' own files: on the sandbox's tmpfs, gone with it. */

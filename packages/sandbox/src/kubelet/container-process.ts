@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import type { Readable } from 'node:stream'
+import { closeSync, readFileSync } from 'node:fs'
+import type { Readable, Writable } from 'node:stream'
+import { ReadStream } from 'node:tty'
 import { AmbitError } from '@ambit/core'
+import { openPty } from '@ambit/linux'
 import type { ContainerLog } from './container-log.ts'
 import type { PodSandbox } from './pod-sandbox.ts'
 
@@ -22,9 +24,13 @@ export interface ContainerProcess {
   /** Ends it as SIGTERM would end an ordinary program: a program without a handler for it is killed at once. */
   terminate(): void
   kill(): void
+  /** The program's standard input, for containers that have one. */
+  readonly stdin: Writable | undefined
+  readonly resize: (columns: number, rows: number) => void
 }
 
 export interface LaunchTools {
+  readonly setsid: string
   readonly setpriv: string
   readonly nsenter: string
   readonly unshare: string
@@ -57,18 +63,32 @@ export async function startContainerProcess(o: {
   readonly env: Readonly<Record<string, string>>
   readonly hostPid: boolean
   readonly log: ContainerLog
+  readonly stdin: boolean
+  readonly tty: boolean
+  /** Called for all output, besides the log. */
+  readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
 }): Promise<ContainerProcess> {
   const { sandbox, tools } = o
   const pidFlags = o.hostPid ? [] : ['--pid']
+  const terminal = o.tty ? [tools.setsid, '--ctty'] : []
   const words = [
-    ...['--pdeathsig', 'KILL', tools.nsenter, `--net=${sandbox.netns}`, `--uts=${sandbox.uts}`, `--ipc=${sandbox.ipc}`],
+    ...[
+      '--pdeathsig',
+      'KILL',
+      ...terminal,
+      tools.nsenter,
+      `--net=${sandbox.netns}`,
+      `--uts=${sandbox.uts}`,
+      `--ipc=${sandbox.ipc}`,
+    ],
     ...[tools.unshare, '--mount', '--propagation', 'slave', ...pidFlags, '--fork', '--kill-child=SIGKILL'],
     ...['/bin/sh', '-c', o.script, 'sh', ...o.command],
   ]
-  const child = spawn(tools.setpriv, words, { env: { ...o.env }, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
-  child.stdout?.on('data', (chunk: Buffer) => o.log.write('stdout', chunk))
-  child.stderr?.on('data', (chunk: Buffer) => o.log.write('stderr', chunk))
-  const exited = exitOf(child)
+  const { child, stdin, resize, drained } = launch(o, tools.setpriv, words)
+  const exited = exitOf(child).then(async (status) => {
+    await drained
+    return status
+  })
   const ready = child.stdio[3] as Readable
   const started = await Promise.race([readySignal(ready), exited.then(() => false)])
   if (!started) {
@@ -78,7 +98,7 @@ export async function startContainerProcess(o: {
   const pid = onlyChildOf(child.pid)
   if (pid === undefined) {
     // Gone already: a command that ends at once is no failure to start.
-    return { pid: 0, exited, terminate: () => undefined, kill: () => undefined }
+    return { pid: 0, exited, terminate: () => undefined, kill: () => undefined, stdin, resize }
   }
   let alive = true
   void exited.then(() => (alive = false))
@@ -90,7 +110,41 @@ export async function startContainerProcess(o: {
       // It has just ended.
     }
   }
-  return { pid, exited, terminate: () => send(handlesTerm(pid) ? 'SIGTERM' : 'SIGKILL'), kill: () => send('SIGKILL') }
+  const terminate = (): void => send(handlesTerm(pid) ? 'SIGTERM' : 'SIGKILL')
+  return { pid, exited, terminate, kill: () => send('SIGKILL'), stdin, resize }
+}
+
+interface Launched extends Pick<ContainerProcess, 'stdin' | 'resize'> {
+  readonly child: ChildProcess
+  /** All output has been read. */
+  readonly drained: Promise<void>
+}
+
+function launch(o: Parameters<typeof startContainerProcess>[0], program: string, words: readonly string[]): Launched {
+  const output = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
+    o.log.write(stream, chunk)
+    o.onOutput(stream, chunk)
+  }
+  if (!o.tty) {
+    const child = spawn(program, words, {
+      env: { ...o.env },
+      stdio: [o.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe'],
+    })
+    child.stdout?.on('data', output('stdout'))
+    child.stderr?.on('data', output('stderr'))
+    child.stdin?.on('error', () => undefined)
+    return { child, stdin: child.stdin ?? undefined, resize: () => undefined, drained: Promise.resolve() }
+  }
+  const pty = openPty()
+  const { slaveFd } = pty
+  const child = spawn(program, words, { env: { TERM: 'xterm', ...o.env }, stdio: [slaveFd, slaveFd, slaveFd, 'pipe'] })
+  closeSync(slaveFd)
+  const master = new ReadStream(pty.master)
+  const drained = new Promise<void>((resolve) => master.once('close', () => resolve()))
+  master.on('data', output('stdout'))
+  // Reading a terminal that nobody has open any more fails with EIO: that is its end of file.
+  master.on('error', () => master.destroy())
+  return { child, stdin: o.stdin ? master : undefined, resize: pty.resize, drained }
 }
 
 function exitOf(child: ChildProcess): Promise<ExitStatus> {

@@ -5,6 +5,7 @@ import type { ExecSession } from '../apiserver/contract.types.ts'
 import { commandLine, type ImageProgram, KNOWN_IMAGES, resolveImage } from '../images/catalogue.ts'
 import { LIMITS } from '../limits.ts'
 import type { Container, ContainerState, ContainerStatus, LifecycleHandler, Pod } from '../objects/pod.types.ts'
+import { Attachments } from './attachments.ts'
 import type { NodeComponents } from './components.types.ts'
 import { ContainerLog } from './container-log.ts'
 import { type ContainerProcess, type ExitStatus, startContainerProcess } from './container-process.ts'
@@ -41,6 +42,7 @@ export class ContainerRunner {
   readonly #container: Container
   readonly #isInit: boolean
   readonly #pod: Pod
+  readonly #attachments = new Attachments()
   #state: ContainerState = { waiting: { reason: 'PodInitializing' } }
   #lastState: ContainerState = {}
   /** How the run before ended. */
@@ -143,6 +145,13 @@ export class ContainerRunner {
       privileges,
       tools,
     })
+  }
+
+  /** Joins the running program itself. */
+  attach(o: { tty: boolean; stdin: boolean; signal: AbortSignal }): ExecSession {
+    const running = this.#process
+    if (running === undefined) throw new NotRunningError(`container ${this.name} is not running`)
+    return this.#attachments.attach(running, { ...o, stdinOnce: this.#container.stdinOnce === true })
   }
 
   log(previous: boolean): ContainerLog | undefined {
@@ -253,6 +262,9 @@ export class ContainerRunner {
       env,
       hostPid: pod.spec.hostPID === true,
       log,
+      stdin: this.#container.stdin === true,
+      tty: this.#container.tty === true,
+      onOutput: (stream, chunk) => this.#attachments.write(stream, chunk),
     })
   }
 

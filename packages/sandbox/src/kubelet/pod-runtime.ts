@@ -24,6 +24,12 @@ export class ClusterPodRuntime implements PodRuntime {
     return container.exec(request)
   }
 
+  async attach(request: Omit<ExecRequest, 'command'>): Promise<ExecSession> {
+    const container = this.#container(request, request.container)
+    if (!container.running) throw badRequest(`container ${container.name} is not running`)
+    return container.attach(request)
+  }
+
   async logs(request: LogRequest): Promise<Readable> {
     const container = this.#container(request, request.container)
     const log = container.log(request.previous === true)

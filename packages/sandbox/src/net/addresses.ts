@@ -35,7 +35,7 @@ export interface NodeAddresses {
 export function nodeAddresses(index: number): NodeAddresses {
   const hex = index.toString(16)
   return {
-    name: `node-${index}`,
+    name: `ambit-${index}`,
     index,
     ip: ip(`172.18.0.${index + 1}`),
     ipV6: ip(`fd00:172:18::${(index + 1).toString(16)}`),

@@ -104,6 +104,7 @@ export interface Container {
   readonly securityContext?: SecurityContext | undefined
   readonly restartPolicy?: string | undefined
   readonly stdin?: boolean | undefined
+  readonly stdinOnce?: boolean | undefined
   readonly tty?: boolean | undefined
   readonly terminationMessagePath?: string | undefined
 }

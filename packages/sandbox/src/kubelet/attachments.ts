@@ -1,0 +1,63 @@
+import { PassThrough } from 'node:stream'
+import type { ExecSession } from '../apiserver/contract.types.ts'
+import { LIMITS } from '../limits.ts'
+import type { ContainerProcess } from './container-process.ts'
+
+interface Attached {
+  readonly stdout: PassThrough
+  readonly stderr: PassThrough | undefined
+}
+
+/** Who is attached to a running container: everybody sees its output, everybody may type. */
+export class Attachments {
+  readonly #attached = new Set<Attached>()
+
+  write(stream: 'stdout' | 'stderr', chunk: Buffer): void {
+    for (const one of [...this.#attached]) {
+      const target = stream === 'stdout' ? one.stdout : one.stderr
+      if (target === undefined) continue
+      target.write(chunk)
+      // The container doesn't wait for a reader that doesn't read.
+      if (target.writableLength > LIMITS.attachBacklogBytes)
+        target.destroy(new Error('reader of the attached container is too slow'))
+    }
+  }
+
+  attach(
+    running: ContainerProcess,
+    o: { readonly tty: boolean; readonly stdin: boolean; readonly stdinOnce: boolean; readonly signal: AbortSignal },
+  ): ExecSession {
+    const attached: Attached = { stdout: new PassThrough(), stderr: o.tty ? undefined : new PassThrough() }
+    this.#attached.add(attached)
+    const end = (): void => {
+      this.#attached.delete(attached)
+      attached.stdout.end()
+      attached.stderr?.end()
+    }
+    for (const stream of [attached.stdout, attached.stderr]) stream?.on('error', end)
+    o.signal.addEventListener('abort', end, { once: true })
+    const exit = running.exited.then(({ code }) => {
+      end()
+      return { code }
+    })
+    return {
+      stdin: o.stdin ? this.#input(running, o) : undefined,
+      stdout: attached.stdout,
+      stderr: attached.stderr,
+      resize: running.resize,
+      exit,
+    }
+  }
+
+  /** A way in of one's own, so that one leaving doesn't close the program's input, unless it was meant for one only. */
+  #input(
+    running: ContainerProcess,
+    o: { readonly tty: boolean; readonly stdinOnce: boolean },
+  ): PassThrough | undefined {
+    const target = running.stdin
+    if (target === undefined) return undefined
+    const input = new PassThrough()
+    input.pipe(target, { end: o.stdinOnce && !o.tty })
+    return input
+  }
+}
