@@ -1,1 +1,5 @@
-export {}
+export { App, type AppOverrides, type BoundPorts } from './app.ts'
+export { ConfigError, readConfig } from './config.ts'
+export type * from './config.types.ts'
+export * from './limits.ts'
+export { parseLocalXds } from './local-xds.ts'

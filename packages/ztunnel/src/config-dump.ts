@@ -1,0 +1,68 @@
+import type { X509Certificate } from 'node:crypto'
+import { createHash } from 'node:crypto'
+import { formatSpiffeId } from '@ambit/core'
+import type { CertificateState } from '@ambit/identity'
+import { dumpState, type PolicyStore, type WorkloadStore } from '@ambit/state'
+import type { Config } from './config.types.ts'
+
+export interface DumpSources {
+  readonly store: WorkloadStore
+  readonly policies: PolicyStore
+  readonly certificates: () => readonly CertificateState[]
+  readonly workloadState: () => object
+  readonly config: Config
+  readonly staticConfig: unknown
+  readonly version: string
+}
+
+/** The state of the proxy in the shape `istioctl ztunnel-config` reads. Holds no private key and no token. */
+export function configDump(sources: DumpSources): object {
+  const { store, policies, config } = sources
+  return {
+    ...dumpState(store, policies),
+    staticConfig: sources.staticConfig ?? {},
+    version: {
+      version: sources.version,
+      gitRevision: 'unknown',
+      rustVersion: 'none',
+      nodeVersion: process.version,
+      buildProfile: 'release',
+      buildStatus: 'Clean',
+      istioVersion: config.version,
+      cryptoProvider: `openssl ${process.versions.openssl}`,
+    },
+    config: dumpConfig(config),
+    certificates: sources.certificates().map(dumpCertificate),
+    workloadState: sources.workloadState(),
+  }
+}
+
+function dumpCertificate({ identity, state, certificate }: CertificateState): object {
+  return {
+    identity: formatSpiffeId(identity),
+    state,
+    certChain: (certificate?.chain ?? []).map(dumpX509),
+    rootCerts: (certificate?.roots ?? []).map(dumpX509),
+  }
+}
+
+function dumpX509(certificate: X509Certificate): object {
+  const pem = certificate.toString()
+  return {
+    pem: Buffer.from(pem).toString('base64'),
+    serialNumber: BigInt(`0x${certificate.serialNumber}`).toString(),
+    validFrom: new Date(certificate.validFrom).toISOString(),
+    expirationTime: new Date(certificate.validTo).toISOString(),
+  }
+}
+
+/** The configuration without anything that lets its reader act as this proxy: tokens and PEM given literally are hashed. */
+function dumpConfig(config: Config): unknown {
+  return JSON.parse(
+    JSON.stringify(config, (key, value: unknown) =>
+      (key === 'token' || key === 'pem') && typeof value === 'string'
+        ? `sha256:${createHash('sha256').update(value).digest('hex')}`
+        : value,
+    ),
+  ) as unknown
+}

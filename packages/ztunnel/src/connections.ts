@@ -1,0 +1,155 @@
+import type { Clock, Logger, SocketAddress, SpiffeId } from '@ambit/core'
+import { formatSocketAddress, formatSpiffeId } from '@ambit/core'
+import type { TlsFacts } from '@ambit/hbone'
+import { authorizeConnection, type ConnectionFacts, type Verdict } from '@ambit/policy'
+import type { PolicyLookup } from '@ambit/state'
+import type { ByteCounter } from './events.ts'
+import { ConnectionFailure } from './failures.ts'
+import { MAX_CONNECTIONS_PER_POD, MAX_DUMPED_CONNECTIONS } from './limits.ts'
+
+/** One open connection as the table shows it. */
+export interface ConnectionRow {
+  readonly source: SocketAddress
+  /** Service host the client asked for, if any. */
+  readonly originalDestination: string | undefined
+  readonly actualDestination: SocketAddress
+  readonly protocol: 'HBONE' | 'TCP' | 'DOUBLEHBONE'
+  readonly sourceIdentity?: SpiffeId | undefined
+  readonly destinationIdentity?: SpiffeId | undefined
+  readonly tls?: TlsFacts | undefined
+  readonly bytes: ByteCounter
+}
+
+/** The hold on a connection: whoever has it must release it. */
+export interface TrackedConnection {
+  /** Adds what became known later, such as the peer's identity. */
+  refine(more: Partial<ConnectionRow>): void
+  release(): void
+}
+
+export interface InboundConnection extends TrackedConnection {
+  /** Asks the policies in force now. The connection is already registered, so no later change can be missed. */
+  authorize(): Verdict
+}
+
+interface Entry {
+  row: ConnectionRow
+  readonly openedMs: number
+  readonly cut: (failure: ConnectionFailure) => void
+}
+
+interface InboundEntry extends Entry {
+  readonly facts: ConnectionFacts
+}
+
+/**
+ * The open connections of one pod: what the operator is shown, what a policy change is checked against, what a drain
+ * waits for.
+ */
+export class Connections {
+  readonly #policies: PolicyLookup
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #inbound = new Set<InboundEntry>()
+  readonly #outbound = new Set<Entry>()
+  readonly #waiters = new Set<() => void>()
+
+  constructor(components: { readonly policies: PolicyLookup; readonly clock: Clock; readonly logger: Logger }) {
+    this.#policies = components.policies
+    this.#clock = components.clock
+    this.#logger = components.logger
+  }
+
+  get size(): number {
+    return this.#inbound.size + this.#outbound.size
+  }
+
+  /** Whether one more connection may be taken in that direction. */
+  hasRoom(direction: 'inbound' | 'outbound'): boolean {
+    return (direction === 'inbound' ? this.#inbound : this.#outbound).size < MAX_CONNECTIONS_PER_POD
+  }
+
+  trackInbound(
+    facts: ConnectionFacts,
+    row: ConnectionRow,
+    cut: (failure: ConnectionFailure) => void,
+  ): InboundConnection {
+    const entry: InboundEntry = { facts, row, cut, openedMs: this.#clock.now() }
+    this.#inbound.add(entry)
+    return { ...this.#hold(this.#inbound, entry), authorize: () => authorizeConnection(facts, this.#policies) }
+  }
+
+  trackOutbound(row: ConnectionRow, cut: (failure: ConnectionFailure) => void): TrackedConnection {
+    const entry: Entry = { row, cut, openedMs: this.#clock.now() }
+    this.#outbound.add(entry)
+    return this.#hold(this.#outbound, entry)
+  }
+
+  /** Cuts every inbound connection that the policies in force now would not let in. */
+  reevaluate(): void {
+    for (const entry of [...this.#inbound]) {
+      if (!this.#inbound.has(entry) || authorizeConnection(entry.facts, this.#policies).allowed) continue
+      const { facts } = entry
+      const who = facts.sourceIdentity === undefined ? 'None' : formatSpiffeId(facts.sourceIdentity)
+      this.#logger.info(
+        `connection ${formatSocketAddress(facts.source)}(${who})->${formatSocketAddress(facts.destination)} (${facts.workload.uid}) closed because it's no longer allowed after a policy update`,
+      )
+      entry.cut(new ConnectionFailure('policy-changed', 'connection closed due to policy change'))
+    }
+  }
+
+  /** Ends every connection at once. */
+  cutAll(failure: ConnectionFailure): void {
+    for (const entry of [...this.#inbound, ...this.#outbound]) entry.cut(failure)
+  }
+
+  /** Resolves when no connection is left. */
+  async idle(): Promise<void> {
+    while (this.size > 0) await new Promise<void>((resolve) => void this.#waiters.add(resolve))
+  }
+
+  dump(): { readonly inbound: readonly object[]; readonly outbound: readonly object[] } {
+    return { inbound: this.#rows(this.#inbound), outbound: this.#rows(this.#outbound) }
+  }
+
+  #hold(set: Set<Entry> | Set<InboundEntry>, entry: InboundEntry | Entry): TrackedConnection {
+    return {
+      refine: (more) => {
+        entry.row = { ...entry.row, ...more }
+      },
+      release: () => {
+        ;(set as Set<Entry>).delete(entry)
+        if (this.size > 0) return
+        for (const waiter of this.#waiters) waiter()
+        this.#waiters.clear()
+      },
+    }
+  }
+
+  #rows(entries: Iterable<Entry>): readonly object[] {
+    const rows: object[] = []
+    for (const entry of entries) {
+      if (rows.length >= MAX_DUMPED_CONNECTIONS) break
+      rows.push(dumpRow(entry))
+    }
+    return rows
+  }
+}
+
+/** The first four keys are Istio's; the others say what an auditor of encryption asks for. */
+function dumpRow({ row, openedMs }: Entry): object {
+  return {
+    src: formatSocketAddress(row.source),
+    originalDst: row.originalDestination ?? null,
+    actualDst: formatSocketAddress(row.actualDestination),
+    protocol: row.protocol,
+    srcIdentity: row.sourceIdentity && formatSpiffeId(row.sourceIdentity),
+    dstIdentity: row.destinationIdentity && formatSpiffeId(row.destinationIdentity),
+    tlsVersion: row.tls?.version,
+    cipher: row.tls?.cipher,
+    keyExchange: row.tls?.keyExchange,
+    opened: new Date(openedMs).toISOString(),
+    bytesFromDownstream: row.bytes.fromDownstream,
+    bytesToDownstream: row.bytes.toDownstream,
+  }
+}

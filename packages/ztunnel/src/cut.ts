@@ -1,0 +1,36 @@
+import type { Duplex } from 'node:stream'
+import { cut } from '@ambit/hbone'
+import type { ConnectionFailure } from './failures.ts'
+
+/** One way to end a connection from outside, at any phase of it, with the first reason winning. */
+export class Cut {
+  readonly #controller = new AbortController()
+  readonly #streams: Duplex[] = []
+  #failure: ConnectionFailure | undefined
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Why the connection was ended from outside, if it was. */
+  get failure(): ConnectionFailure | undefined {
+    return this.#failure
+  }
+
+  /** Streams that end with the connection; one that comes too late ends at once. */
+  owns(stream: Duplex): void {
+    if (this.signal.aborted) cut(stream)
+    else this.#streams.push(stream)
+  }
+
+  readonly end = (failure: ConnectionFailure): void => {
+    if (this.signal.aborted) return
+    this.#failure = failure
+    this.#controller.abort(failure)
+    for (const stream of this.#streams) cut(stream)
+  }
+
+  throwIfCut(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+}

@@ -1,0 +1,187 @@
+import type { SocketFactory } from '@ambit/core'
+import { formatSocketAddress } from '@ambit/core'
+import { formatBaggage, type HboneRequest, parseAuthority, parseBaggage, parseForwardedHost } from '@ambit/hbone'
+import { checkInboundDestination, type InboundVerdict, type Workload, type WorkloadLookup } from '@ambit/state'
+import { baggageOf, partyOfBaggage } from './connect-headers.ts'
+import type { Connections } from './connections.ts'
+import { Cut } from './cut.ts'
+import type { ConnectionEvents } from './events.ts'
+import { ConnectionFailure, dialFailure } from './failures.ts'
+import { CONNECT_TIMEOUT_MS } from './limits.ts'
+import type { LocalWorkload } from './local-workload.ts'
+import type { PolicyLog } from './policy-log.ts'
+import { encodeProxyHeader } from './proxy-protocol.ts'
+import { Bytes, relay } from './relay.ts'
+import { guessService } from './service-hint.ts'
+import { type Party, partyOf, type Traffic } from './traffic.types.ts'
+
+export interface InboundComponents {
+  readonly sockets: SocketFactory
+  readonly workloads: WorkloadLookup
+  readonly local: LocalWorkload
+  readonly connections: Connections
+  readonly events: ConnectionEvents
+  readonly policyLog: PolicyLog
+}
+
+export interface InboundOptions {
+  readonly network: string
+  readonly originalSource: boolean
+  readonly localhostAppTunnel: boolean
+  readonly responseBaggage: boolean
+}
+
+type Accepted = InboundVerdict & { readonly accepted: true }
+
+/** Tunnels that peers open to the pod (15008): checks, policy, then the application. */
+export class Inbound {
+  readonly #components: InboundComponents
+  readonly #options: InboundOptions
+
+  constructor(components: InboundComponents, options: InboundOptions) {
+    this.#components = components
+    this.#options = options
+  }
+
+  /** Answers one CONNECT; never throws. */
+  serve(request: HboneRequest): void {
+    void this.#serve(request)
+  }
+
+  async #serve(request: HboneRequest): Promise<void> {
+    try {
+      if (request.method !== 'CONNECT' || !request.isPlainConnect) {
+        throw new ConnectionFailure('not-connect', `not a plain CONNECT: ${request.method}`)
+      }
+      if (parseAuthority(request.authority ?? '') === undefined) {
+        throw new ConnectionFailure(
+          'bad-authority',
+          `authority is neither ip:port nor host:port: ${JSON.stringify(request.authority ?? '')}`,
+        )
+      }
+      if (!this.#components.connections.hasRoom('inbound')) {
+        throw new ConnectionFailure('too-many-connections', 'too many inbound connections of this pod')
+      }
+      const workload = await this.#components.local.get(request.signal)
+      await this.#judged(request, workload, this.#destination(request, workload))
+    } catch (error) {
+      // Nothing is known of the connection yet: one line, no metrics.
+      const failure = dialFailure(error)
+      this.#components.events.refusedEarly('inbound', request.remote, request.local, failure)
+      request.reject(failure.status)
+    }
+  }
+
+  #destination(request: HboneRequest, workload: Workload): Accepted {
+    const verdict = checkInboundDestination(this.#components.workloads, {
+      authority: request.authority ?? '',
+      localIp: request.local.ip,
+      workload,
+      network: this.#options.network,
+      localhostTunnel: this.#options.localhostAppTunnel,
+    })
+    if (verdict.accepted) return verdict
+    throw new ConnectionFailure(verdict.status === 400 ? 'ip-mismatch' : 'unknown-service', verdict.reason)
+  }
+
+  async #judged(request: HboneRequest, workload: Workload, target: Accepted): Promise<void> {
+    const { connections, events } = this.#components
+    const cut = new Cut()
+    const { identity } = request.peer
+    const bytes = new Bytes()
+    const traffic = this.#traffic(request, workload, target)
+    const tracked = connections.trackInbound(
+      { source: request.remote, sourceIdentity: identity, destination: target.destination, workload },
+      {
+        source: request.remote,
+        originalDestination: target.service?.hostname ?? traffic.service?.hostname,
+        actualDestination: target.destination,
+        protocol: 'HBONE',
+        sourceIdentity: identity,
+        destinationIdentity: workload.identity,
+        tls: request.tls,
+        bytes,
+      },
+      cut.end,
+    )
+    const open = events.opened(traffic, bytes)
+    let answered = false
+    try {
+      const verdict = tracked.authorize()
+      this.#components.policyLog.verdict(verdict)
+      if (!verdict.allowed) {
+        throw new ConnectionFailure('policy-denied', `connection closed due to policy rejection: ${verdict.reason}`)
+      }
+      const app = await this.#dial(request, target, cut)
+      cut.owns(app)
+      cut.throwIfCut()
+      answered = true
+      const stream = request.accept(
+        this.#options.responseBaggage ? { baggage: formatBaggage(baggageOf(workload)) } : {},
+      )
+      cut.owns(stream)
+      if (target.proxyHeader !== undefined) {
+        app.write(encodeProxyHeader({ source: request.remote, destination: target.proxyHeader.destination, identity }))
+      }
+      open.close(await relay(stream, app, bytes, cut))
+    } catch (error) {
+      const failure = cut.failure ?? dialFailure(error)
+      open.close(failure)
+      if (!answered) request.reject(failure.status)
+    } finally {
+      tracked.release()
+    }
+  }
+
+  async #dial(request: HboneRequest, target: Accepted, cut: Cut): ReturnType<SocketFactory['dial']> {
+    // Towards loopback the source is loopback too; otherwise the application sees its client.
+    const from = target.originalSource ? (this.#options.originalSource ? request.remote.ip : undefined) : target.dial.ip
+    return await this.#components.sockets.dial({
+      to: target.dial,
+      from,
+      allowHalfOpen: true,
+      timeoutMs: CONNECT_TIMEOUT_MS,
+      signal: AbortSignal.any([cut.signal, request.signal]),
+    })
+  }
+
+  #traffic(request: HboneRequest, workload: Workload, target: Accepted): Traffic {
+    const hint = parseForwardedHost(header(request.headers['forwarded']))
+    return {
+      reporter: 'destination',
+      source: request.remote,
+      destination: request.local,
+      hboneTarget: formatSocketAddress(target.destination),
+      mutualTls: true,
+      sourceParty: this.#sourceParty(request),
+      sourceIdentity: request.peer.identity,
+      destinationParty: partyOf(workload),
+      destinationIdentity: workload.identity,
+      service: target.service ?? guessService(this.#components.workloads, workload, hint),
+    }
+  }
+
+  /** The workload at the peer's address when its identity fits, otherwise what the peer's proxy says, for telemetry only. */
+  #sourceParty(request: HboneRequest): Party | undefined {
+    const { network } = this.#options
+    const claimed = partyOfBaggage(parseBaggage(request.headers['baggage']))
+    const through = header(request.headers['x-forwarded-network'])
+    const behindGateway = through !== undefined && through.toLowerCase() !== network.toLowerCase()
+    const workload = behindGateway ? undefined : this.#components.workloads.workloadByIp(network, request.remote.ip)
+    const { identity } = request.peer
+    if (
+      workload !== undefined &&
+      workload.namespace === identity.namespace &&
+      workload.serviceAccount === identity.serviceAccount
+    ) {
+      return partyOf(workload)
+    }
+    return this.#options.responseBaggage
+      ? { ...claimed, namespace: claimed.namespace ?? identity.namespace }
+      : { namespace: identity.namespace }
+  }
+}
+
+function header(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : value?.[0]
+}

@@ -1,0 +1,237 @@
+import { lookup } from 'node:dns/promises'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Ip, SocketAddress, SocketFactory } from '@ambit/core'
+import { abortable, formatSocketAddress, parseIp } from '@ambit/core'
+import type { HbonePool } from '@ambit/hbone'
+import {
+  type Resolution,
+  resolveOutbound,
+  type Service,
+  type Workload,
+  type WorkloadLookup,
+  withResolvedAddress,
+} from '@ambit/state'
+import { type Captured, capturedEnds, isOutboundLoop } from './captured.ts'
+import { connectHeaders } from './connect-headers.ts'
+import type { Connections } from './connections.ts'
+import { Cut } from './cut.ts'
+import type { ConnectionEvents, OpenConnection } from './events.ts'
+import { ConnectionFailure, dialFailure, type FailureCode } from './failures.ts'
+import { hboneFailure } from './hbone-failure.ts'
+import { CONNECT_TIMEOUT_MS, MAX_CONNECTING_PER_POD, RESOLVE_TIMEOUT_MS } from './limits.ts'
+import type { LocalWorkload } from './local-workload.ts'
+import { Bytes, relay } from './relay.ts'
+import { partyOf, type Traffic } from './traffic.types.ts'
+
+export interface OutboundComponents {
+  readonly sockets: SocketFactory
+  readonly pool: Pick<HbonePool, 'open'>
+  readonly workloads: WorkloadLookup
+  readonly local: LocalWorkload
+  readonly connections: Connections
+  readonly events: ConnectionEvents
+  /** Addresses of a workload that only has a name. */
+  readonly resolveHostname?: (hostname: string, source: Workload) => Promise<readonly Ip[]>
+  /** Asks the control plane for what is at an address, where not everything is sent unasked. */
+  readonly demand?: ((target: SocketAddress, signal: AbortSignal) => Promise<void>) | undefined
+  readonly random: () => number
+}
+
+type Reachable = Exclude<Resolution, { kind: 'refused' | 'resolve-hostname' }>
+
+const REFUSALS: Readonly<Record<string, FailureCode>> = {
+  'no-healthy-upstream': 'no-healthy-upstream',
+  'unknown-waypoint': 'unknown-waypoint',
+  'no-route': 'no-route',
+  'cross-network-unsupported': 'cross-network',
+  'unresolved-hostname': 'no-route',
+}
+
+/** Connections that the pod's applications open (15001): finds the backend and takes the bytes there. */
+export class Outbound {
+  readonly #components: OutboundComponents
+  readonly #network: string
+  #connecting = 0
+
+  constructor(components: OutboundComponents, options: { readonly network: string }) {
+    this.#components = components
+    this.#network = options.network
+  }
+
+  /** Takes a captured socket over; never throws. */
+  accept(socket: Socket): void {
+    // Without a listener an error of this peer would end the process.
+    socket.on('error', () => undefined)
+    const ends = capturedEnds(socket, this.#components.sockets)
+    if (ends === undefined) {
+      socket.destroy()
+      return
+    }
+    const refusal = this.#refusal(ends, socket)
+    if (refusal !== undefined) {
+      this.#components.events.refusedEarly('outbound', ends.source, ends.target, refusal)
+      socket.destroy()
+      return
+    }
+    void this.#serve(socket, ends)
+  }
+
+  #refusal({ target }: Captured, socket: Socket): ConnectionFailure | undefined {
+    if (isOutboundLoop(target, socket))
+      return new ConnectionFailure('self-call', 'attempted recursive call to ourselves')
+    if (!this.#components.connections.hasRoom('outbound') || this.#connecting >= MAX_CONNECTING_PER_POD) {
+      return new ConnectionFailure('too-many-connections', 'too many outbound connections of this pod')
+    }
+    return undefined
+  }
+
+  async #serve(socket: Socket, ends: Captured): Promise<void> {
+    const { events, connections, local } = this.#components
+    const cut = new Cut()
+    cut.owns(socket)
+    const goneWhileConnecting = (): void =>
+      cut.end(new ConnectionFailure('connect-failed', 'connection failed: the application closed it first'))
+    socket.once('close', goneWhileConnecting)
+    this.#connecting++
+    let connected = false
+    const doneConnecting = (): void => {
+      if (!connected) this.#connecting--
+      connected = true
+    }
+    const bytes = new Bytes()
+    let open: OpenConnection | undefined
+    const tracked = connections.trackOutbound(
+      { source: ends.source, originalDestination: undefined, actualDestination: ends.target, protocol: 'TCP', bytes },
+      cut.end,
+    )
+    try {
+      const source = await local.get(cut.signal)
+      await this.#components.demand?.(ends.target, cut.signal)
+      const resolution = await this.#resolve(source, ends)
+      cut.throwIfCut()
+      open = events.opened(trafficOf(resolution, source, ends), bytes)
+      const route = reachable(resolution)
+      tracked.refine(rowOf(route))
+      const upstream = await this.#connect(route, source, ends, cut, (more) => {
+        open?.refine(more.traffic)
+        tracked.refine(more.row)
+      })
+      cut.owns(upstream)
+      socket.off('close', goneWhileConnecting)
+      doneConnecting()
+      open.close(await relay(socket, upstream, bytes, cut))
+    } catch (error) {
+      const failure = cut.failure ?? (error instanceof ConnectionFailure ? error : dialFailure(error))
+      if (open === undefined) events.refusedEarly('outbound', ends.source, ends.target, failure)
+      else open.close(failure)
+      socket.destroy()
+    } finally {
+      doneConnecting()
+      tracked.release()
+    }
+  }
+
+  async #resolve(source: Workload, { source: client, target }: Captured): Promise<Resolution> {
+    const { workloads, random, resolveHostname } = this.#components
+    const resolution = resolveOutbound(workloads, {
+      source,
+      sourceIp: client.ip,
+      target,
+      network: this.#network,
+      random,
+    })
+    if (resolution.kind !== 'resolve-hostname') return resolution
+    const ips = await (resolveHostname ?? systemLookup)(resolution.hostname, source).catch(() => [])
+    return withResolvedAddress(resolution, ips, random)
+  }
+
+  async #connect(
+    route: Reachable,
+    source: Workload,
+    { source: client }: Captured,
+    cut: Cut,
+    learned: (more: { traffic: Partial<Traffic>; row: object }) => void,
+  ): Promise<Duplex> {
+    const { pool, sockets } = this.#components
+    const authority = route.kind === 'passthrough' ? undefined : route.authority
+    if (route.kind === 'passthrough' || authority === undefined) {
+      return await sockets.dial({
+        to: route.to,
+        allowHalfOpen: true,
+        timeoutMs: CONNECT_TIMEOUT_MS,
+        signal: cut.signal,
+      })
+    }
+    try {
+      const tunnel = await pool.open({
+        source: source.identity,
+        sourceIp: client.ip,
+        to: route.to,
+        expected: route.expected,
+        authority: formatSocketAddress(authority),
+        headers: connectHeaders({ source, client, serviceHostname: route.service?.hostname }),
+        signal: cut.signal,
+      })
+      learned({
+        traffic: { destinationIdentity: tunnel.peer },
+        row: { destinationIdentity: tunnel.peer, tls: tunnel.tls },
+      })
+      return tunnel.stream
+    } catch (error) {
+      throw cut.failure ?? hboneFailure(error, route.to)
+    }
+  }
+}
+
+function reachable(resolution: Resolution): Reachable {
+  if (resolution.kind === 'refused')
+    throw new ConnectionFailure(REFUSALS[resolution.reason] ?? 'no-route', resolution.message)
+  if (resolution.kind === 'resolve-hostname') throw new ConnectionFailure('internal', 'hostname left unresolved')
+  return resolution
+}
+
+/** What is known when the connection opens; the peer's identity comes with its handshake. */
+function trafficOf(resolution: Resolution, source: Workload, { source: client, target }: Captured): Traffic {
+  const service = resolution.kind === 'resolve-hostname' ? resolution.pending.service : resolution.service
+  const workload = resolution.kind === 'passthrough' ? undefined : resolution.workload
+  const tunnel = resolution.kind === 'direct' || resolution.kind === 'waypoint' ? resolution.authority : undefined
+  return {
+    reporter: 'source',
+    source: client,
+    destination: resolution.kind === 'refused' || resolution.kind === 'resolve-hostname' ? target : resolution.to,
+    hboneTarget: tunnel && formatSocketAddress(tunnel),
+    mutualTls: tunnel !== undefined,
+    sourceParty: partyOf(source),
+    sourceIdentity: tunnel && source.identity,
+    destinationParty: workload && partyOf(workload),
+    destinationIdentity: tunnel && workload?.identity,
+    service: service && servicePartyOf(service),
+  }
+}
+
+function rowOf(route: Reachable): {
+  originalDestination: string | undefined
+  actualDestination: SocketAddress
+  protocol: 'HBONE' | 'TCP'
+} {
+  const tunnelled = route.kind !== 'passthrough' && route.authority !== undefined
+  return {
+    originalDestination: route.service?.hostname,
+    actualDestination: route.to,
+    protocol: tunnelled ? 'HBONE' : 'TCP',
+  }
+}
+
+export function servicePartyOf({ hostname, namespace, name }: Service): {
+  hostname: string
+  namespace: string
+  name: string
+} {
+  return { hostname, namespace, name }
+}
+
+async function systemLookup(hostname: string): Promise<readonly Ip[]> {
+  const found = await abortable(lookup(hostname, { all: true }), AbortSignal.timeout(RESOLVE_TIMEOUT_MS))
+  return found.map(({ address }) => parseIp(address)).filter((ip): ip is Ip => ip !== undefined)
+}

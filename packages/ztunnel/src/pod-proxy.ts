@@ -1,0 +1,116 @@
+import type { Server, Socket } from 'node:net'
+import type { Clock, Closable, Ip, SocketFactory } from '@ambit/core'
+import type { HbonePool, HboneServer } from '@ambit/hbone'
+import type { ProxyPorts } from './config.types.ts'
+import type { Connections } from './connections.ts'
+import type { DnsServer } from './dns/server.ts'
+import { ConnectionFailure } from './failures.ts'
+
+export interface PodProxyComponents {
+  readonly sockets: SocketFactory
+  readonly connections: Connections
+  readonly outbound: { accept(socket: Socket): void }
+  readonly inboundPlaintext: { accept(socket: Socket): void }
+  readonly hbone: HboneServer
+  readonly pool: HbonePool
+  /** Opens the DNS proxy of this pod; absent where DNS is not captured. */
+  readonly startDns?: (() => Promise<DnsServer>) | undefined
+  readonly clock: Clock
+}
+
+export interface PodProxyOptions {
+  readonly ports: ProxyPorts
+  readonly listenIp: Ip
+  readonly reusePort: boolean
+  /** Undefined: best effort. */
+  readonly transparent: boolean
+}
+
+/** Everything ztunnel has open inside one pod's network namespace. */
+export class PodProxy implements Closable {
+  readonly #components: PodProxyComponents
+  readonly #servers: Server[] = []
+  #dns: DnsServer | undefined
+  #closed = false
+
+  private constructor(components: PodProxyComponents) {
+    this.#components = components
+  }
+
+  /** Opens all listeners; when one cannot be opened none stays open. */
+  static async start(components: PodProxyComponents, options: PodProxyOptions): Promise<PodProxy> {
+    const proxy = new PodProxy(components)
+    try {
+      await proxy.#listen(options)
+      return proxy
+    } catch (error) {
+      await proxy.close()
+      throw error
+    }
+  }
+
+  get connections(): Connections {
+    return this.#components.connections
+  }
+
+  get dns(): DnsServer | undefined {
+    return this.#dns
+  }
+
+  /** Listeners end at once; connections that are open may go on until the deadline. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#stopListening()
+    const { connections, hbone, clock } = this.#components
+    const deadline = Promise.withResolvers<void>()
+    using _timer = clock.after(deadlineMs, deadline.resolve)
+    const goaway = hbone.drain(deadlineMs)
+    await Promise.race([Promise.all([connections.idle(), goaway]), deadline.promise])
+    connections.cutAll(new ConnectionFailure('drained', 'connection closed due to connection drain'))
+    await this.close()
+  }
+
+  /** Ends everything at once. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stopListening()
+    const { connections, hbone, pool } = this.#components
+    connections.cutAll(new ConnectionFailure('pod-removed', 'connection closed due to connection drain'))
+    await Promise.all([hbone.close(), pool.close(), this.#dns?.close()])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #listen({ ports, listenIp, reusePort, transparent }: PodProxyOptions): Promise<void> {
+    const { sockets, outbound, inboundPlaintext, hbone, startDns } = this.#components
+    const common = { ip: listenIp, reusePort, transparent }
+    this.#servers.push(
+      // Never half-open: the death of an HBONE peer would go unnoticed.
+      await sockets.listen({ ...common, port: ports.hbone, onConnection: (socket) => hbone.accept(socket) }),
+    )
+    this.#servers.push(
+      await sockets.listen({
+        ...common,
+        port: ports.inboundPlaintext,
+        allowHalfOpen: true,
+        onConnection: (socket) => inboundPlaintext.accept(socket),
+      }),
+    )
+    this.#servers.push(
+      await sockets.listen({
+        ...common,
+        port: ports.outbound,
+        allowHalfOpen: true,
+        onConnection: (socket) => outbound.accept(socket),
+      }),
+    )
+    this.#dns = await startDns?.()
+  }
+
+  #stopListening(): void {
+    for (const server of this.#servers.splice(0)) server.close()
+    if (this.#dns !== undefined) void this.#dns.close()
+  }
+}

@@ -1,0 +1,31 @@
+import type { Duplex } from 'node:stream'
+import { type SpliceCounters, splice } from '@ambit/hbone'
+import type { Cut } from './cut.ts'
+import type { ByteCounter } from './events.ts'
+import { type ConnectionFailure, copyFailure } from './failures.ts'
+
+/** Bytes of one connection, counted while they flow; the application or peer that opened it is side `a`. */
+export class Bytes implements ByteCounter, SpliceCounters {
+  aToB = 0
+  bToA = 0
+
+  get fromDownstream(): number {
+    return this.aToB
+  }
+
+  get toDownstream(): number {
+    return this.bToA
+  }
+}
+
+/** Copies both ways until both directions have ended; answers why it ended early, if it did. */
+export async function relay(
+  downstream: Duplex,
+  upstream: Duplex,
+  bytes: Bytes,
+  cut: Cut,
+): Promise<ConnectionFailure | undefined> {
+  const { error } = await splice(downstream, upstream, { counters: bytes, signal: cut.signal })
+  if (cut.failure !== undefined) return cut.failure
+  return error === undefined ? undefined : copyFailure(error)
+}
