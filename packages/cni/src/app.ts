@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Clock, type Closable, type Gauge, ip, type Logger, type Metrics } from '@ambit/core'
-import { KubeClient, type KubeConfig } from '@ambit/kube'
-import { Netns, warmThreadPool } from '@ambit/linux'
+import { type Clock, type Closable, type Gauge, type Ip, ip, type Logger, type Metrics, messageOf } from '@ambit/core'
+import { KINDS, KubeClient, type KubeConfig } from '@ambit/kube'
+import { warmThreadPool } from '@ambit/linux'
 import { AdminServer, metricsRoutes, type PrometheusMetrics } from '@ambit/telemetry'
 import { Cluster } from './cluster.ts'
 import { addNewPod } from './cni-add.ts'
@@ -10,6 +10,7 @@ import { PLUGIN_TYPE } from './conflist.ts'
 import { Enroller } from './enroller.ts'
 import type { Config } from './env.ts'
 import { AGENT_SOCKET, PLUGIN_KUBECONFIG } from './file-names.ts'
+import { internalIps, openHostNetns } from './host-netns.ts'
 import { CniInstaller } from './installer.ts'
 import { SWEEP_INTERVAL_MS } from './limits.ts'
 import { NetnsFinder } from './netns-finder.ts'
@@ -50,7 +51,9 @@ export class App implements Closable {
     this.#stack.defer(() => stopping.abort())
     await this.#serveHealth()
 
-    const host = this.#stack.use(config.hostNetns === undefined ? Netns.home() : Netns.open(config.hostNetns))
+    const nodeIps = config.hostNetns === undefined ? [] : await this.#nodeIps()
+    const { hostNetns: path, netnsDir } = config
+    const host = this.#stack.use(openHostNetns({ path, netnsDir, nodeIps }, logger.scope('netns')))
     const cache = this.#stack.use(new PodNetnsCache())
     const probes = new ProbeRules(host, config)
     const finder = new NetnsFinder(logger.scope('netns'), {
@@ -130,6 +133,16 @@ export class App implements Closable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** Without them the usual place has to do. */
+  async #nodeIps(): Promise<readonly Ip[]> {
+    try {
+      return internalIps(await this.#client.get(KINDS.node, { name: this.#components.config.nodeName }))
+    } catch (error) {
+      this.#components.logger.warn('addresses of this node are unknown', { error: messageOf(error) })
+      return []
+    }
   }
 
   #followCluster(cluster: Cluster, reconciler: Reconciler, queue: WorkQueue): void {

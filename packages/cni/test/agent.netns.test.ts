@@ -28,10 +28,13 @@ class Fixture implements AsyncDisposable {
   readonly api: MiniApi
   readonly paths: Record<'netns' | 'proc' | 'run' | 'bin' | 'config' | 'socket' | 'kubeconfig' | 'conflist', string>
   #agent: ChildProcess | undefined
+  /** What stands for the namespace of process 1. */
+  hostNetns: Netns
   log = ''
 
   private constructor(node: TestNode, api: MiniApi) {
     this.node = node
+    this.hostNetns = node.host
     this.api = api
     const at = (name: string) => join(this.folder, name)
     this.paths = {
@@ -86,7 +89,7 @@ class Fixture implements AsyncDisposable {
       NODE_NAME: 'n1',
       KUBECONFIG: this.paths.kubeconfig,
       ALLOW_SWITCH_TO_HOST_NS: 'true',
-      HOST_NETNS_PATH: `/proc/${process.pid}/fd/${this.node.host.fd}`,
+      HOST_NETNS_PATH: `/proc/${process.pid}/fd/${this.hostNetns.fd}`,
       HOST_NETNS_DIR: this.paths.netns,
       HOST_PROC_DIR: this.paths.proc,
       HOST_ROOT: this.folder,
@@ -274,6 +277,30 @@ test.serial(
 
       f.api.delete('pods', 'apps', 'a')
       await second.saw('del', 'uid-a')
+    })
+  },
+)
+
+test.serial(
+  'where process 1 is on no node, the namespace with the address of the node gets the probe rules',
+  async (t) => {
+    await using f = await Fixture.create()
+    await logged(t, f, async () => {
+      await f.runPod(1)
+      f.api.put('nodes', {
+        metadata: { name: 'n1' },
+        status: { addresses: [{ type: 'InternalIP', address: '10.91.1.1' }] },
+      })
+      symlinkSync(`/proc/${process.pid}/fd/${f.node.host.fd}`, join(f.paths.netns, 'node'))
+      using elsewhere = Netns.create()
+      f.hostNetns = elsewhere
+      f.api.put('namespaces', { metadata: { name: 'apps', labels: { [MODE]: 'ambient' } } })
+      f.putPod('a', 1)
+      await f.startAgent()
+      using _ztunnel = await ScriptedZtunnel.connect(f.paths.socket)
+      await f.api.until(() => f.redirection('a') === 'enabled')
+      t.regex(await readNft(f.node.host, ['list', 'ruleset']), /10\.91\.1\.2/)
+      t.is(await readNft(elsewhere, ['list', 'ruleset']), '')
     })
   },
 )

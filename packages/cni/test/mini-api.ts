@@ -15,7 +15,7 @@ interface Stored {
   [field: string]: unknown
 }
 
-type Kind = 'pods' | 'namespaces' | 'daemonsets'
+type Kind = 'pods' | 'namespaces' | 'daemonsets' | 'nodes'
 interface WatchEvent {
   readonly kind: Kind
   readonly line: string
@@ -53,7 +53,7 @@ export class MiniApi implements AsyncDisposable {
     const key = keyOf(kind, object.metadata.namespace, object.metadata.name)
     const before = this.#objects.get(key)
     const version = ++this.#version
-    const names = { pods: 'Pod', namespaces: 'Namespace', daemonsets: 'DaemonSet' } as const
+    const names = { pods: 'Pod', namespaces: 'Namespace', daemonsets: 'DaemonSet', nodes: 'Node' } as const
     const metadata = {
       uid: `uid-${object.metadata.name}`,
       ...before?.metadata,
@@ -108,7 +108,7 @@ export class MiniApi implements AsyncDisposable {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://x')
     const path =
-      /^\/(?:api\/v1|apis\/apps\/v1)(?:\/namespaces\/([^/]+)(?=\/[a-z]))?\/(pods|namespaces|daemonsets)(?:\/([^/]+))?(?:\/status)?$/.exec(
+      /^\/(?:api\/v1|apis\/apps\/v1)(?:\/namespaces\/([^/]+)(?=\/[a-z]))?\/(pods|namespaces|daemonsets|nodes)(?:\/([^/]+))?(?:\/status)?$/.exec(
         url.pathname,
       )
     const kind = path?.[2] as Kind | undefined

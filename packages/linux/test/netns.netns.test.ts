@@ -210,7 +210,7 @@ test.serial('UDP sockets answer from inside the namespace on both loopbacks', as
   for (const loopback of ['127.0.0.1', '::1']) {
     const server = await sockets.bindUdp({ ip: ip(loopback), port: 15053 })
     const client = await sockets.bindUdp({ ip: ip(loopback), port: 0 })
-    server.on('message', (message, from) => server.send(`re: ${message}`, from.port, from.address))
+    server.on('message', (message, from) => server.send(`re: ${message.toString()}`, from.port, from.address))
     client.send('ping', 15053, loopback)
     const [answer] = (await once(client, 'message')) as [Buffer]
     t.is(answer.toString(), 're: ping')
