@@ -89,14 +89,14 @@ export async function startController(config: ControllerConfig, components: Cont
   followMesh({ config, index, meshConfigs, namespaces: cluster.sets.namespace, logger })
 
   // Monitoring first, so that a start that hangs can be looked at.
-  let xds: DeltaServer | undefined
+  const serving: { xds?: DeltaServer } = {}
   const admin = new AdminServer({
     logger,
     routes: [
       ...metricsRoutes(metrics),
       ...debugRoutes({
         source,
-        connections: () => xds?.connections() ?? [],
+        connections: () => serving.xds?.connections() ?? [],
         version: config.version,
         isReady: () => state.ready,
       }),
@@ -120,12 +120,13 @@ export async function startController(config: ControllerConfig, components: Cont
     { authority: () => authority.current.value, tokens, pods: podLookup(index.state.pods, client), logger, metrics },
     { trustedNodeAccounts: config.trustedNodeAccounts, trustDomain: () => index.state.mesh.trustDomain },
   )
-  xds = cleanup.use(
+  const xds = cleanup.use(
     new DeltaServer(
       { source, authenticate: (metadata, node) => authenticateNode(tokens, metadata, node), clock, logger, metrics },
       { debounceMs: 1, debounceMaxMs: 20, streamMaxAgeMs: config.maxConnectionAgeMs },
     ),
   )
+  serving.xds = xds
   const server = new Server({
     ...DELTA_SERVER_OPTIONS,
     'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,

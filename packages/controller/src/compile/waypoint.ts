@@ -1,4 +1,4 @@
-import { LABELS, workloadpb } from '@ambit/api'
+import { LABELS, type workloadpb } from '@ambit/api'
 import { ipToBytes, PORTS, parseIp } from '@ambit/core'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Gateway, GatewayClass, Namespace } from '../domain.types.ts'

@@ -52,12 +52,17 @@ export function compileUnit(state: MeshState, key: Unit, uses: Uses): UnitResult
       return policyUnit(state, namespace, name)
     case 'authentication':
       return authenticationUnit(state, namespace, name)
-    case 'strict': {
-      for (const _ of state.authentications)
-        return { ...NOTHING, policies: [authorizationResource(staticStrict(state.mesh.rootNamespace))] }
+    case 'strict':
+      return strictUnit(state)
+    default:
       return NOTHING
-    }
   }
+}
+
+function strictUnit(state: MeshState): UnitResult {
+  for (const _ of state.authentications)
+    return { ...NOTHING, policies: [authorizationResource(staticStrict(state.mesh.rootNamespace))] }
+  return NOTHING
 }
 
 function podUnit(state: MeshState, namespace: string, name: string, uses: Uses): UnitResult {

@@ -1,0 +1,170 @@
+import type { KubeObject } from '@ambit/kube'
+import test from 'ava'
+import fc from 'fast-check'
+import { Mesh } from './support/mesh.ts'
+import * as make from './support/objects.ts'
+
+const namespace = fc.constantFrom('istio-system', 'a', 'b')
+const name = fc.constantFrom('x', 'y')
+const app = fc.constantFrom<Readonly<Record<string, string>>>(
+  {},
+  { app: 'one' },
+  { app: 'two', 'istio.io/use-waypoint': 'wp' },
+)
+const created = fc.constantFrom('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z')
+const mode = fc.constantFrom('UNSET', 'STRICT', 'PERMISSIVE', 'DISABLE')
+const selector = fc.constantFrom(undefined, { matchLabels: { app: 'one' } }, { matchLabels: { app: 'two' } })
+const waypointLabels = fc.constantFrom<Readonly<Record<string, string>>>(
+  {},
+  { 'istio.io/use-waypoint': 'wp' },
+  { 'istio.io/use-waypoint': 'none' },
+  { 'istio.io/use-waypoint': 'wp', 'istio.io/use-waypoint-namespace': 'b', 'istio.io/ingress-use-waypoint': 'true' },
+)
+
+/** Any object of a tiny world in which names collide often. */
+const anyObject: fc.Arbitrary<KubeObject> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc
+      .record({
+        namespace,
+        name,
+        app,
+        ready: fc.boolean(),
+        node: fc.constantFrom('n1', 'n2'),
+        phase: fc.constantFrom('Running', 'Succeeded'),
+      })
+      .map((o) =>
+        make.pod(
+          `${o.namespace}/${o.name}`,
+          { ready: o.ready, spec: { nodeName: o.node }, status: { phase: o.phase } },
+          { labels: { ...o.app } },
+        ),
+      ),
+  },
+  fc
+    .record({ namespace, name, app, type: fc.constantFrom('ClusterIP', 'ExternalName'), labels: waypointLabels })
+    .map((o) =>
+      make.service(
+        `${o.namespace}/${o.name}`,
+        { selector: o.app['app'] === undefined ? {} : { app: o.app['app'] }, type: o.type },
+        { labels: { ...o.labels } },
+      ),
+    ),
+  fc.record({ namespace, name, of: name, target: fc.option(name) }).map((o) =>
+    make.slice(`${o.namespace}/${o.name}`, o.of, {
+      ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+      endpoints: [
+        { addresses: ['10.7.0.1'], ...(o.target === null ? {} : { targetRef: { kind: 'Pod', name: o.target } }) },
+      ],
+    }),
+  ),
+  fc
+    .record({
+      namespace,
+      name,
+      created,
+      host: fc.constantFrom('x.a.svc.cluster.local', 'example.org'),
+      kind: fc.constantFrom('inline', 'dns', 'selector'),
+      labels: waypointLabels,
+    })
+    .map((o) =>
+      make.serviceEntry(
+        `${o.namespace}/${o.name}`,
+        {
+          hosts: [o.host],
+          ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+          resolution: o.kind === 'dns' ? 'DNS' : 'STATIC',
+          ...(o.kind === 'inline' ? { endpoints: [{ address: '10.8.0.1', labels: { app: 'one' } }] } : {}),
+          ...(o.kind === 'selector' ? { workloadSelector: { labels: { app: 'one' } } } : {}),
+        },
+        { labels: { ...o.labels }, metadata: { creationTimestamp: o.created } },
+      ),
+    ),
+  fc
+    .record({ namespace, name, app })
+    .map((o) => make.workloadEntry(`${o.namespace}/${o.name}`, { address: '10.6.0.1', labels: { ...o.app } })),
+  fc
+    .record({ namespace, name, selector, action: fc.constantFrom('ALLOW', 'DENY', 'AUDIT') })
+    .map((o) => make.policy(`${o.namespace}/${o.name}`, { selector: o.selector, action: o.action, rules: [{}] })),
+  fc
+    .record({ namespace, name, selector, mode, port: mode, created })
+    .map((o) =>
+      make.peerAuthentication(
+        `${o.namespace}/${o.name}`,
+        { selector: o.selector, mtls: { mode: o.mode }, portLevelMtls: { 9090: { mode: o.port } } },
+        { metadata: { creationTimestamp: o.created } },
+      ),
+    ),
+  fc
+    .record({
+      namespace: fc.constantFrom('a', 'b'),
+      ready: fc.boolean(),
+      for: fc.constantFrom('service', 'workload', 'all'),
+      from: fc.constantFrom('Same', 'All'),
+    })
+    .map((o) =>
+      make.gateway(
+        `${o.namespace}/wp`,
+        {
+          addresses: o.ready ? [{ type: 'IPAddress', value: '10.9.0.1' }] : [],
+          spec: {
+            listeners: [
+              { name: 'mesh', port: 15008, protocol: 'HBONE', allowedRoutes: { namespaces: { from: o.from } } },
+            ],
+          },
+        },
+        { labels: { 'istio.io/waypoint-for': o.for } },
+      ),
+    ),
+  fc.record({ namespace, labels: waypointLabels }).map((o) => make.namespace(o.namespace, { labels: { ...o.labels } })),
+  fc
+    .record({ name: fc.constantFrom('n1', 'n2'), zone: fc.constantFrom('z1', 'z2') })
+    .map((o) =>
+      make.node(o.name, { labels: { 'topology.kubernetes.io/region': 'r', 'topology.kubernetes.io/zone': o.zone } }),
+    ),
+)
+
+const operation = fc.record({ object: anyObject, there: fc.integer({ min: 0, max: 3 }).map((n) => n > 0), flush: fc.boolean() })
+
+test('what comes of many small changes is what comes of the final state', (t) => {
+  fc.assert(
+    fc.property(fc.array(operation, { minLength: 5, maxLength: 60, size: 'max' }), (operations) => {
+      const incremental = new Mesh()
+      const final = new Map<string, KubeObject>()
+      for (const { object, there, flush } of operations) {
+        const key = `${object.kind}/${object.metadata.namespace ?? ''}/${object.metadata.name}`
+        incremental.put(object, there)
+        final.delete(key)
+        if (there) final.set(key, object)
+        if (flush) incremental.index.flush()
+      }
+      incremental.index.flush()
+      t.deepEqual(incremental.dump(), Mesh.of(...final.values()).dump())
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('a change of one pod compiles one unit', (t) => {
+  const mesh = Mesh.of(
+    make.service('a/x', { selector: { app: 'one' } }),
+    make.pod('a/x'),
+    make.pod('a/y', { ip: '10.0.0.2' }),
+  )
+  mesh.put(make.pod('a/x', { ready: false }), true)
+  t.is(mesh.index.pending, 1)
+  t.is(mesh.index.flush(), 1)
+})
+
+test('a node that only reports again touches nothing', (t) => {
+  const mesh = Mesh.of(make.node('node-a'), make.pod('a/x'))
+  mesh.put(make.node('node-a'), true)
+  t.is(mesh.index.pending, 0)
+})
+
+test('a policy that selects touches the workloads it selects', (t) => {
+  const mesh = Mesh.of(make.pod('a/x', {}, { labels: { app: 'one' } }), make.pod('a/y', { ip: '10.0.0.2' }))
+  mesh.put(make.policy('a/p', { selector: { matchLabels: { app: 'one' } }, rules: [{}] }), true)
+  t.is(mesh.index.pending, 2)
+})

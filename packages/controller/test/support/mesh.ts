@@ -1,0 +1,115 @@
+import { authorizationpb, TYPE_URLS, workloadpb } from '@ambit/api'
+import type { KubeObject } from '@ambit/kube'
+import { ResourceTable } from '@ambit/xds'
+import { fromBinary } from '@bufbuild/protobuf'
+import type { MeshContext } from '../../src/domain.types.ts'
+import { MeshIndex } from '../../src/index/mesh-index.ts'
+import { decodeAuthorizationPolicy } from '../../src/watch/decode-authorization-policy.ts'
+import { decodePeerAuthentication } from '../../src/watch/decode-peer-authentication.ts'
+import { decodePod, trimPod } from '../../src/watch/decode-pod.ts'
+import { decodeEndpointSlice, decodeService } from '../../src/watch/decode-service.ts'
+import { decodeServiceEntry, decodeWorkloadEntry } from '../../src/watch/decode-service-entry.ts'
+import { decodeGateway, decodeGatewayClass, decodeNamespace, decodeNode } from '../../src/watch/decode-topology.ts'
+
+export const MESH: MeshContext = {
+  rootNamespace: 'istio-system',
+  trustDomain: 'cluster.local',
+  clusterId: 'Kubernetes',
+  domain: 'cluster.local',
+  network: '',
+}
+
+/** An index fed with whole Kubernetes objects. */
+export class Mesh {
+  readonly table = new ResourceTable()
+  readonly index: MeshIndex
+
+  constructor(mesh: Partial<MeshContext> = {}) {
+    this.index = new MeshIndex({ ...MESH, ...mesh }, this.table)
+  }
+
+  static of(...objects: readonly KubeObject[]): Mesh {
+    return new Mesh().apply(...objects)
+  }
+
+  apply(...objects: readonly KubeObject[]): this {
+    for (const object of objects) this.put(object, true)
+    this.index.flush()
+    return this
+  }
+
+  delete(...objects: readonly KubeObject[]): this {
+    for (const object of objects) this.put(object, false)
+    this.index.flush()
+    return this
+  }
+
+  /** Without a flush. */
+  put(object: KubeObject, there: boolean): void {
+    const { namespace = '', name } = object.metadata
+    const { index } = this
+    switch (object.kind) {
+      case 'Pod':
+        return index.put('pods', namespace, name, there ? decodePod(trimPod(object)) : undefined)
+      case 'Service':
+        return index.put('services', namespace, name, there ? decodeService(object, 'cluster.local') : undefined)
+      case 'EndpointSlice':
+        return index.put('slices', namespace, name, there ? decodeEndpointSlice(object) : undefined)
+      case 'ServiceEntry':
+        return index.put('serviceEntries', namespace, name, there ? decodeServiceEntry(object) : undefined)
+      case 'WorkloadEntry':
+        return index.put('workloadEntries', namespace, name, there ? decodeWorkloadEntry(object) : undefined)
+      case 'AuthorizationPolicy':
+        return index.put('policies', namespace, name, there ? decodeAuthorizationPolicy(object) : undefined)
+      case 'PeerAuthentication':
+        return index.put('authentications', namespace, name, there ? decodePeerAuthentication(object) : undefined)
+      case 'Gateway':
+        return index.put('gateways', namespace, name, there ? decodeGateway(object) : undefined)
+      case 'GatewayClass':
+        return index.putGatewayClass(name, there ? decodeGatewayClass(object) : undefined)
+      case 'Namespace':
+        return index.putNamespace(name, there ? decodeNamespace(object) : undefined)
+      case 'Node':
+        return index.putNode(name, there ? decodeNode(object) : undefined)
+      default:
+        throw new Error(`no ${object.kind} here`)
+    }
+  }
+
+  workload(uid: string): workloadpb.Workload {
+    const { type } = this.#address(uid)
+    if (type.case !== 'workload') throw new Error(`${uid} is no workload`)
+    return type.value
+  }
+
+  service(name: string): workloadpb.Service {
+    const { type } = this.#address(name)
+    if (type.case !== 'service') throw new Error(`${name} is no service`)
+    return type.value
+  }
+
+  policy(name: string): authorizationpb.Authorization | undefined {
+    const found = this.table.lookup(TYPE_URLS.authorization, name)
+    return found && fromBinary(authorizationpb.AuthorizationSchema, found.bytes)
+  }
+
+  names(typeUrl: string = TYPE_URLS.address): readonly string[] {
+    return [...this.table.snapshot(typeUrl).keys()].sort()
+  }
+
+  /** Everything proxies are told, comparable. */
+  dump(): Readonly<Record<string, string>> {
+    const all = [TYPE_URLS.address, TYPE_URLS.authorization].flatMap((typeUrl) =>
+      [...this.table.snapshot(typeUrl)].map(
+        ([name, { version, aliases }]) => [`${typeUrl} ${name}`, `${version} ${aliases.join()}`] as const,
+      ),
+    )
+    return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+
+  #address(name: string): workloadpb.Address {
+    const found = this.table.lookup(TYPE_URLS.address, name)
+    if (found === undefined) throw new Error(`no ${name}; there are: ${this.names().join(', ')}`)
+    return fromBinary(workloadpb.AddressSchema, found.bytes)
+  }
+}
