@@ -45,6 +45,7 @@ export interface ClientSession extends EngineSession {
 export interface ClientStream {
   readonly stream: TunnelStream
   /** Rejects with HboneResetError or HboneConnectError when the stream ends unanswered. */
+  /** Marked as handled: whoever opened the stream may give up on it. */
   readonly response: Promise<{ readonly status: number; readonly headers: HeaderMap }>
 }
 

@@ -130,7 +130,9 @@ class NodeClientSession extends NodeSession<ClientHttp2Session> implements Clien
   request(authority: string, headers: Readonly<Record<string, string>>): ClientStream {
     const stream = this.session.request({ ...headers, ':method': 'CONNECT', ':authority': authority })
     this.count(stream)
-    return { stream, response: this.#response(stream) }
+    const response = this.#response(stream)
+    response.catch(() => undefined)
+    return { stream, response }
   }
 
   async #response(stream: ClientHttp2Stream): ClientStream['response'] {

@@ -15,7 +15,7 @@ import {
 } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
 import { IDLE_RELEASE_MS } from './defaults.ts'
-import type { Engine, HeaderMap, TunnelStream } from './engine.types.ts'
+import type { ClientStream, Engine, HeaderMap, TunnelStream } from './engine.types.ts'
 import { HboneConnectError, HboneLimitError, HboneResetError, HboneStatusError } from './errors.ts'
 import { HANDSHAKE_TIMEOUT_MS, MAX_POOLED_CONNECTIONS, MAX_STREAMS_PER_CONNECTION } from './limits.ts'
 import type { LivenessOptions } from './liveness.ts'
@@ -130,8 +130,8 @@ export class HbonePool implements Closable {
   }
 
   async #open(request: OpenRequest): Promise<Tunnel> {
-    const connection = await this.#checkOut(request)
-    const { stream, response } = connection.request(request.authority, request.headers ?? {})
+    const { connection, opened } = await this.#openStream(request)
+    const { stream, response } = opened
     try {
       const { status, headers } = await abortable(response, request.signal)
       if (status !== 200) {
@@ -153,15 +153,14 @@ export class HbonePool implements Closable {
         },
       }
     } catch (error) {
-      response.catch(() => undefined)
       cut(stream)
       if (error instanceof HboneResetError && error.resetCode === REFUSED_STREAM) connection.retire()
       throw error
     }
   }
 
-  /** A connection with a free stream, to be used in the same turn. */
-  async #checkOut(request: OpenRequest): Promise<PooledConnection> {
+  /** A stream on the first connection that has one free. It is taken in the turn it is found: others wait for it too. */
+  async #openStream(request: OpenRequest): Promise<{ connection: PooledConnection; opened: ClientStream }> {
     const key = poolKey(request)
     for (;;) {
       if (this.#closed) throw closedError()
@@ -170,7 +169,9 @@ export class HbonePool implements Closable {
       let unsettled: PooledConnection | undefined
       for (const candidate of candidates) {
         const readiness = candidate.readiness()
-        if (readiness === 'free') return candidate
+        if (readiness === 'free') {
+          return { connection: candidate, opened: candidate.request(request.authority, request.headers ?? {}) }
+        }
         if (readiness === 'unsettled') unsettled = candidate
       }
       if (unsettled !== undefined) await abortable(unsettled.settled, request.signal)

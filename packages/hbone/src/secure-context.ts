@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { formatSpiffeId } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
@@ -24,6 +25,8 @@ export function secureContextOptions(certificate: WorkloadCertificate): SecureCo
     ciphers: CIPHER_SUITES,
     ecdhCurve: KEY_EXCHANGE_GROUPS.join(':'),
     honorCipherOrder: true,
+    // No resumption: every connection proves its identity with a certificate that is valid now.
+    secureOptions: constants.SSL_OP_NO_TICKET,
   }
 }
 

@@ -50,7 +50,7 @@ export class SecureServer {
       else pending.resolve(tls)
     })
     this.#server.on('tlsClientError', (error, tls) => {
-      this.#pendingOf(tls)?.reject(tls.authorizationError === undefined ? error : notTrusted(tls))
+      this.#pendingOf(tls)?.reject(tls.authorizationError ? notTrusted(tls) : error)
       tls.destroy()
     })
   }
@@ -60,7 +60,9 @@ export class SecureServer {
     const { promise: tooLate, reject: giveUp } = Promise.withResolvers<never>()
     tooLate.catch(() => undefined)
     const onError = (error: Error): void => giveUp(error)
-    const onClose = (): void => giveUp(new HboneTlsError('the connection was closed during the handshake'))
+    // The TLS layer, which knows why, learns of the end after its socket.
+    const onClose = (): void =>
+      void setImmediate(giveUp, new HboneTlsError('the connection was closed during the handshake'))
     socket.on('error', onError)
     socket.once('close', onClose)
     using _timer = this.#components.clock.after(timeoutMs, () =>
