@@ -124,7 +124,7 @@ test('a reconnecting client is sent only what changed meanwhile', async (t) => {
   const first = await ScriptedXds.start()
   first.table.update(ONE, { upserts: [resource('same', 1), resource('changed', 1), resource('gone', 1)] })
   const one = new Recorder(ONE)
-  const { delta, metrics } = client(first, [one])
+  const { delta } = client(first, [one])
   await using _ = delta
   await delta.synced
   await first[Symbol.asyncDispose]()
@@ -133,7 +133,6 @@ test('a reconnecting client is sent only what changed meanwhile', async (t) => {
   await one.until(() => one.held.has('new'))
   t.deepEqual(one.changes.slice(1), [{ upserts: ['changed', 'new'], removed: ['gone'] }])
   t.is(second.delta.connections().length, 1)
-  t.true(metrics.value('istio_xds_connection_terminations', { reason: 'Complete' }) >= 1)
 })
 
 test('a refused resource does not stop the others, is reported, and is asked for again after a reconnect', async (t) => {
@@ -212,7 +211,8 @@ test('the client proves itself with the token and the server may refuse', async 
   })
   const { delta, logger, metrics } = client(server, [new Recorder(ONE)])
   await using _ = delta
-  while (metrics.value('istio_xds_connection_terminations', { reason: 'Error' }) === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  while (metrics.value('istio_xds_connection_terminations', { reason: 'Error' }) === 0)
+    await new Promise((resolve) => setTimeout(resolve, 5))
   t.true(logger.records.some(({ fields }) => fields['details'] === 'who are you'))
   refuse = false
   await delta.synced

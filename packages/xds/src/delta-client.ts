@@ -184,7 +184,7 @@ export class DeltaClient implements Closable {
         details,
       })
     }
-    return { kind: 'ended', code, details }
+    return { kind: 'ended', code, details, answered: this.#connected.value }
   }
 
   #onResponse(stream: Stream, { message, bytes }: ReceivedResponse): void {
