@@ -7,6 +7,8 @@ export interface ImageProgram {
   readonly entrypoint: readonly string[]
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** Names under which manifests call the entry point: the program's file in the image it stands for. */
+  readonly aliases: readonly string[]
 }
 
 export interface CatalogueOptions {
@@ -18,7 +20,7 @@ export interface CatalogueOptions {
 
 type Entry = (
   o: CatalogueOptions,
-) => Pick<ImageProgram, 'entrypoint' | 'args'> & { readonly env?: Record<string, string> }
+) => Pick<ImageProgram, 'entrypoint' | 'args'> & { readonly aliases?: readonly string[] } & { readonly env?: Record<string, string> }
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
@@ -34,18 +36,19 @@ const program =
   })
 /** A binary of this project. */
 const component =
-  (name: string): Entry =>
+  (name: string, ...aliases: string[]): Entry =>
   ({ workspace, node }) => ({
     entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages', name, 'src/main.ts')],
     args: [],
+    aliases,
   })
 
 /** Last part (or last two parts, tried first) of an image's name, without registry and tag, to its program. */
 const CATALOGUE: Readonly<Record<string, Entry>> = {
-  'ambit/controller': component('controller'),
-  'ambit/cni': component('cni'),
-  'ambit/ztunnel': component('ztunnel'),
-  'ambit/waypoint': component('waypoint'),
+  'ambit/controller': component('controller', 'pilot-discovery'),
+  'ambit/cni': component('cni', 'install-cni'),
+  'ambit/ztunnel': component('ztunnel', 'ztunnel'),
+  'ambit/waypoint': component('waypoint', 'waypoint'),
   'curlimages/curl': curl,
   curl,
   busybox: shell,
@@ -95,7 +98,7 @@ export function resolveImage(reference: string, options: CatalogueOptions): Imag
     if (!Object.hasOwn(CATALOGUE, key)) continue
     const entry = CATALOGUE[key]?.(options)
     if (entry === undefined) continue
-    return { id: `ambit-sandbox://${key}`, ...entry, env: imageEnvironment(options) }
+    return { id: `ambit-sandbox://${key}`, aliases: [], ...entry, env: imageEnvironment(options) }
   }
   return undefined
 }
@@ -107,6 +110,8 @@ export function commandLine(
 ): readonly string[] {
   const command = container.command ?? []
   const args = container.args ?? []
+  const [name = ''] = command
+  if (image.aliases.includes(name.slice(name.lastIndexOf('/') + 1))) return [...image.entrypoint, ...command.slice(1), ...args]
   if (command.length > 0) return [...command, ...args]
   return [...image.entrypoint, ...(args.length > 0 ? args : image.args)]
 }

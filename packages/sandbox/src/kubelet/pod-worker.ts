@@ -25,6 +25,7 @@ export class PodWorker {
   readonly #work: Promise<void>
   #pod: Pod
   #sandbox: PodSandbox | undefined
+  #wake = Promise.withResolvers<void>()
   #initialized = false
   #finished: 'Succeeded' | 'Failed' | undefined
   #termination: Promise<void> | undefined
@@ -74,6 +75,7 @@ export class PodWorker {
 
   /** Renews volumes whose sources may have changed. */
   async refreshVolumes(): Promise<void> {
+    this.#wake.resolve()
     if (this.#sandbox === undefined || this.#finished !== undefined || this.#stop.signal.aborted) return
     try {
       await this.#volumes.sync(this.#pod, { podIps: this.#sandbox.ips, hostIp: this.#components.node.ip })
@@ -153,7 +155,9 @@ export class PodWorker {
         const prefix = reason === 'FailedMount' ? 'MountVolume.SetUp failed: ' : 'Failed to create pod sandbox: '
         this.#event('Warning', reason, `${prefix}${messageOf(error)}`)
         this.#components.logger.warn(`pod ${this.name} can't be set up yet`, { reason, error: messageOf(error) })
-        await clock.sleep(backoff.next(), signal)
+        // A source that appears meanwhile ends the wait.
+        this.#wake = Promise.withResolvers<void>()
+        await Promise.race([clock.sleep(backoff.next(), signal), this.#wake.promise])
       }
     }
   }
