@@ -6,6 +6,7 @@ import { TLSSocket } from 'node:tls'
 import type { Clock, Logger } from '@ambit/core'
 import type { ApiCore } from '../api-core.ts'
 import { adminUserOf, authenticate } from '../auth/authenticate.ts'
+import { impersonate } from '../auth/impersonate.ts'
 import { authorize } from '../auth/rbac.ts'
 import { ISSUER, type ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import type { PodRuntime } from '../contract.types.ts'
@@ -163,15 +164,16 @@ export class ApiHttpServer {
     const socket = request.socket instanceof TLSSocket ? request.socket : undefined
     const who = authenticate(socket, request.headers.authorization, adminToken, tokens)
     if (!who.ok) throw new StatusError(401, 'Unauthorized', 'Unauthorized')
-    if (PUBLIC.has(url.pathname)) return who.user
+    const user = impersonate(core.store, who.user, request.headersDistinct)
+    if (PUBLIC.has(url.pathname)) return user
     const info = parseResourcePath(url.pathname)
     const watch = isTrue(url.searchParams.get('watch'))
     const verb =
       info === undefined ? (request.method ?? 'GET').toLowerCase() : verbOf(request.method ?? 'GET', info, watch)
-    const verdict = authorize(core.store, who.user, { verb, resource: info, path: url.pathname })
-    if (verdict.allowed) return who.user
-    if (who.user.groups.includes('system:unauthenticated')) throw new StatusError(401, 'Unauthorized', 'Unauthorized')
-    throw denied(who.user, verb, info, url.pathname)
+    const verdict = authorize(core.store, user, { verb, resource: info, path: url.pathname })
+    if (verdict.allowed) return user
+    if (user.groups.includes('system:unauthenticated')) throw new StatusError(401, 'Unauthorized', 'Unauthorized')
+    throw denied(user, verb, info, url.pathname)
   }
 
   async #route(request: IncomingMessage, response: ServerResponse, url: URL, user: UserInfo): Promise<void> {

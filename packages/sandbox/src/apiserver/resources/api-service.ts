@@ -269,7 +269,8 @@ export class ApiService {
     const object = asKubeObject(body, apiVersionOf(definition.group, version), definition.kind)
     const custom = definition.custom?.(version)
     if (custom !== undefined) {
-      const pruned = cloneJson(object)
+      // In-process callers may leave undefined members, which JSON doesn't know.
+      const pruned = JSON.parse(JSON.stringify(object)) as KubeObject
       const unknown = custom.prune(pruned)
       reportUnknown(definition, version, unknown, context)
       return pruned

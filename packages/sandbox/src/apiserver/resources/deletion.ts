@@ -39,7 +39,8 @@ export function planDeletion(
   // A second deletion may only shorten the grace.
   if (already && sameFinalizers && grace >= oldGrace) return { kind: 'mark', object: current }
   const object = cloneJson(current)
-  object.metadata.finalizers = finalizers.size > 0 ? [...finalizers] : undefined
+  if (finalizers.size > 0) object.metadata.finalizers = [...finalizers]
+  else delete object.metadata.finalizers
   if (!already || grace < oldGrace) {
     object.metadata.deletionTimestamp = timestamp(nowMs + grace * 1000)
     object.metadata.deletionGracePeriodSeconds = grace

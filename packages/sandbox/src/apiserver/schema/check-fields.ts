@@ -35,6 +35,7 @@ export function checkFields(type: TypeNode, value: unknown): FieldCheck {
     const result: JsonObject = {}
     const fields = node.kind === 'object' ? jsonFields(node) : undefined
     for (const [key, member] of Object.entries(here)) {
+      if (member === undefined) continue
       const memberPath = path === '' ? key : `${path}.${key}`
       const memberType = fields === undefined ? node.of : fields.get(key)?.type
       if (memberType === undefined) {
