@@ -8,6 +8,7 @@
  *   load idle HOST PORT CONNECTIONS           open, one byte there and back, print READY, hold until stdin ends
  *
  * With CONNECT=HOST:PORT in the environment a client asks for a tunnel first, as an HTTP proxy wants it.
+ * SOURCE=HOST is the address a client connects from.
  * Each client mode prints one JSON line. Failures end it with status 1 and a line on stderr.
  */
 #define _GNU_SOURCE
@@ -161,11 +162,15 @@ _Noreturn static void serve(int count, char **ports) {
 }
 
 /* ---- clients */
-static struct sockaddr_in target;
+static struct sockaddr_in target, source;
 static int dial(int nonblocking) {
   int one = 1, fd = socket(AF_INET, SOCK_STREAM | (nonblocking ? SOCK_NONBLOCK : 0), 0);
   if (fd < 0) die("socket");
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (source.sin_family) {
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (bind(fd, (void *)&source, sizeof source)) die("bind");
+  }
   if (connect(fd, (void *)&target, sizeof target) && errno != EINPROGRESS) die("connect");
   return fd;
 }
@@ -362,6 +367,8 @@ int main(int argc, char **argv) {
   if (inet_pton(AF_INET, argv[2], &target.sin_addr) != 1) die("address");
   int count = atoi(argv[4]);
   tunnel = getenv("CONNECT");
+  const char *from = getenv("SOURCE");
+  if (from && inet_pton(AF_INET, from, &source.sin_addr) == 1) source.sin_family = AF_INET;
   if (!strcmp(mode, "bulk") && argc > 5) return bulk(count, strtoull(argv[5], 0, 10));
   if (!strcmp(mode, "rr") && argc > 6) return request_response(count, (size_t)atoi(argv[5]), atof(argv[6]));
   if (!strcmp(mode, "connect") && argc > 5) return connect_rate(count, atof(argv[5]));

@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { Design } from './design.types.ts'
+import { CLIENT } from './namespaces.ts'
 
 /** One line of the generator. Members a mode does not have are absent. */
 export interface LoadResult {
@@ -36,7 +37,7 @@ export async function runLoad(
   const { target } = design
   const child = spawn(program, [mode, target.host, String(target.port), ...args.map(String)], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...connectEnv(design) },
+    env: { ...process.env, ...clientEnv(design) },
   })
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', (text: Buffer) => (output.stdout += text.toString('utf8')))
@@ -46,7 +47,7 @@ export async function runLoad(
   return JSON.parse(output.stdout) as LoadResult
 }
 
-/** Asks the generator to open an HTTP CONNECT tunnel first, where the design wants one. */
-export function connectEnv(design: Design): Readonly<Record<string, string>> {
-  return design.connectTo === undefined ? {} : { CONNECT: design.connectTo }
+/** The client's address, and an HTTP CONNECT first where the design wants one. */
+export function clientEnv(design: Design): Readonly<Record<string, string>> {
+  return { SOURCE: CLIENT, ...(design.connectTo === undefined ? {} : { CONNECT: design.connectTo }) }
 }

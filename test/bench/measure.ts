@@ -1,5 +1,5 @@
 import type { Design } from './design.types.ts'
-import { connectEnv, type LoadResult, runLoad } from './load.ts'
+import { clientEnv, type LoadResult, runLoad } from './load.ts'
 import type { Namespaces } from './namespaces.ts'
 import { Process } from './processes.ts'
 
@@ -93,7 +93,7 @@ async function measureIdle(
     name: 'idle',
     side: 'near',
     command: [load, 'idle', host, String(port), String(effort.idleConnections)],
-    env: connectEnv(design),
+    env: clientEnv(design),
   })
   await new Promise((resolve) => setTimeout(resolve, 1000))
   const grown = memory() - before

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CA_NAME } from './ca.ts'
 
-/** Addresses of the two ends of the link. */
+/** Where the proxies of the client's side are. */
 export const NEAR = '10.77.0.1'
+/** Where the client connects from: only its connections are redirected, not those of the proxy beside it. */
+export const CLIENT = '10.77.0.10'
 /** The server's address that the mesh takes for an HBONE workload. */
 export const FAR = '10.77.0.2'
 /** The server's address that the mesh takes for a plain TCP workload. */
@@ -52,15 +54,15 @@ export class Namespaces implements Disposable {
       String(holder.pid),
     ])
     namespaces.#nameHosts()
-    namespaces.#up('near', [NEAR])
+    namespaces.#up('near', [NEAR, CLIENT])
     namespaces.#up('far', [FAR, FAR_PLAIN])
     return namespaces
   }
 
   /** Sends MESH_PORT through proxies that listen where Istio's do, at both ends. */
   redirect(): void {
-    this.#must('near', ['nft', '-f', '-'], redirectRules('output', 15001))
-    this.#must('far', ['nft', '-f', '-'], redirectRules('prerouting', 15006))
+    this.#must('near', ['nft', '-f', '-'], redirectRules('output', `ip saddr ${CLIENT}`, 15001))
+    this.#must('far', ['nft', '-f', '-'], redirectRules('prerouting', 'iif != lo', 15006))
   }
 
   noRedirect(): void {
@@ -100,12 +102,12 @@ export class Namespaces implements Disposable {
   }
 }
 
-function redirectRules(hook: 'output' | 'prerouting', port: number): string {
+function redirectRules(hook: 'output' | 'prerouting', who: string, port: number): string {
   return `table ip bench {
   chain ${hook} {
-    type nat hook ${hook} priority dstnat;
+    type nat hook ${hook} priority -100;
     meta mark ${PROXY_MARK} return
-    tcp dport ${MESH_PORT} redirect to :${port}
+    ${who} tcp dport ${MESH_PORT} redirect to :${port}
   }
 }
 `

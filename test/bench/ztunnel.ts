@@ -16,24 +16,24 @@ export function ztunnelDesigns(): readonly Design[] {
       summary: 'two ztunnels, destination known as TCP: captured, not encrypted',
       target: { host: FAR_PLAIN, port: MESH_PORT },
       missing,
-      start: startPair,
+      start: (surroundings) => startPair(surroundings, 'server-plain'),
     },
     {
       name: 'hbone',
       summary: 'two ztunnels, HBONE: HTTP/2 CONNECT over mutual TLS',
       target: { host: FAR, port: MESH_PORT },
       missing,
-      start: startPair,
+      start: (surroundings) => startPair(surroundings, 'server'),
     },
   ]
 }
 
-async function startPair(surroundings: Surroundings): Promise<readonly Process[]> {
+async function startPair(surroundings: Surroundings, server: 'server' | 'server-plain'): Promise<readonly Process[]> {
   const { namespaces, folder } = surroundings
   writeFileSync(join(folder, 'roots.pem'), surroundings.ca.rootsPem)
   writeFileSync(join(folder, 'xds.yaml'), localXds())
   namespaces.redirect()
-  const inbound = await startZtunnel(surroundings, 'far', 'server', FAR)
+  const inbound = await startZtunnel(surroundings, 'far', server, FAR)
   const outbound = await startZtunnel(surroundings, 'near', 'client', NEAR)
   return [outbound, inbound]
 }
@@ -51,7 +51,7 @@ function startZtunnel(
     command: [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'proxy', 'ztunnel'],
     env: {
       PROXY_MODE: 'dedicated',
-      PROXY_WORKLOAD_INFO: `bench/${workload}/${workload}`,
+      PROXY_WORKLOAD_INFO: `bench/${workload}/${workload.replace('-plain', '')}`,
       XDS_ADDRESS: '',
       LOCAL_XDS_PATH: join(folder, 'xds.yaml'),
       CA_ADDRESS: ca.address,
