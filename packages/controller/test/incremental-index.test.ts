@@ -125,7 +125,11 @@ const anyObject: fc.Arbitrary<KubeObject> = fc.oneof(
     ),
 )
 
-const operation = fc.record({ object: anyObject, there: fc.integer({ min: 0, max: 3 }).map((n) => n > 0), flush: fc.boolean() })
+const operation = fc.record({
+  object: anyObject,
+  there: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
+  flush: fc.boolean(),
+})
 
 test('what comes of many small changes is what comes of the final state', (t) => {
   fc.assert(

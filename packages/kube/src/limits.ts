@@ -17,7 +17,7 @@ export const RELIST_BACKOFF: { readonly initialMs: number; readonly maxMs: numbe
   jitter: 0.2,
 }
 /** How soon a kind that the cluster does not have (404) is looked for again, ms. */
-export const MISSING_KIND_RETRY_MS = 10_000
+export const MISSING_KIND_RETRY_MS = 3_000
 /** Status writes waiting at one time; the oldest is dropped beyond, its object's next change writes it again. */
 export const MAX_PENDING_STATUS = 100_000
 /** Status writes in flight at one time. */

@@ -1,0 +1,196 @@
+import { TYPE_URLS, workloadpb } from '@ambit/api'
+import { type SpiffeId, systemClock, Watchable, when } from '@ambit/core'
+import { certificatesOfPem, createCsr, GrpcCaClient, identityOfCertificate } from '@ambit/identity'
+import { KINDS, type KubeObject } from '@ambit/kube'
+import { PrometheusMetrics } from '@ambit/telemetry'
+import { RecordingLogger, RecordingMetrics } from '@ambit/testing'
+import { DeltaClient, type DeltaClientOptions, type TypeSubscription } from '@ambit/xds'
+import { fromBinary } from '@bufbuild/protobuf'
+import test from 'ava'
+import { type Controller, startController } from '../src/app.ts'
+import { readConfig } from '../src/config.ts'
+import { startTestCluster, type TestCluster } from './support/cluster.ts'
+import { eventually } from './support/eventually.ts'
+import * as make from './support/objects.ts'
+
+interface World extends AsyncDisposable {
+  readonly cluster: TestCluster
+  readonly controller: Controller
+  readonly logger: RecordingLogger
+  readonly ztunnel: { readonly name: string; readonly uid: string }
+}
+
+/** An installed cluster with a ztunnel on node-a and the workload demo/a on it, demo/b elsewhere. */
+async function start(): Promise<World> {
+  await using cleanup = new AsyncDisposableStack()
+  const logger = new RecordingLogger()
+  const cluster = cleanup.use(await startTestCluster(logger))
+  await cluster.applyManifest('crds/istio/security.istio.io_authorizationpolicies.yaml')
+  await cluster.applyManifest('manifests/10-base.yaml')
+  await cluster.applyManifest('manifests/20-istiod.yaml')
+  await cluster.put(make.namespace('demo'))
+  for (const at of ['istio-system/ztunnel', 'demo/a', 'demo/b'])
+    await cluster.put({
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { namespace: at.split('/')[0] ?? '', name: at.split('/')[1] ?? '' },
+    })
+  const proxy = await cluster.put(podOf('istio-system/ztunnel-x', 'ztunnel', 'node-a', '10.0.0.10'))
+  await cluster.put(podOf('demo/a', 'a', 'node-a', '10.0.0.1'))
+  await cluster.put(podOf('demo/b', 'b', 'node-b', '10.0.0.2'))
+  const token = await cluster.apiToken({ namespace: 'istio-system', serviceAccount: 'istiod' })
+  const config = readConfig({
+    variables: { CA_TRUSTED_NODE_ACCOUNTS: 'istio-system/ztunnel', POD_NAME: 'istiod-1' },
+    args: ['discovery', '--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0'],
+  })
+  const controller = cleanup.use(
+    await startController(config, {
+      logger,
+      metrics: new PrometheusMetrics(),
+      kubeConfig: cluster.configFor(token),
+      listenIp: '127.0.0.1',
+    }),
+  )
+  const owned = cleanup.move()
+  const ztunnel = { name: proxy.metadata.name, uid: proxy.metadata.uid ?? '' }
+  return { cluster, controller, logger, ztunnel, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+function podOf(at: string, serviceAccountName: string, nodeName: string, ip: string): KubeObject {
+  const spec = { serviceAccountName, nodeName, containers: [{ name: 'app', image: 'app' }] }
+  return make.pod(at, { ip, spec }, { metadata: {} })
+}
+
+async function certificateFor(
+  world: World,
+  identity: SpiffeId,
+  o: { token?: string; impersonate?: boolean } = {},
+): Promise<string> {
+  const token =
+    o.token ??
+    (await world.cluster.proxyToken({ namespace: 'istio-system', serviceAccount: 'ztunnel', pod: world.ztunnel }))
+  await using ca = new GrpcCaClient(
+    { logger: world.logger },
+    {
+      address: `https://localhost:${world.controller.tlsPort}`,
+      root: { pem: world.controller.rootsPem },
+      altHostname: 'istiod.istio-system.svc',
+      token: { token },
+      clusterId: 'Kubernetes',
+      impersonate: o.impersonate ?? true,
+    },
+  )
+  const { csrPem } = createCsr(identity)
+  const [leaf = ''] = await ca.createCertificate({ csrPem, identity, ttlSeconds: 3600 })
+  const [certificate] = certificatesOfPem(leaf, 'leaf')
+  const issued = certificate && identityOfCertificate(certificate)
+  return issued === undefined ? 'none' : `${issued.namespace}/${issued.serviceAccount}`
+}
+
+const id = (namespace: string, serviceAccount: string): SpiffeId => ({
+  trustDomain: 'cluster.local',
+  namespace,
+  serviceAccount,
+})
+
+test('an installed control plane serves certificates, configuration and status', async (t) => {
+  await using world = await start()
+  const { cluster, controller } = world
+
+  t.is(await certificateFor(world, id('demo', 'a')), 'demo/a', 'a node proxy gets certificates of pods on its node')
+  const refused = { message: /UNAUTHENTICATED|authenticate failure/ }
+  await t.throwsAsync(certificateFor(world, id('demo', 'b')), refused, 'and no others')
+  const own = await cluster.proxyToken({ namespace: 'demo', serviceAccount: 'a' })
+  await t.throwsAsync(
+    certificateFor(world, id('demo', 'a'), { token: own }),
+    refused,
+    'nor does an account not trusted',
+  )
+  t.is(await certificateFor(world, id('demo', 'a'), { token: own, impersonate: false }), 'demo/a')
+  const foreign = await cluster.apiToken({ namespace: 'istio-system', serviceAccount: 'ztunnel' })
+  await t.throwsAsync(
+    certificateFor(world, id('demo', 'a'), { token: foreign }),
+    refused,
+    'nor a token of another audience',
+  )
+
+  const roots = await eventually(() =>
+    cluster.client.get(KINDS.configMap, { namespace: 'demo', name: 'istio-ca-root-cert' }),
+  )
+  t.is((roots as unknown as { data: Record<string, string> }).data['root-cert.pem'], controller.rootsPem)
+
+  const published = controller.table.lookup(TYPE_URLS.address, 'Kubernetes//Pod/demo/a')
+  const { type } = fromBinary(workloadpb.AddressSchema, published?.bytes ?? new Uint8Array())
+  t.is(type.case === 'workload' ? type.value.serviceAccount : undefined, 'a')
+
+  t.deepEqual(
+    world.logger.records.filter(({ level }) => level === 'error').map(({ message }) => message),
+    [],
+  )
+})
+
+test('a connected proxy is told of changes, and policies of what became of them', async (t) => {
+  await using world = await start()
+  const { cluster, controller } = world
+  const seen = new Watchable<ReadonlyMap<string, Uint8Array>>(new Map())
+  const apply: TypeSubscription['apply'] = ({ upserts, removed }) => {
+    const next = new Map(seen.value)
+    for (const name of removed) next.delete(name)
+    for (const { name, bytes } of upserts) next.set(name, bytes)
+    seen.set(next)
+    return []
+  }
+  const connect = async (namespace: string): Promise<DeltaClient> => {
+    const token = await cluster.proxyToken({ namespace: 'istio-system', serviceAccount: 'ztunnel', pod: world.ztunnel })
+    const options: DeltaClientOptions = {
+      address: `https://localhost:${controller.tlsPort}`,
+      root: { pem: controller.rootsPem },
+      altHostname: 'istiod.istio-system.svc',
+      token: { token },
+      clusterId: 'Kubernetes',
+      node: {
+        id: `ztunnel~10.0.0.10~ztunnel-x.${namespace}~${namespace}.svc.cluster.local`,
+        metadata: { NAMESPACE: namespace },
+      },
+      types: [TYPE_URLS.address, TYPE_URLS.authorization].map((typeUrl) => ({ typeUrl, mode: 'wildcard', apply })),
+    }
+    return new DeltaClient({ clock: systemClock, logger: world.logger, metrics: new RecordingMetrics() }, options)
+  }
+  await using client = await connect('istio-system')
+  client.start()
+  await client.synced
+  t.true(seen.value.has('Kubernetes//Pod/demo/a'))
+  t.true(seen.value.has('istio-system/istiod.istio-system.svc.cluster.local'))
+
+  const annotated = when(seen, (resources) => {
+    const { type } = fromBinary(workloadpb.AddressSchema, resources.get('Kubernetes//Pod/demo/a') ?? new Uint8Array())
+    return type.case === 'workload' && type.value.tunnelProtocol === workloadpb.TunnelProtocol.HBONE
+  })
+  const started = performance.now()
+  const patch = { metadata: { annotations: { 'ambient.istio.io/redirection': 'enabled' } } }
+  await cluster.client.mergePatch(KINDS.pod, { namespace: 'demo', name: 'a' }, patch)
+  await annotated
+  t.log(`annotation to proxy: ${Math.round(performance.now() - started)} ms`)
+
+  const published = when(seen, (resources) => resources.has('demo/http'))
+  await cluster.put(make.policy('demo/http', { rules: [{ to: [{ operation: { methods: ['GET'] } }] }] }))
+  await published
+  const policy = await eventually(async () => {
+    const object = await cluster.client.get<
+      KubeObject & { status?: { conditions?: readonly Record<string, unknown>[] } }
+    >(KINDS.authorizationPolicy, { namespace: 'demo', name: 'http' })
+    return object?.status?.conditions?.[0]
+  })
+  t.like(policy, { type: 'ZtunnelAccepted', status: 'True', reason: 'UnsupportedValue', observedGeneration: 1 })
+  t.regex(String(policy['message']), /found: methods.*more restrictive than requested\.$/)
+
+  await using stranger = await connect('demo')
+  stranger.start()
+  await eventually(async () =>
+    world.logger.records.some(
+      ({ message, fields }) =>
+        message === 'xDS client refused' && /claims another namespace/.test(String(fields['reason'])),
+    ),
+  )
+  t.pass()
+})
