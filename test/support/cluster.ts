@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sandboxStatus } from '@ambit/sandbox'
 import { type CommandOptions, type CommandResult, runCommand } from './command.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -9,6 +10,8 @@ const root = join(import.meta.dirname, '../..')
 export interface Cluster extends AsyncDisposable {
   readonly name: string
   readonly env: NodeJS.ProcessEnv
+  /** The process whose death ends the sandbox. */
+  readonly daemonPid: number
   kubectl(...args: readonly string[]): Promise<CommandResult>
   /** As kubectl, but an exit code other than 0 is an error that shows what was printed. */
   must(...args: readonly string[]): Promise<string>
@@ -54,9 +57,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     if (result.code !== 0) throw new Error(`${result.line}: exit ${result.code}\n${result.stdout}${result.stderr}`)
     return result.stdout
   }
+  const running = sandboxStatus(options.name, home)
+  if (running === undefined) throw new Error(`sandbox ${options.name} is not running right after its start`)
   return {
     name: options.name,
     env,
+    daemonPid: running.pid,
     kubectl: (...args) => kubectl(args),
     must: (...args) => must(args),
     apply: (manifest) => must(['apply', '-f', '-'], { input: manifest }),
