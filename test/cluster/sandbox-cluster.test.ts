@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { chmod, chown, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test from 'ava'
 import { type RunningSandbox, sandboxDown, sandboxStatus, sandboxUp } from '@ambit/sandbox'
+import test from 'ava'
 import { type CommandResult, runCommand } from '../support/command.ts'
 import { eventually } from '../support/eventually.ts'
 import { descendants } from '../support/processes.ts'
@@ -46,7 +46,11 @@ test.serial.before(async () => {
   sandbox = await sandboxUp({ name: NAME, home })
   await apply(
     pod('a', 'ambit-1', CLIENT) +
-      pod('b', 'ambit-2', "image: 'ambit/peer', ports: [{containerPort: 8080}], readinessProbe: {httpGet: {path: /, port: 8080}}") +
+      pod(
+        'b',
+        'ambit-2',
+        "image: 'ambit/peer', ports: [{containerPort: 8080}], readinessProbe: {httpGet: {path: /, port: 8080}}",
+      ) +
       `
 apiVersion: v1
 kind: Service
@@ -64,12 +68,19 @@ test.serial.after.always(async () => {
 const inA = (script: string): Promise<string> => must('exec', 'a', '--', 'sh', '-c', script)
 
 test.serial('two nodes are ready', async (t) => {
-  const nodes = await must('get', 'nodes', '-o', 'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}')
+  const nodes = await must(
+    'get',
+    'nodes',
+    '-o',
+    'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}',
+  )
   t.is(nodes.trim(), 'ambit-1=True ambit-2=True')
 })
 
 test.serial('a pod on another node is reached by address, and sees who asks', async (t) => {
-  const [ipA, ipB] = await Promise.all(['a', 'b'].map((name) => must('get', 'pod', name, '-o', 'jsonpath={.status.podIP}')))
+  const [ipA, ipB] = await Promise.all(
+    ['a', 'b'].map((name) => must('get', 'pod', name, '-o', 'jsonpath={.status.podIP}')),
+  )
   const answer = JSON.parse(await inA(`curl -sS -m 3 http://${ipB}:8080/`)) as { peer: string; pod: string }
   t.is(answer.peer, ipA ?? '')
   t.is(answer.pod, 'b')
@@ -77,14 +88,21 @@ test.serial('a pod on another node is reached by address, and sees who asks', as
 
 test.serial('a service is reached by name, with the source address kept, in both families', async (t) => {
   const ips = (await must('get', 'pod', 'a', '-o', 'jsonpath={.status.podIPs[*].ip}')).split(' ')
-  for (const [flag, ip] of [['-4', ips[0]], ['-6', ips[1]]] as const) {
-    const answer = JSON.parse(await inA(`curl -sS -m 3 ${flag} http://b.default.svc.cluster.local/`)) as { peer: string }
+  for (const [flag, ip] of [
+    ['-4', ips[0]],
+    ['-6', ips[1]],
+  ] as const) {
+    const answer = JSON.parse(await inA(`curl -sS -m 3 ${flag} http://b.default.svc.cluster.local/`)) as {
+      peer: string
+    }
     t.is(answer.peer, ip ?? 'none')
   }
 })
 
 test.serial('a service without ready endpoints refuses, an unknown name does not exist', async (t) => {
-  await apply('apiVersion: v1\nkind: Service\nmetadata: {name: empty}\nspec: {selector: {app: nobody}, ports: [{port: 80}]}')
+  await apply(
+    'apiVersion: v1\nkind: Service\nmetadata: {name: empty}\nspec: {selector: {app: nobody}, ports: [{port: 80}]}',
+  )
   const refused = (): Promise<CommandResult> => kubectl('exec', 'a', '--', 'curl', '-sS', '-m', '3', 'http://empty/')
   const answer = await eventually(refused, ({ code }) => code === 7, 3000, 'connection refused')
   t.regex(answer.stderr, /Failed to connect/)
@@ -97,14 +115,27 @@ test.serial('exec gives exit codes, standard input and a terminal', async (t) =>
   const env = { ...process.env, KUBECONFIG: sandbox.kubeconfig, HOME: home }
   const echoed = await runCommand('kubectl', ['exec', '-i', 'a', '--', 'cat'], { env, input: 'hello' })
   t.is(echoed.stdout, 'hello')
-  const terminal = await runCommand('script', ['-qec', 'kubectl exec -it a -- sh -c "tty; exit 3"', '/dev/null'], { env })
+  const terminal = await runCommand('script', ['-qec', 'kubectl exec -it a -- sh -c "tty; exit 3"', '/dev/null'], {
+    env,
+  })
   t.regex(terminal.stdout, /\/dev\/pts\/\d+/)
   t.is(terminal.code, 3)
 })
 
 test.serial('logs follow until the container ends', async (t) => {
-  await apply(pod('talker', 'ambit-1', "image: busybox, command: [sh, -c, 'for i in 1 2 3; do echo line $i; sleep 0.1; done']").replace('containers:', 'restartPolicy: Never\n  containers:'))
-  await eventually(() => kubectl('logs', 'talker'), ({ code }) => code === 0, 5000, 'container started')
+  await apply(
+    pod(
+      'talker',
+      'ambit-1',
+      "image: busybox, command: [sh, -c, 'for i in 1 2 3; do echo line $i; sleep 0.1; done']",
+    ).replace('containers:', 'restartPolicy: Never\n  containers:'),
+  )
+  await eventually(
+    () => kubectl('logs', 'talker'),
+    ({ code }) => code === 0,
+    5000,
+    'container started',
+  )
   t.is(await must('logs', '-f', 'talker'), 'line 1\nline 2\nline 3\n')
   t.is(await must('logs', 'talker', '--tail=1'), 'line 3\n')
   await must('wait', 'pod/talker', '--for=jsonpath={.status.phase}=Succeeded', '--timeout=5s')
@@ -113,7 +144,9 @@ test.serial('logs follow until the container ends', async (t) => {
 test.serial('a program in a pod may ask the API server with its projected token', async (t) => {
   const script = `D=/var/run/secrets/kubernetes.io/serviceaccount; curl -sS --cacert $D/ca.crt -H "Authorization: Bearer $(cat $D/token)" https://kubernetes.default.svc`
   const review = JSON.parse(
-    await inA(`${script}/apis/authentication.k8s.io/v1/selfsubjectreviews -H 'content-type: application/json' -d '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'`),
+    await inA(
+      `${script}/apis/authentication.k8s.io/v1/selfsubjectreviews -H 'content-type: application/json' -d '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'`,
+    ),
   ) as { status?: { userInfo?: { username?: string } } }
   t.is(review.status?.userInfo?.username, 'system:serviceaccount:default:default')
   t.regex(await inA(`${script}/api/v1/namespaces/default/secrets`), /"code":\s*403/)
@@ -122,7 +155,10 @@ test.serial('a program in a pod may ask the API server with its projected token'
 test.serial('a changed config map reaches the pod that mounts it', async (t) => {
   await must('create', 'configmap', 'settings', '--from-literal=key=old')
   await apply(
-    pod('reader', 'ambit-1', `${CLIENT}, volumeMounts: [{name: v, mountPath: /settings}]`).replace('containers:', 'volumes: [{name: v, configMap: {name: settings}}]\n  containers:'),
+    pod('reader', 'ambit-1', `${CLIENT}, volumeMounts: [{name: v, mountPath: /settings}]`).replace(
+      'containers:',
+      'volumes: [{name: v, configMap: {name: settings}}]\n  containers:',
+    ),
   )
   await must('wait', 'pod/reader', '--for=condition=Ready', '--timeout=10s')
   t.is(await must('exec', 'reader', '--', 'cat', '/settings/key'), 'old')
@@ -136,7 +172,10 @@ test.serial('a rollout replaces pods without losing the service', async (t) => {
   await must('rollout', 'status', 'deployment/web', '--timeout=20s')
   await must('rollout', 'restart', 'deployment/web')
   await must('rollout', 'status', 'deployment/web', '--timeout=20s')
-  t.is(await must('get', 'deployment', 'web', '-o', 'jsonpath={.status.readyReplicas}/{.status.updatedReplicas}'), '2/2')
+  t.is(
+    await must('get', 'deployment', 'web', '-o', 'jsonpath={.status.readyReplicas}/{.status.updatedReplicas}'),
+    '2/2',
+  )
   await must('rollout', 'undo', 'deployment/web')
   await must('rollout', 'status', 'deployment/web', '--timeout=20s')
   await must('delete', 'deployment', 'web')
@@ -144,8 +183,12 @@ test.serial('a rollout replaces pods without losing the service', async (t) => {
 
 test.serial('an unknown image says what is known', async (t) => {
   await apply(pod('unknown', 'ambit-1', 'image: example.com/nobody/knows'))
-  const waiting = (): Promise<string> => must('get', 'pod', 'unknown', '-o', 'jsonpath={.status.containerStatuses[0].state.waiting}')
-  t.regex(await eventually(waiting, (text) => text.includes('curlimages/curl'), 5000, 'the reason'), /ErrImagePull|ImagePullBackOff/)
+  const waiting = (): Promise<string> =>
+    must('get', 'pod', 'unknown', '-o', 'jsonpath={.status.containerStatuses[0].state.waiting}')
+  t.regex(
+    await eventually(waiting, (text) => text.includes('curlimages/curl'), 5000, 'the reason'),
+    /ErrImagePull|ImagePullBackOff/,
+  )
 })
 
 test.serial('ordinary containers have no power over the network, and a read-only root is one', async (t) => {
@@ -158,7 +201,11 @@ test.serial('ordinary containers have no power over the network, and a read-only
 
 test.serial('a failing CNI plugin keeps the pod from starting, and says why', async (t) => {
   const plugin = '#!/bin/sh\necho "{\\"code\\": 11, \\"msg\\": \\"not today\\"}"; exit 1\n'
-  const list = JSON.stringify({ cniVersion: '1.0.0', name: 'ambit', plugins: [{ type: 'ambit-ptp' }, { type: 'grumpy' }] })
+  const list = JSON.stringify({
+    cniVersion: '1.0.0',
+    name: 'ambit',
+    plugins: [{ type: 'ambit-ptp' }, { type: 'grumpy' }],
+  })
   const host = `apiVersion: v1
 kind: Pod
 metadata: {name: installer}
@@ -176,8 +223,12 @@ spec:
   await write('/opt/cni/bin/grumpy', plugin)
   await write('/etc/cni/net.d/05-grumpy.conflist', list)
   await apply(pod('refused', 'ambit-2', CLIENT))
-  const events = (): Promise<string> => must('get', 'events', '--field-selector=involvedObject.name=refused', '-o', 'jsonpath={.items[*].message}')
-  t.regex(await eventually(events, (text) => text.includes('not today'), 5000, 'the event'), /plugin type="grumpy" failed \(add\): not today/)
+  const events = (): Promise<string> =>
+    must('get', 'events', '--field-selector=involvedObject.name=refused', '-o', 'jsonpath={.items[*].message}')
+  t.regex(
+    await eventually(events, (text) => text.includes('not today'), 5000, 'the event'),
+    /plugin type="grumpy" failed \(add\): not today/,
+  )
   await must('exec', 'installer', '--', 'rm', '/host/etc/cni/net.d/05-grumpy.conflist')
   await must('wait', 'pod/refused', '--for=condition=Ready', '--timeout=20s')
 })
@@ -188,7 +239,15 @@ test.serial('nothing is left when the daemon is killed', async (t) => {
   t.true(before.length > 10)
   process.kill(pid, 'SIGKILL')
   const gone = (): Promise<number[]> => Promise.resolve(before.filter((one) => alive(one)))
-  t.deepEqual(await eventually(async () => (await nextTurn(), gone()), (left) => left.length === 0, 5000, 'all processes gone'), [])
+  t.deepEqual(
+    await eventually(
+      async () => (await nextTurn(), gone()),
+      (left) => left.length === 0,
+      5000,
+      'all processes gone',
+    ),
+    [],
+  )
   t.false((await readFile('/proc/mounts', 'utf8')).includes(home))
   t.is(sandboxStatus(NAME, home), undefined)
   t.is((await sandboxUp({ name: NAME, home, nodes: 1 })).nodes, 1)
@@ -200,13 +259,41 @@ rootTest('nobody may run one too', async (t) => {
   await chown(own, 65534, 65534)
   await chmod(own, 0o700)
   const dev = join(import.meta.dirname, '../../packages/sandbox/src/dev.ts')
-  const as = ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'env', '-u', 'AMBIT_HOME', `HOME=${own}`, process.execPath, '--disable-warning=ExperimentalWarning', dev]
+  const as = [
+    '--reuid',
+    '65534',
+    '--regid',
+    '65534',
+    '--clear-groups',
+    'env',
+    '-u',
+    'AMBIT_HOME',
+    `HOME=${own}`,
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    dev,
+  ]
   try {
     const up = await runCommand('setpriv', [...as, 'up', 'nobodys', '1'])
     t.is(up.code, 0, up.stdout + up.stderr)
     const kubeconfig = join(own, '.ambit/sandbox/nobodys/kubeconfig')
     const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: home }
-    const run = await runCommand('kubectl', ['run', 'x', '--image=busybox', '--restart=Never', '-i', '--rm', '--', 'sh', '-c', 'id -u; getent hosts kubernetes.default'], { env })
+    const run = await runCommand(
+      'kubectl',
+      [
+        'run',
+        'x',
+        '--image=busybox',
+        '--restart=Never',
+        '-i',
+        '--rm',
+        '--',
+        'sh',
+        '-c',
+        'id -u; getent hosts kubernetes.default',
+      ],
+      { env },
+    )
     t.regex(run.stdout, /10\.96\.0\.1/, run.stderr)
   } finally {
     await runCommand('setpriv', [...as, 'down', 'nobodys'])

@@ -79,7 +79,7 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
     createBaseRoot(`${runFolder}/base`, [config.workspace, dirname(process.execPath)].filter(outermost)),
   ])
   const nodeRootOf = (name: string): string => `${runFolder}/nodes/${name}`
-  await Promise.all(nodes.map((node) => createNodeRoot(nodeRootOf(node.name), node.name, base)))
+  await Promise.all(nodes.map((node) => createNodeRoot(nodeRootOf(node.name), node.name, base, topology.netnsOf(node))))
 
   onProgress('API server')
   const kubelets: Kubelet[] = []

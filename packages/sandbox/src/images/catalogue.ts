@@ -20,7 +20,9 @@ export interface CatalogueOptions {
 
 type Entry = (
   o: CatalogueOptions,
-) => Pick<ImageProgram, 'entrypoint' | 'args'> & { readonly aliases?: readonly string[] } & { readonly env?: Record<string, string> }
+) => Pick<ImageProgram, 'entrypoint' | 'args'> & { readonly aliases?: readonly string[] } & {
+  readonly env?: Record<string, string>
+}
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
@@ -111,7 +113,8 @@ export function commandLine(
   const command = container.command ?? []
   const args = container.args ?? []
   const [name = ''] = command
-  if (image.aliases.includes(name.slice(name.lastIndexOf('/') + 1))) return [...image.entrypoint, ...command.slice(1), ...args]
+  if (image.aliases.includes(name.slice(name.lastIndexOf('/') + 1)))
+    return [...image.entrypoint, ...command.slice(1), ...args]
   if (command.length > 0) return [...command, ...args]
   return [...image.entrypoint, ...(args.length > 0 ? args : image.args)]
 }

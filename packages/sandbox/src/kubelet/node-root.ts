@@ -21,7 +21,12 @@ const CONFLIST = {
  * The root file system of one node: hostPath volumes are served from it and CNI plugins run in it.
  * It lives on the sandbox's tmpfs. Only the folder of namespaces propagates mounts into running containers.
  */
-export async function createNodeRoot(folder: string, nodeName: string, base: BaseRoot): Promise<void> {
+export async function createNodeRoot(
+  folder: string,
+  nodeName: string,
+  base: BaseRoot,
+  nodeNetns: string,
+): Promise<void> {
   const netns = `${folder}${NODE_NETNS_FOLDER}`
   const script = [
     `mkdir -p ${shellQuote(folder)}`,
@@ -34,6 +39,8 @@ export async function createNodeRoot(folder: string, nodeName: string, base: Bas
     `printf '127.0.0.1 localhost\\n::1 localhost\\n' > etc/hosts`,
     `mount --bind ${shellQuote(netns)} ${shellQuote(netns)}`,
     `mount --make-shared ${shellQuote(netns)}`,
+    // Nodes share one process space, so a process number can't name the node's namespace: this name does.
+    `: > ${shellQuote(`${netns}/node`)}; mount --bind ${shellQuote(nodeNetns)} ${shellQuote(`${netns}/node`)}`,
   ]
   await runCommand(['sh', '-euc', script.join('\n')])
 }
