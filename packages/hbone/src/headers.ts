@@ -61,7 +61,7 @@ export function parseBaggage(header: string | readonly string[] | undefined): Ba
 }
 
 /** `for="10.0.0.1:80"`, and the service's hostname where one is known. */
-export function formatForwarded(client: SocketAddress, serviceHostname?: string | undefined): string {
+export function formatForwarded(client: SocketAddress, serviceHostname?: string): string {
   const quoted = `for="${formatSocketAddress(client)}"`
   return serviceHostname === undefined || !SAFE_VALUE.test(serviceHostname)
     ? quoted

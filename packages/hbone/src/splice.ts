@@ -124,6 +124,8 @@ function copy(from: Duplex, to: Duplex, count: (bytes: number) => void): Promise
   })
   from.on('data', onData)
   to.on('drain', onDrain)
+  // Sockets are often accepted paused, to lose nothing while the tunnel is opened.
+  from.resume()
   return promise
 }
 

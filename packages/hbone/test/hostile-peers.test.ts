@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type ClientHttp2Session, connect as h2connect } from 'node:http2'
+import { type ClientHttp2Session, connect as h2connect, type ServerHttp2Stream } from 'node:http2'
 import { ip, type SocketAddress } from '@ambit/core'
 import test from 'ava'
 import fc from 'fast-check'
@@ -251,7 +251,7 @@ test('a client that answers no PING is dropped', async (t) => {
 
 test('a server that answers CONNECT with garbage status fails the request', async (t) => {
   using server = await foreignServer(serverCertificate, {}, (h2) => {
-    h2.on('stream', (stream) => stream.respond({ ':status': 204 }, { endStream: true }))
+    h2.on('stream', (stream: ServerHttp2Stream) => stream.respond({ ':status': 204 }, { endStream: true }))
   })
   await using pool = newPool({ certificate: () => Promise.resolve(clientCertificate) })
   const request = {

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import { ip } from '@ambit/core'
 import test from 'ava'
@@ -97,7 +98,7 @@ test('a connection that reached its stream limit is never used again, and closes
 
 test("a peer's lower limit opens more connections instead of queueing", async (t) => {
   using server = await foreignServer(serverCertificate, { settings: { maxConcurrentStreams: 2 } }, (h2) => {
-    h2.on('stream', (stream) => stream.respond({ ':status': 200 }))
+    h2.on('stream', (stream: ServerHttp2Stream) => stream.respond({ ':status': 200 }))
   })
   await using m = await mesh()
   const tunnels = await Promise.all(Array.from({ length: 7 }, () => m.open({ to: server.address })))
@@ -226,7 +227,7 @@ test('a waiter that gives up does not end the dial of others; when all give up, 
 test('giving up while waiting for the answer resets the stream', async (t) => {
   const reset = Promise.withResolvers<number>()
   using server = await foreignServer(serverCertificate, {}, (h2) => {
-    h2.on('stream', (stream) => {
+    h2.on('stream', (stream: ServerHttp2Stream) => {
       stream.on('error', () => undefined)
       stream.on('close', () => reset.resolve(stream.rstCode))
     })
@@ -243,7 +244,7 @@ test('giving up while waiting for the answer resets the stream', async (t) => {
 test('a refused stream is sent once more, on another connection', async (t) => {
   let seen = 0
   using server = await foreignServer(serverCertificate, {}, (h2) => {
-    h2.on('stream', (stream) => {
+    h2.on('stream', (stream: ServerHttp2Stream) => {
       stream.on('error', () => undefined)
       seen++
       if (seen === 1) stream.close(7)

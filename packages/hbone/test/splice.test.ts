@@ -37,6 +37,14 @@ test('each end of data is passed on while the other direction goes on', async (t
   t.deepEqual(await result, { aToB: 3, bToA: 8 })
 })
 
+test('a side that was paused before is read', async (t) => {
+  using p = await twoPairs()
+  p.ends[0].pause()
+  void splice(...p.ends)
+  p.left.end('one')
+  t.is((await readAll(p.right)).toString(), 'one')
+})
+
 test('a reset of one side is a clean end for the other, and no error', async (t) => {
   using p = await twoPairs()
   const result = splice(...p.ends)
@@ -95,7 +103,7 @@ test('a sender learns that its receiver is gone', async (t) => {
 async function tunnelToApp() {
   const { promise, resolve } = Promise.withResolvers<ServerHttp2Stream>()
   const server = await foreignServer(ca.certify(SERVER), {}, (h2) => {
-    h2.on('stream', (stream) => {
+    h2.on('stream', (stream: ServerHttp2Stream) => {
       stream.on('error', () => undefined)
       stream.respond({ ':status': 200 })
       resolve(stream)

@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, type KeyObject, type X509Certificate } from 'node:crypto'
 import { formatSpiffeId, ipToBytes, messageOf, parseIp, type SpiffeId } from '@ambit/core'
 import { subjectNameDer } from './certificate-fields.ts'
 import { readCsr } from './csr.ts'

@@ -19,12 +19,12 @@ export function set(...values: readonly Asn1[]): Asn1 {
 
 /** `[number] EXPLICIT`, or an implicit constructed one. */
 export function context(number: number, ...values: readonly Asn1[]): Asn1 {
-  return asn1.create(Class.CONTEXT_SPECIFIC, number as forge.asn1.Type, true, [...values])
+  return asn1.create(Class.CONTEXT_SPECIFIC, number, true, [...values])
 }
 
 /** `[number] IMPLICIT` of a primitive. */
 export function contextPrimitive(number: number, bytes: Uint8Array): Asn1 {
-  return asn1.create(Class.CONTEXT_SPECIFIC, number as forge.asn1.Type, false, binary(bytes))
+  return asn1.create(Class.CONTEXT_SPECIFIC, number, false, binary(bytes))
 }
 
 export function oid(dotted: string): Asn1 {

@@ -49,8 +49,6 @@ export function organisationCa(kind: 'rsa' | 'ec' | 'p384'): {
       issueCa(issuer, { publicKey: intermediate.publicKey, nameDer: organizationName('Mesh CA of Acme'), validity }),
     ),
     // The traditional encodings, as openssl genrsa and ecparam write them.
-    intermediateKeyPem: String(
-      intermediate.privateKey.export({ type: kind === 'rsa' ? 'pkcs1' : 'sec1', format: 'pem' }),
-    ),
+    intermediateKeyPem: intermediate.privateKey.export({ type: kind === 'rsa' ? 'pkcs1' : 'sec1', format: 'pem' }),
   }
 }
