@@ -177,7 +177,7 @@ const ztunnelConfig: Command = {
   aliases: ['zc'],
   summary: 'What a ztunnel knows and does',
   details: 'Asks any ztunnel, or the named pod, or the one of --node.',
-  examples: ['ambit ztunnel-config workloads', 'ambit zc connections --node node-1 --tls'],
+  examples: ['ambit ztunnel-config workloads', 'ambit zc connections --node ambit-1 --tls'],
   subcommands: [
     section('workload', ['w', 'workloads'], 'workloads', 'Workloads', [ADDRESS, WORKLOAD_NAMESPACE, WORKLOAD_NODE]),
     section('service', ['services', 's', 'svc'], 'services', 'Services', [

@@ -1,21 +1,25 @@
 import { messageOf } from '@ambit/core'
-import { ApiException, KubeConfig, KubernetesObjectApi, PatchStrategy } from '@kubernetes/client-node'
+import { KubeApiError, KubeClient, resourcePath } from '@ambit/kube'
+import { KubeConfig } from '@kubernetes/client-node'
 import { ClusterError } from '../errors.ts'
 import { POD_REQUEST_TIMEOUT_MS } from '../limits.ts'
 import type { Cluster, ClusterObject, ListQuery, ObjectReference, PodRequest, PodResponse } from './cluster.types.ts'
 import { httpOverStream } from './http-over-stream.ts'
 import { dialPod } from './port-forward.ts'
+import { type ApiResource, ResourceIndex } from './resource-index.ts'
 
 const FIELD_MANAGER = 'ambit'
 
 /** The cluster a kubeconfig names. */
 export class KubeCluster implements Cluster {
   readonly #config: KubeConfig
-  readonly #objects: KubernetesObjectApi
+  readonly #client: KubeClient
+  readonly #resources: ResourceIndex
 
   constructor(config: KubeConfig) {
     this.#config = config
-    this.#objects = KubernetesObjectApi.makeApiClient(config)
+    this.#client = new KubeClient(config)
+    this.#resources = new ResourceIndex((path) => this.#client.request('GET', path))
   }
 
   /** Reads the kubeconfig at `path`, else the one kubectl would use. */
@@ -48,74 +52,50 @@ export class KubeCluster implements Cluster {
   }
 
   async list(query: ListQuery): Promise<readonly ClusterObject[]> {
-    const items: ClusterObject[] = []
-    let next: string | undefined
-    do {
-      const page = await this.#explain(`list ${query.kind}`, () =>
-        this.#objects.list(
-          query.apiVersion,
-          query.kind,
-          query.namespace,
-          undefined,
-          undefined,
-          undefined,
-          query.fieldSelector,
-          query.labelSelector,
-          500,
-          next,
-        ),
-      )
-      items.push(...(page.items as unknown as ClusterObject[]))
-      next = page.metadata?._continue === '' ? undefined : page.metadata?._continue
-    } while (next !== undefined)
-    return items
+    return await this.#explain(`list ${query.kind}`, async () => {
+      const resource = await this.#resources.find(query.apiVersion, query.kind)
+      const list = await this.#client.list(resource, query)
+      return list.items as readonly ClusterObject[]
+    })
   }
 
   async read(reference: ObjectReference): Promise<ClusterObject | undefined> {
-    try {
-      return (await this.#explain(`read ${describe(reference)}`, () =>
-        this.#objects.read({
-          apiVersion: reference.apiVersion,
-          kind: reference.kind,
-          metadata: { name: reference.name, namespace: reference.namespace ?? '' },
-        }),
-      )) as unknown as ClusterObject
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
+    return await this.#explain(`read ${describe(reference)}`, async () => {
+      const resource = await this.#resources.find(reference.apiVersion, reference.kind)
+      const found = await this.#client.get(resource, placeOf(resource, reference))
+      return found as ClusterObject | undefined
+    })
   }
 
   async apply(object: ClusterObject, options: { readonly dryRun: boolean }): Promise<void> {
-    await this.#explain(`apply ${object.kind} ${object.metadata.name}`, () =>
-      this.#objects.patch(
-        object as never,
-        undefined,
-        options.dryRun ? 'All' : undefined,
-        FIELD_MANAGER,
-        true,
-        PatchStrategy.ServerSideApply,
-      ),
-    )
+    const reference = {
+      apiVersion: object.apiVersion ?? '',
+      kind: object.kind ?? '',
+      name: object.metadata.name,
+      namespace: object.metadata.namespace,
+    }
+    await this.#explain(`apply ${describe(reference)}`, async () => {
+      const resource = await this.#resources.find(reference.apiVersion, reference.kind)
+      // Not through a typed client: its models drop what they do not know, such as a schema's x-kubernetes members.
+      await this.#client.request('PATCH', resourcePath(resource, placeOf(resource, reference)), {
+        body: object,
+        contentType: 'application/apply-patch+yaml',
+        query: { fieldManager: FIELD_MANAGER, force: 'true', dryRun: options.dryRun ? 'All' : undefined },
+      })
+    })
   }
 
   async delete(reference: ObjectReference): Promise<boolean> {
-    try {
-      await this.#explain(`delete ${describe(reference)}`, () =>
-        this.#objects.delete({
-          apiVersion: reference.apiVersion,
-          kind: reference.kind,
-          metadata: {
-            name: reference.name,
-            ...(reference.namespace === undefined ? {} : { namespace: reference.namespace }),
-          },
-        }),
-      )
-      return true
-    } catch (error) {
-      if (isNotFound(error)) return false
-      throw error
-    }
+    return await this.#explain(`delete ${describe(reference)}`, async () => {
+      const resource = await this.#resources.find(reference.apiVersion, reference.kind)
+      try {
+        await this.#client.delete(resource, placeOf(resource, reference))
+        return true
+      } catch (error) {
+        if (error instanceof KubeApiError && error.status === 404) return false
+        throw error
+      }
+    })
   }
 
   async ask(asked: PodRequest): Promise<PodResponse> {
@@ -140,27 +120,14 @@ function describe(reference: ObjectReference): string {
   return `${reference.kind} ${namespace}${reference.name}`
 }
 
-function isNotFound(error: unknown): boolean {
-  return error instanceof ClusterError && error.cause instanceof ApiException && error.cause.code === 404
+/** Cluster-wide kinds take no namespace, namespaced ones default to `default` as with kubectl. */
+function placeOf(resource: ApiResource, reference: ObjectReference): { name: string; namespace?: string } {
+  if (!resource.namespaced) return { name: reference.name }
+  return { name: reference.name, namespace: reference.namespace ?? 'default' }
 }
 
-/** The message of the API server's Status rather than the whole HTTP exchange. */
+/** The message with the system's own reason behind it, which some layers keep only as the cause. */
 function reasonOf(error: unknown): string {
-  if (error instanceof ApiException) {
-    const body: unknown = error.body
-    const text = typeof body === 'string' ? messageInStatus(body) : undefined
-    const direct = typeof body === 'object' && body !== null && 'message' in body ? String(body.message) : undefined
-    return `${error.code} ${direct ?? text ?? error.message}`
-  }
   const inner = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''
   return `${messageOf(error)}${inner}`
-}
-
-function messageInStatus(body: string): string | undefined {
-  try {
-    const status: unknown = JSON.parse(body)
-    return typeof status === 'object' && status !== null && 'message' in status ? String(status.message) : undefined
-  } catch {
-    return undefined
-  }
 }
