@@ -1,11 +1,11 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, connect, type AddressInfo } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { systemClock, type Logger } from '@ambit/core'
+import { type Logger, systemClock } from '@ambit/core'
 import type { ExecSession, KubeObject, PodRuntime } from '../../src/apiserver/contract.types.ts'
 import { type ApiServer, createApiServer } from '../../src/apiserver/create-api-server.ts'
 import { createClusterPki } from '../../src/pki/cluster-pki.ts'
@@ -37,7 +37,13 @@ export class ProcessRuntime implements PodRuntime {
       child.on('exit', (code) => resolve({ code: code ?? 137 }))
     })
     if (!o.stdin) child.stdin.end()
-    return { stdin: o.stdin ? child.stdin : undefined, stdout: child.stdout, stderr: o.tty ? undefined : child.stderr, resize() {}, exit }
+    return {
+      stdin: o.stdin ? child.stdin : undefined,
+      stdout: child.stdout,
+      stderr: o.tty ? undefined : child.stderr,
+      resize() {},
+      exit,
+    }
   }
 
   async logs(o: Parameters<PodRuntime['logs']>[0]): Promise<PassThrough> {
@@ -62,8 +68,16 @@ export interface TestApi extends AsyncDisposable {
   readonly adminToken: string
   readonly caPem: string
   /** The real kubectl with a home of its own. */
-  kubectl(args: readonly string[], options?: { readonly input?: string; readonly binary?: string; readonly signal?: AbortSignal }): Promise<Output>
-  fetchJson(path: string, init?: { method?: string; body?: unknown; headers?: Record<string, string>; token?: string | null }): Promise<{ status: number; headers: Headers; body: KubeObject & Record<string, never> }>
+  kubectl(
+    args: readonly string[],
+    options?: { readonly input?: string; readonly binary?: string; readonly signal?: AbortSignal },
+  ): Promise<Output>
+  /** Environment of a kubectl that a test starts itself. */
+  environment(): Promise<NodeJS.ProcessEnv>
+  fetchJson(
+    path: string,
+    init?: { method?: string; body?: unknown; headers?: Record<string, string>; token?: string | null },
+  ): Promise<{ status: number; headers: Headers; body: KubeObject & Record<string, never> }>
 }
 
 export const KUBECTL = 'kubectl'
@@ -94,11 +108,18 @@ export async function startApi(): Promise<TestApi> {
       kind: 'Config',
       'current-context': 'test',
       clusters: [{ name: 'test', cluster: { server: url, 'certificate-authority-data': base64(pki.caPem) } }],
-      users: [{ name: 'test', user: { 'client-certificate-data': base64(pki.admin.certPem), 'client-key-data': base64(pki.admin.keyPem) } }],
+      users: [
+        {
+          name: 'test',
+          user: { 'client-certificate-data': base64(pki.admin.certPem), 'client-key-data': base64(pki.admin.keyPem) },
+        },
+      ],
       contexts: [{ name: 'test', context: { cluster: 'test', user: 'test', namespace: 'default' } }],
     }),
   )
-  const { fetch: request, close: closeClient } = await import('./https-fetch.ts').then((module) => module.httpsFetch(pki.caPem))
+  const { fetch: request, close: closeClient } = await import('./https-fetch.ts').then((module) =>
+    module.httpsFetch(pki.caPem),
+  )
   return {
     api,
     url,
@@ -109,7 +130,12 @@ export async function startApi(): Promise<TestApi> {
         const child = execFile(
           options.binary ?? KUBECTL,
           ['--cache-dir', join(home, 'cache'), ...args],
-          { env: { PATH: process.env['PATH'], HOME: home, KUBECONFIG: kubeconfig }, signal: options.signal, timeout: 45_000, maxBuffer: 1 << 25 },
+          {
+            env: { PATH: process.env['PATH'], HOME: home, KUBECONFIG: kubeconfig },
+            signal: options.signal,
+            timeout: 45_000,
+            maxBuffer: 1 << 25,
+          },
           (error, stdout, stderr) => {
             if (error !== null && (error as NodeJS.ErrnoException).code === 'ENOENT')
               return reject(new Error('these tests drive the real kubectl: install it and put it on PATH'))
@@ -121,12 +147,20 @@ export async function startApi(): Promise<TestApi> {
         child.stdin?.end(options.input ?? '')
       })
     },
+    async environment() {
+      return { PATH: process.env['PATH'], HOME: home, KUBECONFIG: kubeconfig }
+    },
     async fetchJson(path, init = {}) {
       const token = init.token === undefined ? adminToken : init.token
       return (await request(url + path, {
         method: init.method ?? 'GET',
-        body: init.body === undefined ? undefined : typeof init.body === 'string' ? init.body : JSON.stringify(init.body),
-        headers: { 'content-type': 'application/json', ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...init.headers },
+        body:
+          init.body === undefined ? undefined : typeof init.body === 'string' ? init.body : JSON.stringify(init.body),
+        headers: {
+          'content-type': 'application/json',
+          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+          ...init.headers,
+        },
       })) as never
     },
     async [Symbol.asyncDispose]() {

@@ -22,7 +22,11 @@ export function httpsFetch(caPem: string) {
           } catch {
             // Plain text.
           }
-          resolve({ status: response.statusCode ?? 0, headers: new Headers(response.headers as Record<string, string>), body })
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: new Headers(response.headers as Record<string, string>),
+            body,
+          })
         })
         response.on('error', reject)
       })

@@ -9,7 +9,9 @@ type Headers = Readonly<Record<string, readonly string[] | undefined>>
 export function impersonate(store: ObjectStore, caller: UserInfo, headers: Headers): UserInfo {
   const [username] = headers['impersonate-user'] ?? []
   const groups = headers['impersonate-group'] ?? []
-  const extra = Object.keys(headers).filter((name) => name.startsWith('impersonate-extra-') || name === 'impersonate-uid')
+  const extra = Object.keys(headers).filter(
+    (name) => name.startsWith('impersonate-extra-') || name === 'impersonate-uid',
+  )
   if (username === undefined) {
     if (groups.length > 0 || extra.length > 0) throw badRequest('impersonation names groups or extras but no user')
     return caller

@@ -34,6 +34,8 @@ export class SpdySession {
   #inflated: Buffer[] = []
   #inflatedLength = 0
   #headerSent = false
+  /** Lets go of whoever waits for headers when the session ends. */
+  #inflateDone: (() => void) | undefined
   #ended = false
 
   constructor(io: Duplex, handlers: SpdyHandlers) {
@@ -57,6 +59,7 @@ export class SpdySession {
     for (const stream of this.#streams.values()) stream.destroy()
     this.#streams.clear()
     this.#inflate.close()
+    this.#inflateDone?.()
     this.#io.end()
     this.#handlers.onEnd()
   }
@@ -150,11 +153,12 @@ export class SpdySession {
   async #readHeaders(block: Buffer): Promise<SpdyHeaders | undefined> {
     this.#inflated = []
     this.#inflatedLength = 0
+    if (this.#ended) return undefined
     await new Promise<void>((resolve) => {
-      if (this.#ended) return resolve()
-      this.#inflate.once('close', resolve)
+      this.#inflateDone = resolve
       this.#inflate.write(block, () => this.#inflate.flush(() => resolve()))
     })
+    this.#inflateDone = undefined
     // Output of the last write is delivered one turn later.
     await new Promise<void>((resolve) => setImmediate(resolve))
     return parseHeaderBlock(Buffer.concat(this.#inflated))
