@@ -23,7 +23,7 @@ export interface EnrollerComponents {
   readonly api: ClusterApi
   readonly cache: PodNetnsCache
   readonly zds: Pick<ZdsServer, 'add' | 'remove'>
-  readonly probes: Pick<ProbeRules, 'add' | 'remove'>
+  readonly probes: Pick<ProbeRules, 'add' | 'note' | 'remove'>
   readonly logger: Logger
 }
 
@@ -72,7 +72,10 @@ export class Enroller {
     logger.info('pod enrolled', { pod: podKey(pod), uid: pod.uid })
   }
 
-  /** After a restart: the pod is redirected and announced already, so only what this process must know is rebuilt. */
+  /**
+   * After a restart: the pod is redirected and announced already, so only what this process must know is rebuilt. The
+   * caller writes the probe rules once, for all adopted pods.
+   */
   async adopt(pod: PodFacts, netns: Netns | undefined, reconcileRules: boolean): Promise<void> {
     const { cache, probes, logger } = this.#components
     cache.put(pod, netns)
@@ -86,7 +89,7 @@ export class Enroller {
         })
       }
     }
-    await probes.add(pod.uid, pod.ips)
+    probes.note(pod.uid, pod.ips)
     // Without its namespace the pod is only kept; finding it later completes the enrolment.
     if (netns !== undefined) this.#complete.add(pod.uid)
   }

@@ -64,6 +64,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const nodeName = optional('NODE_NAME') ?? optional('K8S_NODE_NAME')
   if (nodeName === undefined) throw new ConfigError('NODE_NAME is not set; the DaemonSet takes it from spec.nodeName')
   const selectorSource = readSelectorSource(env['AMBIENT_ENABLEMENT_SELECTOR'])
+  const runDir = text('CNI_AGENT_RUN_DIR', '/var/run/istio-cni')
+  const runDirOnNode = text('CNI_AGENT_RUN_DIR_ON_NODE', runDir)
   const ambientEnabled = bool('AMBIENT_ENABLED', true)
   return {
     nodeName,
@@ -86,8 +88,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     hostRoot: text('HOST_ROOT', '/host'),
     procDir: text('HOST_PROC_DIR', '/host/proc'),
     netnsDir: text('HOST_NETNS_DIR', '/host/var/run/netns'),
-    runDir: text('CNI_AGENT_RUN_DIR', '/var/run/istio-cni'),
-    runDirOnNode: text('CNI_AGENT_RUN_DIR_ON_NODE', text('CNI_AGENT_RUN_DIR', '/var/run/istio-cni')),
+    runDir,
+    runDirOnNode,
     binDir: text('MOUNTED_CNI_BIN_DIR', '/host/opt/cni/bin'),
     configDir: text('MOUNTED_CNI_NET_DIR', '/host/etc/cni/net.d'),
     configName: optional('CNI_CONF_NAME'),
@@ -97,6 +99,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     launcher: launcherScript({
       node: process.execPath,
       plugin: new URL('./plugin.ts', import.meta.url).pathname,
+      compileCache: `${runDirOnNode}/compile-cache`,
       command: optional('CNI_PLUGIN_COMMAND'),
     }),
     serviceAccountDir: text('SERVICE_ACCOUNT_DIR', '/var/run/secrets/kubernetes.io/serviceaccount'),

@@ -4,7 +4,13 @@ function quote(word: string): string {
 }
 
 /** The executable the container runtime finds under the plugin's name. `command` replaces the whole default. */
-export function launcherScript(o: { node: string; plugin: string; command?: string | undefined }): string {
+export function launcherScript(o: {
+  readonly node: string
+  readonly plugin: string
+  /** Folder on the node for compiled code, which halves the time to start. */
+  readonly compileCache: string
+  readonly command?: string | undefined
+}): string {
   const command = o.command ?? [o.node, '--disable-warning=ExperimentalWarning', o.plugin].map(quote).join(' ')
-  return `#!/bin/sh\n# Written by the node agent, which also keeps it up to date.\nexec ${command} "$@"\n`
+  return `#!/bin/sh\n# Written by the node agent, which also keeps it up to date.\nNODE_COMPILE_CACHE=${quote(o.compileCache)}\nexport NODE_COMPILE_CACHE\nexec ${command} "$@"\n`
 }

@@ -55,3 +55,6 @@ export const CNI_CONFIG_MAX_BYTES: number = 1024 * 1024
 /** Limits of the plugin's own requests to the API server: milliseconds without progress, and bytes of an answer. */
 export const PLUGIN_API_TIMEOUT_MS = 5000
 export const PLUGIN_MAX_ANSWER_BYTES: number = 4 * 1024 * 1024
+
+/** Time the agent takes at its end to find out whether it is uninstalled, in milliseconds; then it assumes not. */
+export const UNINSTALL_CHECK_MS = 5000

@@ -60,8 +60,13 @@ export class ProbeRules {
 
   /** Adds or takes over a pod's addresses. */
   add(uid: string, ips: readonly Ip[]): Promise<void> {
-    for (const ip of ips) this.#pods.set(ip, uid)
+    this.note(uid, ips)
     return this.write()
+  }
+
+  /** As {@link add}, to be written together with others by one {@link write}. */
+  note(uid: string, ips: readonly Ip[]): void {
+    for (const ip of ips) this.#pods.set(ip, uid)
   }
 
   /** Removes addresses that still belong to the pod: its successor may have got them already. */

@@ -5,7 +5,7 @@ import type { ClusterView } from './cluster.types.ts'
 import type { Enroller } from './enroller.ts'
 import { type EnrollmentRules, enrollment, isTerminal } from './enrollment.ts'
 import { KeyedLock } from './keyed-lock.ts'
-import { UNLISTED_POD_GRACE_MS } from './limits.ts'
+import { RECONCILE_CONCURRENCY, UNLISTED_POD_GRACE_MS } from './limits.ts'
 import type { NetnsFinder } from './netns-finder.ts'
 import { type PodFacts, podKey } from './pod-facts.ts'
 import type { PodNetnsCache } from './pod-netns-cache.ts'
@@ -48,10 +48,14 @@ export class Reconciler {
     const { view, finder, enroller } = this.#components
     const enrolled = view.pods().filter((pod) => annotation(pod) === 'enabled' && this.#decide(pod) !== false)
     const found = finder.find(enrolled)
-    for (const pod of enrolled) {
-      this.#count('adopt')
-      await enroller.adopt(pod, found.get(pod.uid), reconcileRules)
+    const left = [...enrolled]
+    const worker = async (): Promise<void> => {
+      for (let pod = left.pop(); pod !== undefined; pod = left.pop()) {
+        this.#count('adopt')
+        await enroller.adopt(pod, found.get(pod.uid), reconcileRules)
+      }
     }
+    await Promise.all(Array.from({ length: RECONCILE_CONCURRENCY }, worker))
   }
 
   /** Compares the pod with what is wanted and acts; throws when it should be tried again. */

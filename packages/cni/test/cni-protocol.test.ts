@@ -3,9 +3,12 @@ import fc from 'fast-check'
 import { netnsCandidates } from '../src/cni-add.ts'
 import { decodeCniAddEvent, encodeCniAddEvent } from '../src/cni-add-event.ts'
 import { cniError, decodeCniArgs, decodePluginConfig, resultIps } from '../src/cni-protocol.ts'
+import { parseEnablementSelectors } from '../src/enrollment.ts'
+import { SelectorError } from '../src/label-selector.ts'
 import { launcherScript } from '../src/launcher.ts'
 import { podUidOfCgroup, startTimeOf } from '../src/netns-finder.ts'
 import { formatKubeconfig, parseKubeconfig } from '../src/plugin-kubeconfig.ts'
+import { decodeNamespace, decodePod } from '../src/pod-facts.ts'
 
 const UID = '01234567-89ab-cdef-0123-456789abcdef'
 
@@ -74,10 +77,13 @@ test('the kubeconfig of the plugin reads back', (t) => {
 })
 
 test('the launcher quotes what it runs', (t) => {
-  const script = launcherScript({ node: "/opt/it's/node", plugin: '/a b/plugin.ts' })
+  const script = launcherScript({ node: "/opt/it's/node", plugin: '/a b/plugin.ts', compileCache: '/run/c' })
   t.regex(script, /^#!\/bin\/sh\n/)
   t.regex(script, /exec '\/opt\/it'\\''s\/node' '--disable-warning=ExperimentalWarning' '\/a b\/plugin\.ts' "\$@"\n$/)
-  t.regex(launcherScript({ node: 'n', plugin: 'p', command: '/bin/ours --x' }), /exec \/bin\/ours --x "\$@"\n$/)
+  t.regex(
+    launcherScript({ node: 'n', plugin: 'p', compileCache: 'c', command: '/bin/ours --x' }),
+    /exec \/bin\/ours --x "\$@"\n$/,
+  )
 })
 
 for (const [what, cgroup] of Object.entries({
@@ -97,4 +103,33 @@ test('the start time is field 22, whatever the name of the process', (t) => {
   const rest = Array.from({ length: 19 }, (_, i) => String(i + 4)).join(' ')
   t.is(startTimeOf(`1 (a) b) S ${rest.replace(/(\d+)$/, '777')}`), 777)
   t.is(startTimeOf(''), undefined)
+})
+
+test('no text makes the readers of the runtime and of /proc throw', (t) => {
+  fc.assert(
+    fc.property(fc.string(), fc.jsonValue(), (text, value) => {
+      decodeCniArgs(text)
+      podUidOfCgroup(text)
+      startTimeOf(text)
+      resultIps({ ips: value })
+      resultIps({ ips: [value] })
+      decodePod(value)
+      decodeNamespace(value)
+    }),
+  )
+  t.pass()
+})
+
+test('selectors are either understood or refused by name', (t) => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      try {
+        parseEnablementSelectors(value)
+        parseEnablementSelectors([{ podSelector: value }])
+      } catch (error) {
+        t.true(error instanceof SelectorError)
+      }
+    }),
+  )
+  t.pass()
 })

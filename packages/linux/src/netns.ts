@@ -14,7 +14,9 @@ function enterUntil<T>(fd: number, synchronous: () => T): T {
   check(libc().setns(fd, CLONE_NEWNET), 'setns', `into network namespace by descriptor ${fd}`)
   currentFd = fd
   try {
-    return synchronous()
+    const result = synchronous()
+    if (result instanceof Promise) throw new TypeError('only synchronous work may run inside a network namespace')
+    return result
   } finally {
     // Going on in a stranger's namespace would send this process' own traffic there: better none at all.
     if (libc().setns(previous, CLONE_NEWNET) < 0) process.abort()

@@ -69,6 +69,11 @@ test.serial('a nested run returns to the namespace it came from, also after a th
   })
 })
 
+test.serial('asynchronous work inside a namespace is refused', (t) => {
+  using netns = Netns.create()
+  t.throws(() => netns.run(() => Promise.resolve(1)), { instanceOf: TypeError })
+})
+
 test.serial('a duplicate is the same namespace and outlives the original', (t) => {
   const original = Netns.create()
   using copy = original.dup()
