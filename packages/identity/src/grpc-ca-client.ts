@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { checkServerIdentity, createSecureContext, type PeerCertificate, rootCertificates } from 'node:tls'
 import { capb } from '@ambit/api'
-import { type Closable, codeOf, formatSpiffeId, type Logger, messageOf } from '@ambit/core'
+import { type Closable, codeOf, formatSpiffeId, type Logger, messageOf, parseIp } from '@ambit/core'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
   Client,
@@ -38,6 +38,8 @@ export interface GrpcCaClientOptions {
 }
 
 const METHOD = '/istio.v1.auth.IstioCertificateService/CreateCertificate'
+/** Where the CA is an address: the name it has in every installation. */
+const SERVER_NAME_FOR_ADDRESSES = 'istiod.istio-system.svc'
 const IMPERSONATED_IDENTITY = 'ImpersonatedIdentity'
 /** Answers that a retry alone does not change. */
 const REFUSALS: ReadonlySet<number> = new Set([
@@ -139,9 +141,10 @@ export class GrpcCaClient implements CaClient, Closable {
       )
     }
     const { altHostname } = this.#options
+    const host = hostOf(this.#target)
     const tls = credentials.createFromSecureContext(secureContext, {
-      checkServerIdentity: (hostname: string, certificate: PeerCertificate) => {
-        const mismatch = checkServerIdentity(hostname, certificate)
+      checkServerIdentity: (_name: string, certificate: PeerCertificate) => {
+        const mismatch = checkServerIdentity(host, certificate)
         return mismatch !== undefined && altHostname !== undefined
           ? checkServerIdentity(altHostname, certificate)
           : mismatch
@@ -154,6 +157,10 @@ export class GrpcCaClient implements CaClient, Closable {
       'grpc.enable_retries': 0,
       'grpc.enable_http_proxy': 0,
       'grpc.use_local_subchannel_pool': 1,
+      // An address cannot be a TLS server name, and grpc-js would try; what is verified is the address all the same.
+      ...(parseIp(host) === undefined
+        ? {}
+        : { 'grpc.ssl_target_name_override': altHostname ?? SERVER_NAME_FOR_ADDRESSES }),
     })
   }
 
@@ -257,4 +264,10 @@ function targetOf(address: string): string {
   const scheme = /^([a-z]+):\/\//.exec(address)?.[1]
   if (scheme !== undefined && scheme !== 'https') throw new TypeError(`the CA address must be https: ${address}`)
   return address.replace(/^https:\/\//, '').replace(/\/$/, '')
+}
+
+/** Host of `host:port` or `[address]:port`. */
+function hostOf(target: string): string {
+  const host = /^(.*):\d+$/.exec(target)?.[1] ?? target
+  return host.replace(/^\[(.*)\]$/, '$1')
 }

@@ -186,6 +186,16 @@ test('a server under another name is refused, unless that name is the accepted a
   t.is((await lenient.createCertificate(request)).length, 2)
 })
 
+test('a CA named by its address is verified by that address', async (t) => {
+  const request = { csrPem: createCsr(ALICE).csrPem, identity: ALICE, ttlSeconds: 60 }
+  using right = await caServer('127.0.0.1')
+  await using accepted = client({ address: `https://127.0.0.1:${right.port}`, root: { pem: right.ca.rootsPem } })
+  t.is((await accepted.createCertificate(request)).length, 2)
+  using wrong = await caServer('istiod.istio-system.svc')
+  await using refused = client({ address: `https://127.0.0.1:${wrong.port}`, root: { pem: wrong.ca.rootsPem } })
+  await t.throwsAsync(refused.createCertificate(request), { code: 'ERR_CA_UNAVAILABLE' })
+})
+
 for (const [name, code, expected] of [
   ['UNAUTHENTICATED', status.UNAUTHENTICATED, 'ERR_CA_REFUSED'],
   ['PERMISSION_DENIED', status.PERMISSION_DENIED, 'ERR_CA_REFUSED'],
