@@ -7,7 +7,7 @@ const named = test.macro({
   exec(t, reference: string, name: string) {
     t.is(imageName(reference), name)
   },
-  title: (_, reference) => `the name of ${reference}`,
+  title: (_, reference: string) => `the name of ${reference}`,
 })
 
 test(named, 'busybox', 'busybox')

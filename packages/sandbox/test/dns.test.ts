@@ -60,7 +60,7 @@ const answers = test.macro({
     )
     t.is(answer.authority.length, values.length === 0 ? 1 : 0)
   },
-  title: (_, name, type) => `${name} type ${type}`,
+  title: (_, name: string, type: number) => `${name} type ${type}`,
 })
 
 test(answers, 'web.demo.svc.cluster.local', TYPE.A, ['10.96.0.7'])
@@ -89,7 +89,7 @@ test('reverse names of both families', (t) => {
 
 test('a query keeps its letter case in the answer and tells its EDNS size', (t) => {
   const decoded = decodeQuery(query('WeB.demo', TYPE.A, true))
-  if (decoded === undefined || !('question' in decoded)) return t.fail()
+  if (decoded === undefined || !('question' in decoded)) throw new Error('not decoded')
   t.is(decoded.question.name, 'web.demo')
   t.is(decoded.question.udpSize, 4096)
   const answer = encodeAnswer(
@@ -103,7 +103,7 @@ test('a query keeps its letter case in the answer and tells its EDNS size', (t) 
 
 test('an answer that is too long is cut and marked', (t) => {
   const decoded = decodeQuery(query('web.demo', TYPE.A))
-  if (decoded === undefined || !('question' in decoded)) return t.fail()
+  if (decoded === undefined || !('question' in decoded)) throw new Error('not decoded')
   const many = Array.from({ length: 100 }, (_, i) => ({
     name: 'web.demo',
     ttl: 5,

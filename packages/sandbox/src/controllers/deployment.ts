@@ -225,7 +225,7 @@ export function deploymentStatus(
         },
     progress(deployment, current, complete, nowMs),
   ]
-  const conditions = mergeConditions(before, wanted, nowIso).map(({ lastProbeTime: _, ...condition }) => {
+  const conditions = mergeConditions(before, wanted, nowIso).map((condition) => {
     const old = before.find(({ type }) => type === condition.type)
     const same =
       old?.reason === condition.reason && old?.status === condition.status && old?.message === condition.message

@@ -138,7 +138,7 @@ function recordData(record: DnsRecord): Buffer {
       fixed.writeUInt16BE(record.port, 4)
       return Buffer.concat([fixed, encodeName(record.target)])
     }
-    case 'SOA': {
+    default: {
       const numbers = Buffer.alloc(20)
       for (const [index, value] of [record.serial, 7200, 1800, 86_400, record.ttl].entries())
         numbers.writeUInt32BE(value, index * 4)

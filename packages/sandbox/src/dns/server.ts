@@ -73,7 +73,10 @@ export class DnsServer implements Closable {
         const end = 2 + buffered.readUInt16BE(0)
         const answer = this.#answer(buffered.subarray(2, end), false)
         buffered = buffered.subarray(end)
-        if (answer === undefined) return void socket.destroy()
+        if (answer === undefined) {
+          socket.destroy()
+          return
+        }
         const length = Buffer.alloc(2)
         length.writeUInt16BE(answer.length)
         socket.write(Buffer.concat([length, answer]))

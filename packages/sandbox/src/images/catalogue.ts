@@ -18,9 +18,9 @@ export interface CatalogueOptions {
   readonly unpacked: { readonly programs: readonly string[]; readonly libraries: readonly string[] }
 }
 
-type Entry = (
-  o: CatalogueOptions,
-) => Pick<ImageProgram, 'entrypoint' | 'args'> & { readonly aliases?: readonly string[] } & {
+type Entry = (o: CatalogueOptions) => Pick<ImageProgram, 'entrypoint' | 'args'> & {
+  readonly aliases?: readonly string[]
+} & {
   readonly env?: Record<string, string>
 }
 

@@ -69,7 +69,7 @@ export function mergeConditions(old: readonly Condition[], wanted: readonly Cond
   const merged = wanted.map((condition) => {
     const before = old.find(({ type }) => type === condition.type)
     const lastTransitionTime = before?.status === condition.status ? (before.lastTransitionTime ?? nowIso) : nowIso
-    return { lastProbeTime: null, ...condition, lastTransitionTime }
+    return { ...condition, lastTransitionTime }
   })
   return [...merged, ...others]
 }

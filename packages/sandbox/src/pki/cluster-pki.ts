@@ -66,7 +66,7 @@ export function createClusterPki(o: { readonly names: readonly string[]; readonl
       ...more,
     ]
     const certPem = certificate({ subject, publicKey: keys.publicKey, issuer, nowMs: o.nowMs, extensions })
-    return { certPem, keyPem: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
+    return { certPem, keyPem: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }) }
   }
   const altNames = sequence(...o.names.map(altName))
   return {

@@ -16,10 +16,10 @@ export function listenForever(server: NetServer, port: number): void {
   process.on('SIGTERM', end)
   process.on('SIGINT', end)
   server.on('error', (error) => {
-    console.error(`cannot listen on port ${port}: ${error.message}`)
+    process.stderr.write(`cannot listen on port ${port}: ${error.message}\n`)
     process.exit(1)
   })
-  server.listen({ port, host: '::', ipv6Only: false }, () => console.log(`listening on port ${port}`))
+  server.listen({ port, host: '::', ipv6Only: false }, () => process.stdout.write(`listening on port ${port}\n`))
 }
 
 function isHttp(server: NetServer): server is Server {

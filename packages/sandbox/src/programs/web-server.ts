@@ -11,9 +11,7 @@ serveHttp(Number(options['port'] ?? 80), async (request, response) => {
   request.resume()
   const path = normalize(join('/', new URL(request.url ?? '/', 'http://web').pathname))
   const content = await readFile(join(root, path.endsWith('/') ? `${path}index.html` : path)).catch(() => undefined)
-  if (content !== undefined) return void response.writeHead(200).end(content)
-  if (path !== '/') return void response.writeHead(404).end('not found\n')
-  response
-    .writeHead(200, { 'content-type': 'text/html', server: 'ambit-sandbox' })
-    .end(`<h1>Welcome</h1><p>${hostname()}</p>\n`)
+  if (content !== undefined) response.writeHead(200).end(content)
+  else if (path !== '/') response.writeHead(404).end('not found\n')
+  else response.writeHead(200, { 'content-type': 'text/html' }).end(`<h1>Welcome</h1><p>${hostname()}</p>\n`)
 })
