@@ -61,5 +61,5 @@ function print(versions: Versions, flags: Flags, context: Context, withMesh: boo
 
 /** istiod answers `VERSION-GITSHA-Clean`; only the first part is a version. */
 function shortVersion(text: string): string {
-  return text.trim().replace(/-[0-9a-f]{7,40}-(Clean|Modified)$/, '')
+  return text.trim().replace(/-[^-]+-(Clean|Modified)$/, '')
 }
