@@ -14,7 +14,15 @@ export class SelectorError extends AmbitError {
   override readonly code = 'INVALID_SELECTOR'
 }
 
-const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const
+type Operator = Requirement['operator']
+
+/** As in Kubernetes an absent label satisfies NotIn. */
+const HOLDS: Readonly<Record<Operator, (value: string | undefined, values: readonly string[]) => boolean>> = {
+  In: (value, values) => value !== undefined && values.includes(value),
+  NotIn: (value, values) => value === undefined || !values.includes(value),
+  Exists: (value) => value !== undefined,
+  DoesNotExist: (value) => value === undefined,
+}
 
 /** Reads a Kubernetes LabelSelector; the empty selector selects everything. */
 export function parseLabelSelector(value: unknown): LabelSelector {
@@ -40,7 +48,7 @@ function fromExpressions(value: unknown): Requirement[] {
   if (!Array.isArray(value)) throw new SelectorError('matchExpressions must be a list')
   return value.map((expression: unknown) => {
     const { key, operator, values = [] } = (expression ?? {}) as Record<string, unknown>
-    const known = OPERATORS.find((each) => each === operator)
+    const known = (Object.keys(HOLDS) as Operator[]).find((each) => each === operator)
     if (typeof key !== 'string' || key === '') throw new SelectorError('a match expression needs a key')
     if (known === undefined)
       throw new SelectorError(`match expression of ${key} has the unknown operator ${String(operator)}`)
@@ -55,19 +63,7 @@ function fromExpressions(value: unknown): Requirement[] {
   })
 }
 
-/** Whether labels satisfy every requirement; as in Kubernetes an absent label satisfies NotIn. */
+/** Whether labels satisfy every requirement. */
 export function selects(selector: LabelSelector, labels: ReadonlyMap<string, string>): boolean {
-  return selector.every(({ key, operator, values }) => {
-    const value = labels.get(key)
-    switch (operator) {
-      case 'In':
-        return value !== undefined && values.includes(value)
-      case 'NotIn':
-        return value === undefined || !values.includes(value)
-      case 'Exists':
-        return value !== undefined
-      case 'DoesNotExist':
-        return value === undefined
-    }
-  })
+  return selector.every(({ key, operator, values }) => HOLDS[operator](labels.get(key), values))
 }

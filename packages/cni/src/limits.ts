@@ -1,6 +1,3 @@
-/** One ZDS packet in bytes (Istio). */
-export const ZDS_MAX_PACKET_BYTES = 1024
-
 /** Limit of each ZDS read or write in milliseconds (Istio). A ztunnel that takes longer is disconnected. */
 export const ZDS_DEADLINE_MS = 5000
 

@@ -40,11 +40,6 @@ export function probeRules(pods: ReadonlyMap<Ip, string>, addresses: ProbeAddres
   ].join('')
 }
 
-/** Takes the node's rules away. */
-export function probeRemoval(): string {
-  return `add table ${TABLE}\ndelete table ${TABLE}\n`
-}
-
 /** Keeps the node's probe rules equal to the pods that are served. */
 export class ProbeRules {
   readonly #host: Netns
