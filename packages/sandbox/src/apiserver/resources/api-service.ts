@@ -74,7 +74,12 @@ export class ApiService {
       throw badRequest(`the name of the object (${meta.name}) does not match the name on the URL (${target.name})`)
     if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created')
     const sent = meta.managedFields
-    object.metadata = metadataForCreate(meta, definition.namespaced ? namespace : undefined, this.#now())
+    object.metadata = metadataForCreate(
+      meta,
+      definition.namespaced ? namespace : undefined,
+      this.#now(),
+      hasGeneration(definition),
+    )
     if (!object.metadata.name)
       throw invalid(definition.group, definition.kind, '', [
         {
@@ -211,7 +216,7 @@ export class ApiService {
     this.#fill(target, rules, object, current)
     if (subresource === undefined) rules.admitUpdate?.(object, current, this.#components.environment)
     const specChanged = !jsonEqual(content(object), content(current))
-    if (specChanged && definition.namespaced !== undefined && subresource === undefined && hasGeneration(definition))
+    if (specChanged && subresource === undefined && hasGeneration(definition))
       object.metadata.generation = (current.metadata.generation ?? 0) + 1
     this.#validate(target, rules, object, current)
     if (managed === undefined) {
@@ -306,7 +311,7 @@ export class ApiService {
     sent: readonly ManagedFieldsEntry[] | undefined,
   ): void {
     const { definition, version } = target
-    after.metadata.managedFields = managedAfterUpdate({
+    const entries = managedAfterUpdate({
       type: definition.type(version),
       before,
       after,
@@ -315,6 +320,8 @@ export class ApiService {
       time: timestamp(this.#now()),
       sent,
     })
+    if (entries.length > 0) after.metadata.managedFields = entries
+    else delete after.metadata.managedFields
   }
 
   #manager(target: Target, context: RequestContext): Manager {

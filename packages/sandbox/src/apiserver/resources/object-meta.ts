@@ -19,7 +19,12 @@ export function timestamp(ms: number): string {
 }
 
 /** Metadata of a new object: what the caller may say kept, what the server decides set. */
-export function metadataForCreate(meta: ObjectMeta, namespace: string | undefined, nowMs: number): ObjectMeta {
+export function metadataForCreate(
+  meta: ObjectMeta,
+  namespace: string | undefined,
+  nowMs: number,
+  hasGeneration: boolean,
+): ObjectMeta {
   const { name, generateName, labels, annotations, finalizers, ownerReferences } = meta
   const finalName = name ? name : generateName ? generateName.slice(0, MAX_GENERATED_BASE) + randomSuffix() : undefined
   return compact({
@@ -27,7 +32,7 @@ export function metadataForCreate(meta: ObjectMeta, namespace: string | undefine
     generateName,
     namespace,
     uid: randomUUID(),
-    generation: 1,
+    generation: hasGeneration ? 1 : undefined,
     creationTimestamp: timestamp(nowMs),
     labels,
     annotations,
@@ -66,5 +71,7 @@ export function asKubeObject(value: unknown, apiVersion: string, kind: string): 
     throw badRequest(`the kind in the data (${String(sentKind)}) does not match the expected kind (${kind})`)
   const metadata = value['metadata'] ?? {}
   if (!isObject(metadata)) throw badRequest('metadata must be an object')
-  return { ...value, apiVersion, kind, metadata: { ...metadata } }
+  const { apiVersion: _apiVersion, kind: _kind, ...rest } = value
+  // Type first: that is how people expect to read it.
+  return { apiVersion, kind, ...rest, metadata: { ...metadata } }
 }
