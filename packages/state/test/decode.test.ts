@@ -24,9 +24,10 @@ test('what a workload leaves empty means the defaults', (t) => {
 })
 
 test('IPv4-mapped addresses are IPv4', (t) => {
-  t.deepEqual(workload({ uid: 'u', addresses: [Uint8Array.of(...new Array(10).fill(0), 255, 255, 10, 0, 0, 1)] }).ips, [
-    ip('10.0.0.1'),
-  ])
+  t.deepEqual(
+    workload({ uid: 'u', addresses: [Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 0, 0, 1)] }).ips,
+    [ip('10.0.0.1')],
+  )
 })
 
 test('a full-length network is an ordinary VIP, a shorter one a range', (t) => {

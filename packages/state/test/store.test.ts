@@ -196,7 +196,7 @@ test('whatever the order of updates, the store depends only on the last version 
             .flat()
             .map(({ workloadUid }) => workloadUid)
             .toSorted(),
-          [...s.workloads()].map(({ uid, ips }) => [uid, ips]).toSorted(),
+          [...s.workloads()].map(({ uid, ips }) => `${uid} ${ips.join()}`).toSorted(),
           ['10.0.0.1', '10.0.0.2'].map((address) => s.workloadByIp('', ip(address)) !== undefined),
         ])
       return view(store) === view(fresh)

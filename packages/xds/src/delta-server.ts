@@ -12,6 +12,7 @@ import {
 import { Debounce } from './debounce.ts'
 import {
   ACK_TIMEOUT_MS,
+  ADMISSION_TIMEOUT_MS,
   DEBOUNCE_MAX_MS,
   DEBOUNCE_MS,
   KEEPALIVE_MS,
@@ -157,8 +158,15 @@ export class DeltaServer implements Closable {
       if (isDone) return
       isDone = true
       this.#open--
+      admission[Symbol.dispose]()
       if (connection !== undefined) this.#remove(connection)
     }
+    // Strangers must not be able to fill the places of clients by saying nothing.
+    const admission = this.#parts.clock.after(ADMISSION_TIMEOUT_MS, () => {
+      if (connection !== undefined) return
+      done()
+      fail(call, status.DEADLINE_EXCEEDED, `not admitted within ${ADMISSION_TIMEOUT_MS} ms`)
+    })
     call.once('cancelled', done)
     call.once('close', done)
     call.on('end', () => {

@@ -16,6 +16,8 @@ export const MAX_TOKEN_BYTES: number = 64 * 1024
 export const MAX_ROOTS_BYTES: number = 1024 * 1024
 /** Stream age after which the server ends it cleanly, so that load spreads over replicas (Istio: 30 min). */
 export const STREAM_MAX_AGE_MS: number = 30 * 60_000
+/** Time a new stream has to say who it is and be believed; until then it costs a place. */
+export const ADMISSION_TIMEOUT_MS = 10_000
 /** Silence after a push after which the client is taken for stuck and its stream ended. */
 export const ACK_TIMEOUT_MS = 60_000
 /** A change waits this long for others to join it... */
