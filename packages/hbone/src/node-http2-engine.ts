@@ -107,7 +107,9 @@ class NodeClientSession extends NodeSession<ClientHttp2Session> implements Clien
   constructor(tls: TLSSocket) {
     // The URL names nothing: the socket is there already.
     super(connect('https://hbone.invalid', { ...CLIENT, createConnection: () => tls }))
-    this.session.once('connect', () => this.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES))
+    this.session.once('connect', () => {
+      if (!this.session.destroyed) this.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
+    })
     const { promise, resolve } = Promise.withResolvers<void>()
     this.settled = promise
     this.session.on('remoteSettings', ({ maxConcurrentStreams }) => {
@@ -205,7 +207,7 @@ class NodeServerStream implements ServerStream {
   }
 
   reject(status: number): void {
-    if (this.#stream.destroyed || this.#stream.closed) return
+    if (this.#stream.destroyed || this.#stream.closed || this.#stream.headersSent) return
     // Nothing was read, so once this is sent Node itself tells a client that is still sending to stop: RST_STREAM NO_ERROR.
     this.#stream.respond({ ':status': status }, { endStream: true, sendDate: false } as object)
   }

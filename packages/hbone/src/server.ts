@@ -147,9 +147,15 @@ export class HboneServer implements Closable {
       return
     }
     const { tls, peer, facts } = secured
-    const session = this.#engine.serve(tls, (stream) =>
-      this.#components.onRequest(new Request(stream, { peer, remote, local, tls: facts })),
-    )
+    let session: ServerSession
+    try {
+      session = this.#engine.serve(tls, (stream) => this.#handle(stream, { peer, remote, local, tls: facts }))
+    } catch (error) {
+      // The peer left between its handshake and our first frame.
+      tls.destroy()
+      this.#logger.debug('connection lost', { peer: formatSocketAddress(remote), error: messageOf(error) })
+      return
+    }
     this.#sessions.add(session)
     watchLiveness(
       session,
@@ -164,6 +170,20 @@ export class HboneServer implements Closable {
     this.#sessions.delete(session)
     if (failure !== undefined) {
       this.#logger.debug('connection failed', { peer: formatSocketAddress(remote), error: messageOf(failure) })
+    }
+  }
+
+  /** A handler that throws must not take every other tunnel of the process with it. */
+  #handle(stream: ServerStream, facts: ConnectionFacts): void {
+    try {
+      this.#components.onRequest(new Request(stream, facts))
+    } catch (error) {
+      this.#logger.error('a CONNECT could not be handled', {
+        peer: formatSocketAddress(facts.remote),
+        authority: stream.authority,
+        error: messageOf(error),
+      })
+      stream.reject(503)
     }
   }
 }

@@ -187,6 +187,21 @@ export function engineCompliance(test: TestFn, name: string, { client, server }:
     t.is(received, total << 20)
   })
 
+  test(`${name}: three streams that nobody reads do not stop a fourth`, async (t) => {
+    await using m = await mesh((request) =>
+      request.authority === '10.0.0.9:9' ? void request.accept() : echo(request),
+    )
+    for (let i = 0; i < 3; i++) {
+      const unread = await m.open({ authority: '10.0.0.9:9' })
+      // More than the stream window, so that it fills.
+      unread.stream.write(Buffer.alloc(6 << 20))
+    }
+    const lively = await m.open()
+    t.is(m.pool.connectionCount, 1)
+    lively.stream.end(Buffer.alloc(8 << 20, 'x'))
+    t.is((await readAll(lively.stream)).length, 8 << 20)
+  })
+
   test(`${name}: drain lets streams finish and refuses new ones on the connection`, async (t) => {
     await using m = await mesh(echo)
     const tunnel = await m.open()

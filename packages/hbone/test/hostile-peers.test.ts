@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { type ClientHttp2Session, connect as h2connect, type ServerHttp2Stream } from 'node:http2'
+import { createServer, connect as tlsConnect } from 'node:tls'
 import { ip, type SocketAddress } from '@ambit/core'
 import test from 'ava'
 import fc from 'fast-check'
 import type { HboneRequest } from '../src/index.ts'
+import { secureContextOptions } from '../src/secure-context.ts'
 import { ManualClock } from './manual-clock.ts'
-import { CLIENT, echo, newPool, readAll, SERVER, startServer, TestCa, until } from './mesh.ts'
+import { CLIENT, dial, echo, newPool, readAll, SERVER, startServer, TestCa, until } from './mesh.ts'
 import { foreignServer, frame, PREFACE, rawTlsClient } from './raw-peers.ts'
 
 const ca = new TestCa()
@@ -80,8 +82,6 @@ test('random frames end that connection only', async (t) => {
 })
 
 test('random bytes from a server fail the request, never the process', async (t) => {
-  const { createServer } = await import('node:tls')
-  const { secureContextOptions } = await import('../src/secure-context.ts')
   let bytes: Uint8Array = Buffer.alloc(0)
   const server = createServer(
     { ...secureContextOptions(serverCertificate), requestCert: true, ALPNProtocols: ['h2'] },
@@ -262,4 +262,82 @@ test('a server that answers CONNECT with garbage status fails the request', asyn
     authority: 'a:1',
   }
   await t.throwsAsync(pool.open(request), { code: 'ERR_HBONE_STATUS' })
+})
+
+test('peers that leave at any moment of the handshake leave nothing behind', async (t) => {
+  await using s = await underAttack()
+  await Promise.all(
+    Array.from({ length: 40 }, async (_, index) => {
+      const socket = await dial(s.address)
+      const tls = tlsConnect({
+        ...secureContextOptions(clientCertificate),
+        socket,
+        rejectUnauthorized: false,
+        ALPNProtocols: ['h2'],
+      })
+      tls.on('error', () => undefined)
+      const leave = (): void => {
+        socket.resetAndDestroy()
+      }
+      if (index % 4 === 0) setImmediate(leave)
+      else if (index % 4 === 1) tls.once('secureConnect', leave)
+      else if (index % 4 === 2) tls.once('secureConnect', () => tls.write(PREFACE.subarray(0, index), leave))
+      else tls.once('data', leave)
+      await new Promise((resolve) => socket.once('close', resolve))
+    }),
+  )
+  await until(() => s.hbone.connectionCount === 1)
+  t.is(await s.steady(), 'steady')
+})
+
+test('a handler that throws answers 503 and harms nobody else', async (t) => {
+  let broken = false
+  await using s = await underAttack((request) => {
+    if (broken) throw new Error('bug')
+    echo(request)
+  })
+  broken = true
+  const session = await attacker(s.address)
+  const stream = session.request({ ':method': 'CONNECT', ':authority': 'x:1' })
+  const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
+  t.is(headers[':status'], 503)
+  session.destroy()
+  t.is(await s.steady(), 'steady')
+})
+
+test('draining sends GOAWAY with the highest id, then with the last id served', async (t) => {
+  await using s = await startServer({ certificate: () => serverCertificate, onRequest: echo })
+  const tls = await rawTlsClient(s.address, clientCertificate)
+  const goaways: number[] = []
+  let bytes = Buffer.alloc(0)
+  tls.on('data', (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk])
+    while (bytes.length >= 9 && bytes.length >= 9 + bytes.readUIntBE(0, 3)) {
+      const length = bytes.readUIntBE(0, 3)
+      const [type, flags] = [bytes.readUInt8(3), bytes.readUInt8(4)]
+      const payload = bytes.subarray(9, 9 + length)
+      if (type === 7) goaways.push(payload.readUInt32BE(0))
+      if (type === 6 && flags === 0) tls.write(frame(6, 1, 0, payload))
+      bytes = bytes.subarray(9 + length)
+    }
+  })
+  tls.write(Buffer.concat([PREFACE, frame(4, 0, 0)]))
+  await until(() => s.hbone.connectionCount === 1)
+  await s.hbone.drain(60_000)
+  t.deepEqual(goaways.slice(0, 2), [0x7fffffff, 0])
+})
+
+test('a drain is over at its deadline, whatever peers do', async (t) => {
+  const clock = new ManualClock()
+  await using s = await startServer({ certificate: () => serverCertificate, onRequest: echo, clock })
+  await using pool = newPool({ certificate: () => Promise.resolve(clientCertificate) })
+  const request = { source: CLIENT, sourceIp: ip('127.0.0.1'), to: s.address, expected: [SERVER], authority: 'a:1' }
+  const tunnel = await pool.open(request)
+  const closed = new Promise((resolve) => tunnel.stream.once('close', resolve))
+  const drained = s.hbone.drain(5000)
+  await clock.advance(4999)
+  t.is(s.hbone.connectionCount, 1)
+  await clock.advance(1)
+  await Promise.all([drained, closed])
+  t.is(s.hbone.connectionCount, 0)
 })
