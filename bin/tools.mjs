@@ -19,8 +19,8 @@ const PROGRAMS = {
     mount: 'mount',
     curl: 'curl',
     kubectl: 'kubernetes-client',
+    tcpdump: 'tcpdump',
   },
-  capture: { tcpdump: 'tcpdump' },
   bench: { haproxy: 'haproxy', gcc: 'gcc' },
 }
 

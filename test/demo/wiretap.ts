@@ -12,9 +12,10 @@ export class Wiretap implements AsyncDisposable {
   text = ''
   readonly #logs: ChildProcess
   readonly #waiting = new Set<() => void>()
+  #errors = ''
 
   static async start(narrator: Narrator, serverIp: string): Promise<Wiretap> {
-    const manifest = (await readFile(MANIFEST, 'utf8')).replace('SERVER_IP', serverIp)
+    const manifest = (await readFile(MANIFEST, 'utf8')).replaceAll('SERVER_IP', serverIp)
     await narrator.run('kubectl', ['apply', '-f', '-'], { input: manifest })
     await narrator.quiet('kubectl', [
       'wait',
@@ -27,15 +28,16 @@ export class Wiretap implements AsyncDisposable {
     ])
     const tap = new Wiretap(narrator)
     if (!(await tap.listen((text) => text.includes('listening on'))))
-      throw new Error('tcpdump did not start; see kubectl logs -n demo-wiretap wiretap')
+      throw new Error(`tcpdump did not start; kubectl logs said: ${tap.#errors}${tap.text}`)
     return tap
   }
 
   private constructor(narrator: Narrator) {
     this.#logs = spawn('kubectl', ['logs', '-f', '-n', NAMESPACE, 'wiretap'], {
       env: narrator.env,
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
+    this.#logs.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#errors += text))
     this.#logs.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.text += text
       for (const look of this.#waiting) look()
