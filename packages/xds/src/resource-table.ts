@@ -4,6 +4,7 @@ import type { ResourceChange, ResourceSource, XdsResource } from './resource.typ
 export interface ResourceInput {
   readonly name: string
   readonly aliases?: readonly string[] | undefined
+  readonly belongsTo?: readonly string[] | undefined
   readonly bytes: Uint8Array
 }
 
@@ -11,6 +12,8 @@ interface TypeTable {
   readonly byName: Map<string, XdsResource>
   /** Alias to the names that carry it; the first is meant. */
   readonly byAlias: Map<string, Set<string>>
+  /** Owner to the names of what belongs to it. */
+  readonly byOwner: Map<string, Set<string>>
 }
 
 /** Resources in memory, versioned by content; an update that changes nothing tells nobody. */
@@ -25,18 +28,16 @@ export class ResourceTable implements ResourceSource {
     const table = this.#table(typeUrl)
     const removed = (change.removed ?? []).filter((name) => remove(table, name))
     const upserts: XdsResource[] = []
-    for (const { name, aliases = [], bytes } of change.upserts ?? []) {
+    for (const { name, aliases = [], belongsTo = [], bytes } of change.upserts ?? []) {
       const version = contentVersion(bytes)
       const old = table.byName.get(name)
-      if (old?.version === version && sameList(old.aliases, aliases)) continue
+      if (old?.version === version && sameList(old.aliases, aliases) && sameList(old.belongsTo ?? [], belongsTo))
+        continue
       remove(table, name)
-      const resource = { name, version, aliases, bytes }
+      const resource = { name, version, aliases, belongsTo, bytes }
       table.byName.set(name, resource)
-      for (const alias of aliases) {
-        const names = table.byAlias.get(alias)
-        if (names === undefined) table.byAlias.set(alias, new Set([name]))
-        else names.add(name)
-      }
+      for (const alias of aliases) index(table.byAlias, alias, name)
+      for (const owner of belongsTo) index(table.byOwner, owner, name)
       upserts.push(resource)
     }
     if (upserts.length + removed.length === 0) return
@@ -62,6 +63,14 @@ export class ResourceTable implements ResourceSource {
     return first === undefined ? undefined : byName.get(first)
   }
 
+  *related(typeUrl: string, resource: XdsResource): Iterable<XdsResource> {
+    const { byName, byOwner } = this.#table(typeUrl)
+    for (const name of byOwner.get(resource.name) ?? []) {
+      const found = byName.get(name)
+      if (found !== undefined) yield found
+    }
+  }
+
   subscribe(listener: (typeUrl: string, change: ResourceChange) => void): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
@@ -70,23 +79,32 @@ export class ResourceTable implements ResourceSource {
   #table(typeUrl: string): TypeTable {
     let table = this.#types.get(typeUrl)
     if (table === undefined) {
-      table = { byName: new Map(), byAlias: new Map() }
+      table = { byName: new Map(), byAlias: new Map(), byOwner: new Map() }
       this.#types.set(typeUrl, table)
     }
     return table
   }
 }
 
-function remove({ byName, byAlias }: TypeTable, name: string): boolean {
+function remove({ byName, byAlias, byOwner }: TypeTable, name: string): boolean {
   const old = byName.get(name)
   if (old === undefined) return false
   byName.delete(name)
-  for (const alias of old.aliases) {
-    const names = byAlias.get(alias)
-    names?.delete(name)
-    if (names?.size === 0) byAlias.delete(alias)
-  }
+  for (const alias of old.aliases) unindex(byAlias, alias, name)
+  for (const owner of old.belongsTo ?? []) unindex(byOwner, owner, name)
   return true
+}
+
+function index(to: Map<string, Set<string>>, key: string, name: string): void {
+  const names = to.get(key)
+  if (names === undefined) to.set(key, new Set([name]))
+  else names.add(name)
+}
+
+function unindex(from: Map<string, Set<string>>, key: string, name: string): void {
+  const names = from.get(key)
+  names?.delete(name)
+  if (names?.size === 0) from.delete(key)
 }
 
 function sameList(a: readonly string[], b: readonly string[]): boolean {

@@ -5,6 +5,8 @@ export interface XdsResource {
   readonly version: string
   /** Further names the resource may be asked for by. */
   readonly aliases: readonly string[]
+  /** Names of resources whose followers need this one too: a workload belongs to its services. */
+  readonly belongsTo?: readonly string[] | undefined
   readonly bytes: Uint8Array
 }
 

@@ -63,8 +63,14 @@ export class ServerType {
 
   /** Notes what of a change in the source concerns this stream. */
   note({ upserts, removed }: ResourceChange): void {
-    for (const { name, aliases } of upserts) {
-      if (this.wildcard || this.#sent.has(name) || this.#wants(name, aliases)) this.#dirty.add(name)
+    for (const { name, aliases, belongsTo = [] } of upserts) {
+      if (
+        this.wildcard ||
+        this.#sent.has(name) ||
+        this.#wants(name, aliases) ||
+        belongsTo.some((owner) => this.#sent.has(owner))
+      )
+        this.#dirty.add(name)
     }
     for (const name of removed) {
       if (this.wildcard || this.#sent.has(name) || this.#subscribed.has(name)) this.#dirty.add(name)
@@ -119,10 +125,13 @@ export class ServerType {
         if (this.#sent.get(other.name) !== other.version) send(other)
       }
     }
+    if (this.#dirty.size === 0) return { upserts: [...upserts.values()], removed: [...removed] }
+    // Asked for once: a source may have to compute it.
+    const held = this.#source.snapshot(this.typeUrl)
     for (const name of this.#dirty) {
       if (bytes >= budget) break
       this.#dirty.delete(name)
-      const resource = this.#source.snapshot(this.typeUrl).get(name)
+      const resource = held.get(name)
       if (resource === undefined) {
         removed.add(name)
         this.#sent.delete(name)

@@ -100,20 +100,18 @@ test('a reconnecting on-demand client keeps its names', (t) => {
   t.deepEqual(names(type), { sent: ['a'], removed: [] })
 })
 
-test('related resources come along with what was asked for', (t) => {
+test('what belongs to a resource asked for comes along, now and later', (t) => {
   const table = new ResourceTable()
+  const pod = (name: string, value = 1) => ({ name, bytes: bytes(value), belongsTo: ['service'] })
   table.update(TYPE, {
-    upserts: [
-      { name: 'service', bytes: bytes(1) },
-      { name: 'pod', bytes: bytes(2) },
-    ],
+    upserts: [{ name: 'service', bytes: bytes(1), aliases: ['n/vip'] }, pod('pod'), { name: 'other', bytes: bytes(1) }],
   })
-  const pod = table.lookup(TYPE, 'pod')
-  const source = Object.assign(table, {
-    related: (_: string, { name }: { name: string }) => (name === 'service' && pod !== undefined ? [pod] : []),
-  })
-  const type = new ServerType(source, request({ resourceNamesSubscribe: ['service'] }))
+  const type = open(table, { resourceNamesSubscribe: ['n/vip'] })
   t.deepEqual(names(type), { sent: ['service', 'pod'], removed: [] })
+  table.update(TYPE, { upserts: [pod('pod-2'), { name: 'other', bytes: bytes(2) }] })
+  t.deepEqual(names(type), { sent: ['pod-2'], removed: [] })
+  table.update(TYPE, { upserts: [pod('pod', 2)], removed: ['pod-2'] })
+  t.deepEqual(names(type), { sent: ['pod'], removed: ['pod-2'] })
 })
 
 test('a large push is continued in the next one', (t) => {
