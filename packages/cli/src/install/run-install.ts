@@ -45,16 +45,17 @@ export async function install(
   if (base === undefined || pilot === undefined || cni === undefined || ztunnel === undefined) return
   const deadline = context.now() + how.timeoutMs
   const applyStep = async (step: InstallStep): Promise<void> => {
-    for (const object of step.objects) {
-      await cluster.apply(prepareObject(object, step.component, options), { dryRun: how.dryRun })
-    }
+    const apply = (object: ClusterObject): Promise<void> =>
+      cluster.apply(prepareObject(object, step.component, options), { dryRun: how.dryRun })
+    await Promise.all(step.objects.filter(isCrd).map(apply))
+    for (const object of step.objects.filter((one) => !isCrd(one))) await apply(object)
   }
   const finish = async (step: InstallStep): Promise<void> => {
     if (!how.dryRun) await waitReady(cluster, context, step.objects, deadline)
     context.out(`${tick(context)} ${step.done}`)
   }
   if (!how.dryRun && !(await hasGatewayApi(cluster))) {
-    for (const object of set.gatewayApi) await cluster.apply(object, { dryRun: false })
+    await Promise.all(set.gatewayApi.map((object) => cluster.apply(object, { dryRun: false })))
   }
   await applyStep(base)
   await finish(base)
@@ -70,6 +71,11 @@ export async function install(
   for (const step of [pilot, cni, ztunnel]) await finish(step)
   context.out(`${tick(context)} Installation complete`)
   context.out('The ambient profile has been installed successfully, enjoy Istio without sidecars!')
+}
+
+/** CRDs do not refer to each other, so they are applied side by side. */
+function isCrd(object: ClusterObject): boolean {
+  return object.kind === 'CustomResourceDefinition'
 }
 
 async function hasGatewayApi(cluster: Cluster): Promise<boolean> {
