@@ -1,0 +1,61 @@
+import { FakeClock, RecordingLogger, RecordingMetrics } from '@ambit/testing'
+import test from 'ava'
+import { Pusher } from '../src/push.ts'
+import { Mesh } from './support/mesh.ts'
+import * as make from './support/objects.ts'
+
+function start(): { clock: FakeClock; mesh: Mesh; pusher: Pusher } {
+  const mesh = new Mesh()
+  const clock = new FakeClock()
+  const pusher = new Pusher({
+    index: mesh.index,
+    clock,
+    logger: new RecordingLogger(),
+    metrics: new RecordingMetrics(),
+  })
+  return { clock, mesh, pusher }
+}
+
+test('nothing is told before the start, then everything at once', async (t) => {
+  const { clock, mesh, pusher } = start()
+  mesh.put(make.pod('a/x'), true)
+  await clock.advance(1000)
+  t.deepEqual(mesh.names(), [])
+  pusher.start()
+  t.deepEqual(mesh.names(), ['Kubernetes//Pod/a/x'])
+})
+
+test('a single change is compiled after 10 ms', async (t) => {
+  const { clock, mesh, pusher } = start()
+  pusher.start()
+  mesh.put(make.pod('a/x'), true)
+  await clock.advance(9)
+  t.deepEqual(mesh.names(), [])
+  await clock.advance(1)
+  t.is(mesh.names().length, 1)
+})
+
+test('a stream of changes is compiled after 100 ms at the latest', async (t) => {
+  const { clock, mesh, pusher } = start()
+  pusher.start()
+  for (let i = 0; i < 17; i++) {
+    t.deepEqual(mesh.names(), [])
+    mesh.put(make.pod(`a/x${i}`, { ip: `10.0.0.${i}` }), true)
+    await clock.advance(6)
+  }
+  t.is(mesh.names().length, 17)
+})
+
+test('a change during a compile starts the next', async (t) => {
+  const { clock, mesh, pusher } = start()
+  pusher.start()
+  for (const name of ['x', 'y']) {
+    mesh.put(make.pod(`a/${name}`), true)
+    await clock.advance(20)
+  }
+  t.is(mesh.names().length, 2)
+  pusher[Symbol.dispose]()
+  mesh.put(make.pod('a/z'), true)
+  await clock.advance(1000)
+  t.is(mesh.names().length, 2)
+})

@@ -1,0 +1,25 @@
+import type { Clock, Logger } from '@ambit/core'
+
+export const silent: Logger = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  trace: () => undefined,
+  enabled: () => false,
+  scope: () => silent,
+}
+
+/** A clock that never waits. */
+export const eager: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(_ms, callback) {
+    const timer = setImmediate(callback)
+    return { [Symbol.dispose]: () => clearImmediate(timer) }
+  },
+  async sleep(_ms, signal) {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    signal?.throwIfAborted()
+  },
+}
