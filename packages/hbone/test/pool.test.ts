@@ -5,7 +5,7 @@ import { ip } from '@ambit/core'
 import test from 'ava'
 import type { HbonePoolOptions, OpenRequest } from '../src/index.ts'
 import { ManualClock, turn } from './manual-clock.ts'
-import { CLIENT, dial, echo, identity, newPool, readAll, SERVER, startServer, TestCa, until } from './mesh.ts'
+import { CLIENT, dial, echo, identity, listen, newPool, readAll, SERVER, startServer, TestCa, until } from './mesh.ts'
 import { foreignServer, muteServer } from './raw-peers.ts'
 
 const ca = new TestCa()
@@ -270,7 +270,6 @@ test('a peer that answers no PING is dropped after 10 and 20 seconds', async (t)
 })
 
 test('a server that never completes the handshake is given up after ten seconds', async (t) => {
-  const { listen } = await import('./mesh.ts')
   const { server, address } = await listen((socket) => void socket.on('error', () => undefined).resume(), false)
   await using m = await mesh()
   const opening = m.open({ to: address })

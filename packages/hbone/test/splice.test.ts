@@ -136,18 +136,16 @@ async function tunnelToApp() {
   }
 }
 
-for (const [name, error, ending] of [['INTERNAL_ERROR', new Error('boom'), 'ECONNRESET']] as const) {
-  test(`a tunnel reset with ${name} does not look like a clean end to the application`, async (t) => {
-    await using p = await tunnelToApp()
-    p.peer.write('half')
-    await once(p.app, 'data')
-    p.app.resume()
-    p.peer.destroy(error)
-    t.is(await p.ending, ending)
-    const { error: failure } = await p.result
-    t.is((failure as { code?: string } | undefined)?.code, 'ERR_HBONE_RESET')
-  })
-}
+test('a tunnel reset with INTERNAL_ERROR does not look like a clean end to the application', async (t) => {
+  await using p = await tunnelToApp()
+  p.peer.write('half')
+  await once(p.app, 'data')
+  p.app.resume()
+  p.peer.destroy(new Error('boom'))
+  t.is(await p.ending, 'ECONNRESET')
+  const { error: failure } = await p.result
+  t.is((failure as { code?: string } | undefined)?.code, 'ERR_HBONE_RESET')
+})
 
 for (const [name, code] of [
   ['CANCEL', 8],
