@@ -9,6 +9,7 @@ const options = flags(process.argv.slice(2))
 const asLists = options['style'] === 'go'
 const MAX_DELAY_S = 10
 const MAX_BYTES = 100 * 1024
+const MAX_DRIP_S = 300
 
 serveHttp(Number(process.env['PORT'] ?? options['port'] ?? 80), async (request, response) => {
   const url = new URL(request.url ?? '/', 'http://httpbin')
@@ -17,7 +18,7 @@ serveHttp(Number(process.env['PORT'] ?? options['port'] ?? 80), async (request, 
     case '':
       return text(
         response,
-        'httpbin of the Ambit sandbox: /get /post /headers /ip /status/{code} /delay/{seconds} /anything /bytes/{n}\n',
+        'httpbin of the Ambit sandbox: /get /post /headers /ip /status/{code} /delay/{seconds} /anything /bytes/{n} /drip\n',
       )
     case 'headers':
       return json(response, 200, { headers: headersOf(request) })
@@ -38,6 +39,8 @@ serveHttp(Number(process.env['PORT'] ?? options['port'] ?? 80), async (request, 
       return void response
         .writeHead(200, { 'content-type': 'application/octet-stream' })
         .end(randomBytes(Math.min(MAX_BYTES, Number(first) || 0)))
+    case 'drip':
+      return await drip(response, url.searchParams)
     case 'response-headers':
       for (const [name, value] of url.searchParams) response.setHeader(name, value)
       return json(response, 200, Object.fromEntries(url.searchParams))
@@ -68,6 +71,22 @@ serveHttp(Number(process.env['PORT'] ?? options['port'] ?? 80), async (request, 
 
 function text(response: ServerResponse, body: string): void {
   response.writeHead(200, { 'content-type': 'text/plain' }).end(body)
+}
+
+/** Bytes spread evenly over a while: a download that stays open. */
+async function drip(response: ServerResponse, query: URLSearchParams): Promise<void> {
+  const bytes = Math.min(MAX_BYTES, Math.max(1, Number(query.get('numbytes') ?? 10) || 10))
+  const seconds = Math.min(MAX_DRIP_S, Number(query.get('duration') ?? 2) || 0)
+  await delay(Math.min(MAX_DELAY_S, Number(query.get('delay') ?? 0) || 0) * 1000)
+  response.writeHead(Number(query.get('code') ?? 200) || 200, {
+    'content-type': 'application/octet-stream',
+    'content-length': bytes,
+  })
+  for (let sent = 0; sent < bytes && !response.destroyed; sent++) {
+    response.write('*')
+    await delay((seconds * 1000) / bytes)
+  }
+  response.end()
 }
 
 function status(request: IncomingMessage, response: ServerResponse, code: string): void {
