@@ -66,3 +66,8 @@ export function setMember(target: JsonObject, key: string, value: unknown): void
     Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
   } else target[key] = value
 }
+
+/** A value in a message: scalars as they are, the rest as JSON. */
+export function textOf(value: unknown): string {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
+}

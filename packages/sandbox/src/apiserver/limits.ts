@@ -5,7 +5,7 @@ export const MAX_HEADER_BYTES: number = 64 * 1024
 /** Objects of all kinds together; creating more answers 507. */
 export const MAX_OBJECTS = 50_000
 /** Changes kept for watches that resume; older resourceVersions answer 410 Expired. */
-export const MAX_HISTORY_EVENTS = 20_000
+export const MAX_HISTORY_EVENTS = 10_000
 /** Concurrent watches over HTTP and in process; more answer 429. */
 export const MAX_WATCHES = 2_000
 /** Bytes queued for a watcher that doesn't read; then its connection is dropped and it lists again. */

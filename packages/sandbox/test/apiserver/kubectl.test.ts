@@ -3,16 +3,14 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { startApi, type TestApi } from './harness.ts'
 
 // One server a test: each has a home of its own and leaves nothing.
-const withApi =
-  (body: (t: import('ava').ExecutionContext, api: TestApi) => Promise<void>) =>
-  async (t: import('ava').ExecutionContext) => {
-    await using api = await startApi()
-    await body(t, api)
-  }
+const withApi = (body: (t: ExecutionContext, api: TestApi) => Promise<void>) => async (t: ExecutionContext) => {
+  await using api = await startApi()
+  await body(t, api)
+}
 
 const PODS = { group: '', version: 'v1', resource: 'pods' }
 
@@ -179,7 +177,7 @@ old(
   }),
 )
 
-async function forwards(t: import('ava').ExecutionContext, api: TestApi, binary: string): Promise<void> {
+async function forwards(t: ExecutionContext, api: TestApi, binary: string): Promise<void> {
   await createRunningPod(api)
   const server = createServer((request, response) => request.pipe(response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -60,7 +60,7 @@ test('a SPDY session survives any bytes and ends', async (t) => {
       let ended = 0
       const io = new Duplex({ read() {}, write: (_chunk, _encoding, callback) => callback() })
       const over = new Promise<void>((resolve) => {
-        new SpdySession(io, {
+        SpdySession.serve(io, {
           onStream: (_headers, stream) => stream.resume(),
           onEnd() {
             ended++
@@ -96,7 +96,7 @@ const path = test.macro({
     if (expected === undefined) t.is(info, undefined)
     else t.like(info, expected)
   },
-  title: (_, url) => `path ${url}`,
+  title: (_, url) => `path ${String(url)}`,
 })
 test(path, '/api/v1/namespaces/a/pods/p/exec', { namespace: 'a', resource: 'pods', name: 'p', subresource: 'exec' })
 test(path, '/api/v1/namespaces/a', { namespace: '', resource: 'namespaces', name: 'a', subresource: '' })
@@ -110,7 +110,7 @@ const labels = test.macro({
   exec: (t, selector: string, own: Record<string, string>, expected: boolean) => {
     t.is(parseLabelSelector(selector)({ apiVersion: '', kind: '', metadata: { labels: own } }), expected)
   },
-  title: (_, selector, own) => `selector ${selector} on ${JSON.stringify(own)}`,
+  title: (_, selector, own) => `selector ${String(selector)} on ${JSON.stringify(own)}`,
 })
 test(labels, 'a=b', { a: 'b' }, true)
 test(labels, 'a=b,c', { a: 'b' }, false)

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at } from '../json.ts'
+import { arrayOf, at, textOf } from '../json.ts'
 import type { UserInfo } from '../resources/request-context.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 
@@ -66,7 +66,7 @@ function isSubject(subject: unknown, user: UserInfo, bindingNamespace: string): 
       return user.groups.includes(name)
     case 'ServiceAccount': {
       const namespace = at(subject, 'namespace') ?? bindingNamespace
-      return user.username === `system:serviceaccount:${String(namespace)}:${name}`
+      return user.username === `system:serviceaccount:${textOf(namespace)}:${name}`
     }
     default:
       return false

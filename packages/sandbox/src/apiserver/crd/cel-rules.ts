@@ -1,6 +1,6 @@
 import { messageOf } from '@ambit/core'
 import type { Environment, ParseResult } from '@marcbachmann/cel-js'
-import { arrayOf, isObject, type JsonObject, objectOf } from '../json.ts'
+import { arrayOf, isObject, type JsonObject, objectOf, textOf } from '../json.ts'
 import { MAX_CEL_MS } from '../limits.ts'
 import type { StatusCause } from '../status-error.ts'
 import { toCel } from './cel-values.ts'
@@ -110,7 +110,7 @@ export class CelRules {
   }
 
   #compile(definition: JsonObject): Rule {
-    const text = String(definition['rule'] ?? '')
+    const text = textOf(definition['rule'] ?? '')
     const isTransition = /\boldSelf\b/.test(text)
     const expression = definition['messageExpression']
     let message: ParseResult | undefined

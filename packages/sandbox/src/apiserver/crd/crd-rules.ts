@@ -1,5 +1,5 @@
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, isObject, type JsonObject, objectOf } from '../json.ts'
+import { arrayOf, at, isObject, type JsonObject, objectOf, textOf } from '../json.ts'
 import { MAX_DEPTH } from '../limits.ts'
 import type { KindRules } from '../resources/kind-rules.types.ts'
 import { timestamp } from '../resources/object-meta.ts'
@@ -21,7 +21,7 @@ export function crdRules(now: () => number): KindRules {
       }
       spec['conversion'] ??= { strategy: 'None' }
       const stored = arrayOf(spec['versions']).find((version) => at(version, 'storage') === true)
-      if (old === undefined) crd['status'] = acceptedStatus(names, String(at(stored, 'name') ?? ''), timestamp(now()))
+      if (old === undefined) crd['status'] = acceptedStatus(names, textOf(at(stored, 'name') ?? ''), timestamp(now()))
     },
     validate: (crd, old) => validateCrd(crd, old),
   }

@@ -61,7 +61,7 @@ export class SchemaValidator {
 
   #string(schema: JsonObject, value: string, path: string, causes: StatusCause[]): void {
     const { minLength, maxLength, pattern, format } = schema
-    const length = [...value].length
+    const length = Array.from(value).length
     if (typeof minLength === 'number' && length < minLength)
       causes.push(invalidValue(path, value, `${path} in body should be at least ${minLength} chars long`))
     if (typeof maxLength === 'number' && length > maxLength) {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Logger } from '@ambit/core'
 import type { DeleteOptions, KubeObject } from '../contract.types.ts'
-import { at, isObject, type JsonObject } from '../json.ts'
+import { at, isObject, type JsonObject, textOf } from '../json.ts'
 import { MAX_LIST_SNAPSHOTS, MAX_WATCHES } from '../limits.ts'
 import { applyJsonPatch } from '../patch/json-patch.ts'
 import { applyMergePatch } from '../patch/merge-patch.ts'
@@ -237,15 +237,15 @@ export function contextOf(
   const agent = (request.headers['user-agent'] ?? '').split('/', 1)[0] ?? ''
   const validation = query.get('fieldValidation')
   const dryRun = query.get('dryRun') ?? options?.dryRun
-  if (dryRun !== null && dryRun !== undefined && String(dryRun) !== '' && String(dryRun) !== 'All')
-    throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(String(dryRun))}: supported values: "All"`)
+  if (dryRun !== null && dryRun !== undefined && textOf(dryRun) !== '' && textOf(dryRun) !== 'All')
+    throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(textOf(dryRun))}: supported values: "All"`)
   const manager = query.get('fieldManager') || agent || fallback
   if (manager.length > 128) throw badRequest('fieldManager: Too long: may not be more than 128 bytes')
   return {
     user,
     manager,
     fieldValidation: validation === 'Strict' || validation === 'Ignore' ? validation : 'Warn',
-    dryRun: String(dryRun ?? '') === 'All',
+    dryRun: textOf(dryRun ?? '') === 'All',
     warnings: [],
   }
 }

@@ -38,7 +38,12 @@ export class SpdySession {
   #inflateDone: (() => void) | undefined
   #ended = false
 
-  constructor(io: Duplex, handlers: SpdyHandlers) {
+  /** Serves a session until the connection or `end()` ends it. */
+  static serve(io: Duplex, handlers: SpdyHandlers): SpdySession {
+    return new SpdySession(io, handlers)
+  }
+
+  private constructor(io: Duplex, handlers: SpdyHandlers) {
     this.#io = io
     this.#handlers = handlers
     this.#inflate.on('data', (part: Buffer) => {

@@ -197,7 +197,7 @@ export class ApiService {
     current: KubeObject,
     next: KubeObject,
     context: RequestContext,
-    managed?: ManagedFieldsEntry[] | undefined,
+    managed?: ManagedFieldsEntry[],
   ): KubeObject {
     const { definition, subresource, version } = target
     const { group, resource } = definition

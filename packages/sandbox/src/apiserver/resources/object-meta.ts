@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import type { KubeObject, ObjectMeta } from '../contract.types.ts'
-import { isObject } from '../json.ts'
+import { isObject, textOf } from '../json.ts'
 import { badRequest } from '../status-error.ts'
 
 /** Letters Kubernetes draws generated names from: no vowels, so no words. */
@@ -64,11 +64,11 @@ export function asKubeObject(value: unknown, apiVersion: string, kind: string): 
   const sent = value['apiVersion']
   if (sent !== undefined && sent !== '' && sent !== apiVersion)
     throw badRequest(
-      `the API version in the data (${String(sent)}) does not match the expected API version (${apiVersion})`,
+      `the API version in the data (${textOf(sent)}) does not match the expected API version (${apiVersion})`,
     )
   const sentKind = value['kind']
   if (sentKind !== undefined && sentKind !== '' && sentKind !== kind)
-    throw badRequest(`the kind in the data (${String(sentKind)}) does not match the expected kind (${kind})`)
+    throw badRequest(`the kind in the data (${textOf(sentKind)}) does not match the expected kind (${kind})`)
   const metadata = value['metadata'] ?? {}
   if (!isObject(metadata)) throw badRequest('metadata must be an object')
   const { apiVersion: _apiVersion, kind: _kind, ...rest } = value

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../contract.types.ts'
-import { at } from '../json.ts'
+import { at, objectOf, textOf } from '../json.ts'
 import { badRequest } from '../status-error.ts'
 
 export type Predicate = (object: KubeObject) => boolean
@@ -27,7 +27,7 @@ export function parseLabelSelector(selector: string | undefined): Predicate {
 /** Whether labels satisfy a `LabelSelector` object; an absent selector matches nothing. */
 export function matchesLabelSelector(selector: unknown, labels: Readonly<Record<string, string>>): boolean {
   if (typeof selector !== 'object' || selector === null) return false
-  for (const [key, value] of Object.entries((at(selector, 'matchLabels') ?? {}) as object))
+  for (const [key, value] of Object.entries(objectOf(at(selector, 'matchLabels'))))
     if (labels[key] !== value) return false
   const expressions = at(selector, 'matchExpressions')
   for (const expression of Array.isArray(expressions) ? (expressions as unknown[]) : []) {
@@ -148,7 +148,7 @@ export function parseFieldSelector(kind: string, selector: string | undefined): 
     const path = field === 'source' ? ['source', 'component'] : field.split('.')
     predicates.push((object) => {
       const value = at(object, ...path)
-      const text = value === undefined || value === null ? (ABSENT[field] ?? '') : String(value)
+      const text = value === undefined || value === null ? (ABSENT[field] ?? '') : textOf(value)
       return (text === wanted) === (operator !== '!=')
     })
   }

@@ -92,6 +92,8 @@ export async function execOverWebSocket(
   }
   socket.start({ onMessage, onClose: () => abort.abort() })
   try {
+    // A peer that broke the protocol at once must not leave a process behind.
+    abort.signal.throwIfAborted()
     session = await start(abort.signal)
     session.stdin?.on('error', () => {})
     for (const message of early) onMessage(message)
@@ -158,7 +160,7 @@ export function execOverSpdy(io: Duplex, clock: Clock, options: StreamOptions, s
     error?.destroy()
     spdy.end()
   }
-  const spdy = new SpdySession(io, {
+  const spdy = SpdySession.serve(io, {
     onStream(headers: SpdyHeaders, stream) {
       const type = headers['streamtype'] ?? ''
       if (!wanted.includes(type) || streams.has(type)) {

@@ -1,6 +1,6 @@
 import type { ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, isObject, type JsonObject, objectOf } from '../json.ts'
+import { arrayOf, at, isObject, type JsonObject, objectOf, textOf } from '../json.ts'
 import type { ApiService, Target } from '../resources/api-service.ts'
 import type { RequestContext } from '../resources/request-context.ts'
 import { badRequest, conflict, notFound } from '../status-error.ts'
@@ -67,7 +67,7 @@ export function bindPod(service: ApiService, target: Target, body: JsonObject, c
           '',
           'pods',
           target.name,
-          `pod ${target.name} is already assigned to node "${String(spec['nodeName'])}"`,
+          `pod ${target.name} is already assigned to node "${textOf(spec['nodeName'])}"`,
         )
       return { ...pod, metadata: { ...pod.metadata, resourceVersion: undefined }, spec: { ...spec, nodeName } }
     },

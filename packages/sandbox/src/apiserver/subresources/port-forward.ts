@@ -11,7 +11,7 @@ export function forwardOverSpdy(io: Duplex, open: OpenPort): Promise<void> {
   const over = Promise.withResolvers<void>()
   const abort = new AbortController()
   const errors = new Map<string, Duplex>()
-  new SpdySession(io, {
+  SpdySession.serve(io, {
     onStream(headers, stream) {
       const id = headers['requestid'] ?? ''
       if (headers['streamtype'] === 'error') {

@@ -1,7 +1,7 @@
 import { authorize, rulesFor } from '../auth/rbac.ts'
 import { DEFAULT_AUDIENCE, type ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import type { JsonObject } from '../json.ts'
-import { arrayOf, at, objectOf } from '../json.ts'
+import { arrayOf, at, objectOf, textOf } from '../json.ts'
 import type { UserInfo } from '../resources/request-context.ts'
 import { badRequest, noSuchResource } from '../status-error.ts'
 import type { ObjectStore } from '../store/object-store.ts'
@@ -42,14 +42,14 @@ export function answerReview(
     case 'subjectaccessreviews':
     case 'localsubjectaccessreviews': {
       const groups = arrayOf(spec['groups']).filter((group) => typeof group === 'string')
-      const subject = { username: String(spec['user'] ?? ''), groups }
+      const subject = { username: textOf(spec['user'] ?? ''), groups }
       if (subject.username === '' && groups.length === 0)
         throw badRequest('spec.user: at least one of user or group must be specified')
       const kind = resource === 'subjectaccessreviews' ? 'SubjectAccessReview' : 'LocalSubjectAccessReview'
       return accessReview(kind, components, review, subject, namespace)
     }
     case 'selfsubjectrulesreviews': {
-      const rules = rulesFor(components.store, user, String(spec['namespace'] ?? 'default')).flatMap(
+      const rules = rulesFor(components.store, user, textOf(spec['namespace'] ?? 'default')).flatMap(
         (item) => item.rules,
       )
       const isMaster = user.groups.includes('system:masters')

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, isObject, objectOf } from '../json.ts'
+import { arrayOf, at, isObject, objectOf, textOf } from '../json.ts'
 import { ageOf } from './duration.ts'
 import { podCells } from './pod-row.ts'
 
@@ -36,7 +36,7 @@ function containersText(object: KubeObject): readonly [string, string] {
 function portsText(service: KubeObject): string {
   const ports = arrayOf(at(service, 'spec', 'ports')).map((port) => {
     const node = at(port, 'nodePort')
-    return `${String(at(port, 'port'))}${node ? `:${String(node)}` : ''}/${String(at(port, 'protocol'))}`
+    return `${textOf(at(port, 'port'))}${node ? `:${textOf(node)}` : ''}/${textOf(at(port, 'protocol'))}`
   })
   return ports.length > 0 ? ports.join(',') : '<none>'
 }
@@ -98,10 +98,10 @@ function eventCells(event: KubeObject, nowMs: number): readonly unknown[] {
     ageOf(last, nowMs),
     at(event, 'type') ?? '',
     at(event, 'reason') ?? '',
-    `${String(at(regarding, 'kind') ?? '').toLowerCase()}/${String(at(regarding, 'name') ?? '')}`,
+    `${textOf(at(regarding, 'kind') ?? '').toLowerCase()}/${textOf(at(regarding, 'name') ?? '')}`,
     at(regarding, 'fieldPath') ?? '',
     source.filter(Boolean).join(', '),
-    String(at(event, 'message') ?? at(event, 'note') ?? '').trim(),
+    textOf(at(event, 'message') ?? at(event, 'note') ?? '').trim(),
     ageOf(first, nowMs),
     at(event, 'count') ?? at(event, 'series', 'count') ?? 1,
     event.metadata.name,
@@ -138,7 +138,7 @@ const BINDING: ColumnSet = {
         .filter((subject) => at(subject, 'kind') === kind)
         .map((subject) =>
           kind === 'ServiceAccount'
-            ? `${String(at(subject, 'namespace') ?? '')}/${String(at(subject, 'name'))}`
+            ? `${textOf(at(subject, 'namespace') ?? '')}/${textOf(at(subject, 'name'))}`
             : String(at(subject, 'name')),
         )
         .join(', ')
@@ -255,7 +255,7 @@ const COLUMNS: Readonly<Record<string, ColumnSet>> = {
   'discovery.k8s.io/EndpointSlice': {
     columns: ['Name', 'AddressType', 'Ports', 'Endpoints', 'Age'],
     cells(object, nowMs) {
-      const ports = arrayOf(object['ports']).map((port) => String(at(port, 'port') ?? '*'))
+      const ports = arrayOf(object['ports']).map((port) => textOf(at(port, 'port') ?? '*'))
       const addresses = arrayOf(object['endpoints']).flatMap((endpoint) => arrayOf(at(endpoint, 'addresses')))
       const shown =
         addresses.length > 3
@@ -283,8 +283,8 @@ const COLUMNS: Readonly<Record<string, ColumnSet>> = {
     columns: ['Name', 'Min Available', 'Max Unavailable', 'Allowed Disruptions', 'Age'],
     cells: (object, nowMs) => [
       object.metadata.name,
-      String(at(object, 'spec', 'minAvailable') ?? 'N/A'),
-      String(at(object, 'spec', 'maxUnavailable') ?? 'N/A'),
+      textOf(at(object, 'spec', 'minAvailable') ?? 'N/A'),
+      textOf(at(object, 'spec', 'maxUnavailable') ?? 'N/A'),
       number(object, 'status', 'disruptionsAllowed'),
       age(object, nowMs),
     ],

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at } from '../json.ts'
+import { arrayOf, at, textOf } from '../json.ts'
 import { ageOf, humanDuration } from './duration.ts'
 
 export interface PodSummary {
@@ -23,8 +23,8 @@ export function summarizePod(pod: KubeObject, nowMs: number): PodSummary {
 }
 
 function statusOf(pod: KubeObject, statuses: readonly unknown[]): string {
-  const phase = String(at(pod, 'status', 'phase') ?? 'Unknown')
-  let reason = String(at(pod, 'status', 'reason') ?? phase)
+  const phase = textOf(at(pod, 'status', 'phase') ?? 'Unknown')
+  let reason = textOf(at(pod, 'status', 'reason') ?? phase)
   let running = false
   const init = initReason(pod)
   if (init !== undefined) reason = init
@@ -32,7 +32,7 @@ function statusOf(pod: KubeObject, statuses: readonly unknown[]): string {
     for (const status of statuses.toReversed()) {
       const waiting = at(status, 'state', 'waiting', 'reason')
       const terminated = at(status, 'state', 'terminated')
-      if (waiting) reason = String(waiting)
+      if (waiting) reason = textOf(waiting)
       else if (terminated) reason = terminatedReason(terminated)
       else if (at(status, 'ready') === true && at(status, 'state', 'running')) running = true
     }
@@ -44,9 +44,9 @@ function statusOf(pod: KubeObject, statuses: readonly unknown[]): string {
 
 function terminatedReason(terminated: unknown): string {
   const reason = at(terminated, 'reason')
-  if (reason) return String(reason)
+  if (reason) return textOf(reason)
   const signal = at(terminated, 'signal')
-  return signal ? `Signal:${String(signal)}` : `ExitCode:${String(at(terminated, 'exitCode'))}`
+  return signal ? `Signal:${textOf(signal)}` : `ExitCode:${textOf(at(terminated, 'exitCode'))}`
 }
 
 function initReason(pod: KubeObject): string | undefined {
@@ -57,7 +57,7 @@ function initReason(pod: KubeObject): string | undefined {
     if (terminated && at(terminated, 'exitCode') === 0) continue
     if (terminated) return `Init:${terminatedReason(terminated)}`
     const waiting = at(status, 'state', 'waiting', 'reason')
-    if (waiting && waiting !== 'PodInitializing') return `Init:${String(waiting)}`
+    if (waiting && waiting !== 'PodInitializing') return `Init:${textOf(waiting)}`
     return `Init:${index}/${total}`
   }
   return undefined
