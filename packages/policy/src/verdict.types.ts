@@ -43,6 +43,8 @@ export interface Denial extends Evidence {
   /** The DENY policy that matched; absent when no ALLOW policy did. */
   readonly policy?: string
   readonly rule?: number
+  /** The ALLOW policies of which none matched; absent when a DENY policy did. */
+  readonly unmatched?: readonly string[]
 }
 
 export type Verdict = Permit | Denial
