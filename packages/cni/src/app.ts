@@ -101,7 +101,7 @@ export class App implements Closable {
     )
     retry.now = () => queue.retryNow()
     this.#followCluster(cluster, reconciler, queue)
-    this.#sweep(cache, queue)
+    this.#sweep(cache, queue, probes)
 
     const view = { view: cluster, api: cluster, reconciler, finder, clock }
     this.#stack.use(
@@ -158,11 +158,14 @@ export class App implements Closable {
     })
   }
 
-  /** Finds pods that were deleted before their first sight. */
-  #sweep(cache: PodNetnsCache, queue: WorkQueue): void {
+  /** Finds pods that were deleted before their first sight, and repairs the node's rules. */
+  #sweep(cache: PodNetnsCache, queue: WorkQueue, probes: ProbeRules): void {
     let timer: Disposable | undefined
     const tick = (): void => {
       for (const { pod } of cache.values()) queue.add(pod.uid)
+      probes.rewrite().catch((error: unknown) => {
+        this.#components.logger.warn('probe rules of the node could not be written', { error: messageOf(error) })
+      })
       timer = this.#components.clock.after(SWEEP_INTERVAL_MS, tick)
     }
     timer = this.#components.clock.after(SWEEP_INTERVAL_MS, tick)

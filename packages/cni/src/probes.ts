@@ -70,6 +70,12 @@ export class ProbeRules {
     return this.write()
   }
 
+  /** Writes everything anew, whatever others have done to the table meanwhile. */
+  rewrite(): Promise<void> {
+    this.#written = undefined
+    return this.write()
+  }
+
   /** Writes the present state; calls that come meanwhile share the next run. */
   write(): Promise<void> {
     const next = this.#writing.catch(() => undefined).then(() => this.#writeNow())

@@ -121,6 +121,16 @@ for (const [family, own, host] of [
   )
 }
 
+test.serial('rules of the node that somebody flushed come back', async (t) => {
+  using node = await TestNode.create()
+  const probes = new ProbeRules(node.host, OPTIONS)
+  await probes.add('uid-1', [ip('10.91.1.2')])
+  const good = await networkState(node.host)
+  await runNft(node.host, 'flush ruleset')
+  await probes.rewrite()
+  t.is(await networkState(node.host), good)
+})
+
 test.serial('another pod is no probe: forwarded connections stay captured', async (t) => {
   using node = await TestNode.create()
   const server = await node.addPod(1)

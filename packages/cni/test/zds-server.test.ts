@@ -183,3 +183,20 @@ test('no bytes make the readers of a peer throw', (t) => {
   )
   t.pass()
 })
+
+test.serial(
+  'a pod that goes while a ztunnel is silent over its snapshot is let go once the deadline has passed',
+  async (t) => {
+    await withServer(t, async ({ cache, path, ready, server, gauge }) => {
+      cache.put(podOf('a'), Netns.home())
+      using ztunnel = await ScriptedZtunnel.connect(path)
+      ztunnel.answering = false
+      ready()
+      await ztunnel.saw('add')
+      cache.delete('a')
+      // Queued behind the unanswered add; the silent ztunnel is dropped, which settles both.
+      await server.remove('a')
+      t.is(gauge(), 0)
+    })
+  },
+)
