@@ -3,6 +3,7 @@ import { builtinRules } from './admission/kind-rules.ts'
 import { type ServiceRanges, StoreServiceAllocator } from './admission/service-allocator.ts'
 import { bootstrapObjects } from './bootstrap-objects.ts'
 import type { KubeObject, ObjectClient } from './contract.types.ts'
+import { EventExpiry } from './controllers/event-expiry.ts'
 import { GarbageCollector } from './controllers/garbage-collector.ts'
 import { NamespaceController } from './controllers/namespace-controller.ts'
 import { CustomResources } from './crd/custom-resources.ts'
@@ -42,15 +43,13 @@ export class ApiCore implements Disposable {
     this.service = new ApiService({
       store,
       clock,
-      logger,
       rules: (definition) => (definition.group === 'apiextensions.k8s.io' ? customs.rules : builtinRules(definition)),
       environment: { store, now: () => clock.now(), services: new StoreServiceAllocator(store, ranges) },
-      afterWrite: () => {},
     })
     customs.attach(this.service)
     const namespaces = new NamespaceController(this.service, this.registry, logger, options.caPem)
     const collector = new GarbageCollector(this.service, this.registry, logger)
-    this.#parts = [customs, namespaces, collector]
+    this.#parts = [customs, namespaces, collector, new EventExpiry(store, clock)]
     for (const object of bootstrapObjects(ranges)) this.#createUnlessThere(object)
   }
 

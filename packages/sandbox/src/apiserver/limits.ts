@@ -45,3 +45,9 @@ export const STREAM_SETUP_TIMEOUT_MS = 30_000
 export const MAX_CEL_MS = 2_000
 /** Largest number of findings reported for one object. */
 export const MAX_CAUSES = 100
+/** How long an Event is kept after it was last seen (kube-apiserver's default). */
+export const EVENT_TTL_MS: number = 60 * 60_000
+/** Events kept at most; the oldest go first. */
+export const MAX_EVENTS = 5_000
+/** How often Events are looked through. */
+export const EVENT_SWEEP_MS = 60_000

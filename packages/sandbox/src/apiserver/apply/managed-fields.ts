@@ -129,17 +129,12 @@ export function managedAfterUpdate(input: UpdateInput): ManagedFieldsEntry[] {
     const isOwn = same(entry, manager)
     found ||= isOwn
     const kept = isOwn ? entry.set : difference(entry.set, changed)
-    const left = differenceBelow(kept, leavesOf(removed))
+    const left = differenceBelow(kept, removed)
     const set = isOwn ? union(left, changed) : left
     result.push({ ...entry, set, time: isOwn && !equalSets(set, entry.set) ? time : entry.time })
   }
   if (!found && !isEmpty(changed)) result.push({ ...manager, set: changed, time })
   return encode(result)
-}
-
-/** Removal of a parent is removal of what is below; intermediate nodes that still exist must stay. */
-function leavesOf(set: FieldSet): FieldSet {
-  return set
 }
 
 export interface ApplyInput {

@@ -145,7 +145,7 @@ export class GarbageCollector implements Disposable {
       this.#service.patch(target, (object) => withoutFinalizer(object, ORPHAN), context)
     } else if (finalizers.includes(FOREGROUND)) {
       if (dependents.some((each) => this.#blocks(each, uid))) {
-        for (const each of dependents) this.#mark2(each)
+        for (const each of dependents) this.#markLiving(each)
         return
       }
       this.#service.patch(target, (object) => withoutFinalizer(object, FOREGROUND), context)
@@ -153,7 +153,7 @@ export class GarbageCollector implements Disposable {
   }
 
   /** Dependents that aren't being deleted yet get their turn. */
-  #mark2(uid: string): void {
+  #markLiving(uid: string): void {
     if (this.#known.get(uid)?.object.metadata.deletionTimestamp === undefined) this.#mark(uid)
   }
 

@@ -77,7 +77,7 @@ export class ApiHttpServer {
   constructor(components: ApiHttpComponents) {
     this.#c = components
     const { core, clock, logger, runtime, tls } = components
-    this.#resources = new ResourceHandler(core.service, clock, logger)
+    this.#resources = new ResourceHandler(core.service, clock)
     this.#upgrades = new UpgradeHandler(runtime, clock)
     this.#server = createServer({
       cert: tls.certPem,

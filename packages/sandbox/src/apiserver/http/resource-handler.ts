@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Clock, Logger } from '@ambit/core'
+import type { Clock } from '@ambit/core'
 import type { DeleteOptions, KubeObject } from '../contract.types.ts'
 import { at, isObject, type JsonObject, textOf } from '../json.ts'
 import { MAX_LIST_SNAPSHOTS, MAX_WATCHES } from '../limits.ts'
@@ -38,7 +38,7 @@ export class ResourceHandler {
   readonly #pages = new ListPages(MAX_LIST_SNAPSHOTS)
   #watches = 0
 
-  constructor(service: ApiService, clock: Clock, _logger: Logger) {
+  constructor(service: ApiService, clock: Clock) {
     this.#service = service
     this.#clock = clock
   }

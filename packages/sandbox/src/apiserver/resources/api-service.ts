@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@ambit/core'
+import type { Clock } from '@ambit/core'
 import { applyConfiguration, type Manager, managedAfterUpdate } from '../apply/managed-fields.ts'
 import type { DeleteOptions, KubeObject, ManagedFieldsEntry } from '../contract.types.ts'
 import { cloneJson, isObject, jsonEqual } from '../json.ts'
@@ -35,11 +35,8 @@ export interface Target {
 export interface ApiServiceComponents {
   readonly store: ObjectStore
   readonly clock: Clock
-  readonly logger: Logger
   readonly rules: (definition: ResourceDefinition) => KindRules
   readonly environment: RuleEnvironment
-  /** Called after a write that stayed, e.g. to serve a new CRD at once. */
-  readonly afterWrite: (definition: ResourceDefinition, object: KubeObject) => void
 }
 
 /**
@@ -98,7 +95,6 @@ export class ApiService {
     if (object.metadata.managedFields === undefined) this.#own(target, undefined, object, context, sent)
     if (context.dryRun) return object
     const stored = this.store.put(storageKey(definition), object)
-    this.#components.afterWrite(definition, stored)
     return inVersion(stored, target)
   }
 
@@ -162,7 +158,6 @@ export class ApiService {
     object.metadata.managedFields = entries
     if (context.dryRun) return object
     const stored = this.store.put(storageKey(definition), object)
-    this.#components.afterWrite(definition, stored)
     return inVersion(stored, target)
   }
 
@@ -235,7 +230,6 @@ export class ApiService {
       !(definition.kind === 'Pod' && (object.metadata.deletionGracePeriodSeconds ?? 0) > 0)
     if (finished) return inVersion(this.store.remove(key, object), target)
     const stored = this.store.put(key, object)
-    this.#components.afterWrite(definition, stored)
     return inVersion(stored, target)
   }
 

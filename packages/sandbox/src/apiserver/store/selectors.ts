@@ -37,7 +37,7 @@ export function matchesLabelSelector(selector: unknown, labels: Readonly<Record<
     const values = at(expression, 'values')
     if (operator === undefined) return false
     const requirement = { key: String(at(expression, 'key')), operator, values: Array.isArray(values) ? values : [] }
-    if (!satisfies(requirement as Requirement, labels)) return false
+    if (!satisfies(requirement, labels)) return false
   }
   return true
 }
