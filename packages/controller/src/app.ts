@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { LABELS } from '@ambit/api'
-import { type Clock, type Closable, ip, type Logger, messageOf, systemClock } from '@ambit/core'
+import { aborted, type Clock, type Closable, ip, type Logger, messageOf, systemClock } from '@ambit/core'
 import {
   KINDS,
   KubeClient,
@@ -33,6 +33,7 @@ import { MeshIndex } from './index/mesh-index.ts'
 import { CONNECTION_GRACE_MS, MAX_STREAMS_PER_CONNECTION, SHUTDOWN_MS } from './limits.ts'
 import { decodeMeshConfig } from './mesh/mesh-config.ts'
 import { Pusher } from './push.ts'
+import { keepAllocated } from './status/ip-autoallocate.ts'
 import { keepStatus } from './status/status-sync.ts'
 import { watchCluster } from './watch/watch-cluster.ts'
 import { WorkloadView } from './workload-view.ts'
@@ -276,9 +277,16 @@ async function startLeaderWork(parts: {
       elect('istio-status-leader', async (leading) => {
         using writer = new StatusWriter({ client, clock, logger })
         keepStatus({ index, sets: cluster.sets, writer, clock }, leading)
-        const over = Promise.withResolvers<void>()
-        leading.addEventListener('abort', () => over.resolve(), { once: true })
-        await over.promise
+        await aborted(leading)
+      }),
+    )
+  }
+  if (config.ipAutoallocate) {
+    work.push(
+      elect('istio-ip-autoallocate', async (leading) => {
+        using writer = new StatusWriter({ client, clock, logger })
+        keepAllocated({ entries: cluster.sets.serviceEntry, writer, logger }, leading)
+        await aborted(leading)
       }),
     )
   }

@@ -2,6 +2,8 @@
 export const FLUSH_QUIET_MS = 10
 /** ...but never longer than this, ms. */
 export const FLUSH_MAX_MS = 100
+/** Workloads compiled at one go; calls and leases get their turn before the next. About 100 ms of work. */
+export const FLUSH_MAX_WORKLOADS = 2_000
 /** Life of the serving certificate, ms; renewed at half of it. Its key is only in memory. */
 export const SERVING_TTL_MS: number = 90 * 24 * 3600 * 1000
 /** How often the files of a plugged CA are looked at for changes, ms. */

@@ -1,6 +1,6 @@
 import type { Clock, Counter, Histogram, Logger, Metrics } from '@ambit/core'
 import type { MeshIndex } from './index/mesh-index.ts'
-import { FLUSH_MAX_MS, FLUSH_QUIET_MS } from './limits.ts'
+import { FLUSH_MAX_MS, FLUSH_MAX_WORKLOADS, FLUSH_QUIET_MS } from './limits.ts'
 
 /**
  * Decides when collected changes are compiled: shortly after the first, later while more keep coming, but never so
@@ -39,7 +39,7 @@ export class Pusher implements Disposable {
   /** Compiles everything known so far at once; from now on changes are compiled as they come. */
   start(): void {
     this.#started = true
-    this.#flush()
+    this.#flush(Number.POSITIVE_INFINITY)
   }
 
   [Symbol.dispose](): void {
@@ -57,17 +57,18 @@ export class Pusher implements Disposable {
       const grown = this.#index.pending > seen
       const waited = this.#clock.monotonic() - firstMs
       if (grown && waited + FLUSH_QUIET_MS <= FLUSH_MAX_MS) this.#wait(firstMs, this.#index.pending)
-      else this.#flush()
+      else this.#flush(FLUSH_MAX_WORKLOADS)
     })
   }
 
-  #flush(): void {
+  #flush(maxWorkloads: number): void {
     this.#timer = undefined
     const started = this.#clock.monotonic()
-    const units = this.#index.flush()
+    const units = this.#index.flush(maxWorkloads)
     const ms = this.#clock.monotonic() - started
     this.#duration.observe({}, ms / 1000)
     this.#units.add({}, units)
+    if (this.#index.pending > 0) this.#timer = this.#clock.after(0, () => this.#flush(FLUSH_MAX_WORKLOADS))
     this.#logger.debug('compiled', { units, ms: Math.round(ms * 10) / 10 })
   }
 }

@@ -1,5 +1,6 @@
 import { FakeClock, RecordingLogger, RecordingMetrics } from '@ambit/testing'
 import test from 'ava'
+import { FLUSH_MAX_WORKLOADS } from '../src/limits.ts'
 import { Pusher } from '../src/push.ts'
 import { Mesh } from './support/mesh.ts'
 import * as make from './support/objects.ts'
@@ -58,4 +59,17 @@ test('a change during a compile starts the next', async (t) => {
   mesh.put(make.pod('a/z'), true)
   await clock.advance(1000)
   t.is(mesh.names().length, 2)
+})
+
+test('a change that touches many workloads is compiled bit by bit', async (t) => {
+  const { clock, mesh, pusher } = start()
+  const count = FLUSH_MAX_WORKLOADS + 5
+  for (let i = 0; i < count; i++) mesh.put(make.pod(`a/x${i}`, { ip: `10.0.${i >> 8}.${i & 255}` }), true)
+  pusher.start()
+  t.is(mesh.names().length, count, 'but the first time all at once')
+  mesh.put(make.peerAuthentication('a/default', { mtls: { mode: 'STRICT' } }), true)
+  t.is(mesh.index.flush(FLUSH_MAX_WORKLOADS), FLUSH_MAX_WORKLOADS + 2)
+  t.is(mesh.index.pending, 5)
+  await clock.advance(10)
+  t.is(mesh.index.pending, 0)
 })

@@ -84,10 +84,17 @@ export class MeshIndex {
     this.#touch(allUnits(this.state))
   }
 
-  /** Compiles what is dirty; answers how many units that was. */
-  flush(): number {
-    const units = [...this.#dirty]
-    this.#dirty.clear()
+  /**
+   * Compiles what is dirty; answers how many units that was. At most `maxWorkloads` workloads, the rest stays pending:
+   * a change that touches all of a large mesh must not hold up everything else. Policies and services come first and
+   * whole, so that a workload never names a policy proxies were not sent, and hostnames move at once.
+   */
+  flush(maxWorkloads: number = Number.POSITIVE_INFINITY): number {
+    const units: Unit[] = []
+    const workloads: Unit[] = []
+    for (const key of this.#dirty) (isWorkloadUnit(key) ? workloads : units).push(key)
+    for (const key of workloads.length <= maxWorkloads ? workloads : workloads.slice(0, maxWorkloads)) units.push(key)
+    for (const key of units) this.#dirty.delete(key)
     const addresses = new Differences(this.#owners.addresses)
     const policies = new Differences(this.#owners.policies)
     for (const key of units) {
@@ -119,6 +126,10 @@ export class MeshIndex {
     for (const key of units) this.#dirty.add(key)
     if (before === 0 && this.#dirty.size > 0) this.#onDirty()
   }
+}
+
+function isWorkloadUnit(key: Unit): boolean {
+  return key.startsWith('pod/') || key.startsWith('workloadEntry/') || key.startsWith('slice/')
 }
 
 function hasStatus(result: UnitResult | undefined): boolean {

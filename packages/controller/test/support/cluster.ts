@@ -68,7 +68,7 @@ export async function startTestCluster(logger: Logger): Promise<TestCluster> {
     const { status, ...rest } = object as KubeObject & { readonly status?: unknown }
     const made =
       present === undefined
-        ? await client.create(kind, rest as KubeObject)
+        ? await client.create(kind, rest)
         : await client.mergePatch(kind, at, {
             ...rest,
             metadata: { labels: object.metadata.labels ?? {}, annotations: object.metadata.annotations ?? {} },
