@@ -1,5 +1,6 @@
 import type { LogFields } from '@ambit/core'
 import { formatSocketAddress, formatSpiffeId } from '@ambit/core'
+import type { ConnectionFailure } from './failures.ts'
 import type { Party, Traffic } from './traffic.types.ts'
 
 /** Fields every line about a connection begins with, in Istio's order. */
@@ -36,14 +37,16 @@ export function closingFields(
   traffic: Traffic,
   bytes: Transferred,
   durationMs: number,
-  error: string | undefined,
+  failure: ConnectionFailure | undefined,
 ): LogFields {
   const outbound = traffic.reporter === 'source'
   return {
     bytes_sent: outbound ? bytes.fromDownstream : bytes.toDownstream,
     bytes_recv: outbound ? bytes.toDownstream : bytes.fromDownstream,
     duration: `${Math.round(durationMs)}ms`,
-    error,
+    // Ours, before Istio's last field: which policies decided.
+    policies: failure?.policies,
+    error: failure?.message,
   }
 }
 

@@ -86,6 +86,7 @@ export class App implements Closable {
   readonly #readiness = new Readiness()
   readonly #failure = Promise.withResolvers<never>()
   readonly #quit = Promise.withResolvers<void>()
+  readonly #proxying = Promise.withResolvers<void>()
   readonly #resolvConf: ResolvConf
   readonly #dnsMetrics: DnsMetrics
   readonly #policyLog: PolicyLog
@@ -127,7 +128,10 @@ export class App implements Closable {
       ...components,
       logger: this.logger.scope('proxies'),
       start: (_uid, workload, netns) => this.#startPod(workload, netns),
-      onReady: proxiesReady,
+      onReady: (ready) => {
+        proxiesReady(ready)
+        if (ready) this.#proxying.resolve()
+      },
     })
     this.#failure.promise.catch(() => undefined)
   }
@@ -152,6 +156,11 @@ export class App implements Closable {
   /** Resolves when somebody asked over HTTP for a graceful end. */
   get quitRequested(): Promise<void> {
     return this.#quit.promise
+  }
+
+  /** Resolves when the first complete set of pods is proxied. */
+  get proxying(): Promise<void> {
+    return Promise.race([this.#proxying.promise, this.failed])
   }
 
   get bound(): BoundPorts {
@@ -196,6 +205,7 @@ export class App implements Closable {
     const stateReady = this.#readiness.task('state manager')
     await this.#startServers()
     this.#stack.use(this.policies.subscribe(() => this.#reevaluate()))
+    this.#stack.use(this.store.subscribe(() => this.#reevaluate()))
     if (mode.kind === 'shared') {
       this.#stack.use(followIdentities(this.store, this.secrets, { nodeName: this.#config.nodeName, keep: [] }))
     }
@@ -286,7 +296,7 @@ export class App implements Closable {
         })
       : (this.#overrides.sockets ?? hostSockets())
     const random = this.#overrides.random ?? Math.random
-    const connections = new Connections({ policies: this.policies, clock, logger: scoped.scope('connections') })
+    const connections = new Connections({ policies: this.policies, currentWorkload: (uid) => this.store.workload(uid), clock, logger: scoped.scope('connections') })
     const local = new LocalWorkload(this.store, workload)
     const originalSource = config.originalSource !== false
     const common = {

@@ -2,9 +2,9 @@ import type { Clock, Logger, SocketAddress, SpiffeId } from '@ambit/core'
 import { formatSocketAddress, formatSpiffeId } from '@ambit/core'
 import type { TlsFacts } from '@ambit/hbone'
 import { authorizeConnection, type ConnectionFacts, type Verdict } from '@ambit/policy'
-import type { PolicyLookup } from '@ambit/state'
+import type { PolicyLookup, Workload } from '@ambit/state'
 import type { ByteCounter } from './events.ts'
-import { ConnectionFailure } from './failures.ts'
+import { type ConnectionFailure, deniedLater } from './failures.ts'
 import { MAX_CONNECTIONS_PER_POD, MAX_DUMPED_CONNECTIONS } from './limits.ts'
 
 /** One open connection as the table shows it. */
@@ -48,14 +48,22 @@ interface InboundEntry extends Entry {
  */
 export class Connections {
   readonly #policies: PolicyLookup
+  readonly #current: (uid: string) => Workload | undefined
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #inbound = new Set<InboundEntry>()
   readonly #outbound = new Set<Entry>()
   readonly #waiters = new Set<() => void>()
 
-  constructor(components: { readonly policies: PolicyLookup; readonly clock: Clock; readonly logger: Logger }) {
+  constructor(components: {
+    readonly policies: PolicyLookup
+    /** The workload as the control plane describes it now. */
+    readonly currentWorkload: (uid: string) => Workload | undefined
+    readonly clock: Clock
+    readonly logger: Logger
+  }) {
     this.#policies = components.policies
+    this.#current = components.currentWorkload
     this.#clock = components.clock
     this.#logger = components.logger
   }
@@ -85,16 +93,22 @@ export class Connections {
     return this.#hold(this.#outbound, entry)
   }
 
-  /** Cuts every inbound connection that the policies in force now would not let in. */
+  /**
+   * Cuts every inbound connection that the policies in force now would not let in. The workload is taken as it is now, too:
+   * a selector policy that is new names itself only there.
+   */
   reevaluate(): void {
     for (const entry of [...this.#inbound]) {
-      if (!this.#inbound.has(entry) || authorizeConnection(entry.facts, this.#policies).allowed) continue
-      const { facts } = entry
+      if (!this.#inbound.has(entry)) continue
+      const workload = this.#current(entry.facts.workload.uid) ?? entry.facts.workload
+      const facts = { ...entry.facts, workload }
+      const verdict = authorizeConnection(facts, this.#policies)
+      if (verdict.allowed) continue
       const who = facts.sourceIdentity === undefined ? 'None' : formatSpiffeId(facts.sourceIdentity)
       this.#logger.info(
         `connection ${formatSocketAddress(facts.source)}(${who})->${formatSocketAddress(facts.destination)} (${facts.workload.uid}) closed because it's no longer allowed after a policy update`,
       )
-      entry.cut(new ConnectionFailure('policy-changed', 'connection closed due to policy change'))
+      entry.cut(deniedLater(verdict))
     }
   }
 

@@ -113,7 +113,7 @@ export class OpenConnection {
     if (!log.enabled(level)) return
     log[level]('connection complete', {
       ...openingFields(this.#traffic),
-      ...closingFields(this.#traffic, this.#counted, now() - startedMs, failure?.message),
+      ...closingFields(this.#traffic, this.#counted, now() - startedMs, failure),
     })
   }
 }

@@ -1,5 +1,6 @@
 import { AmbitError, codeOf, messageOf } from '@ambit/core'
-import { MAX_FAILURE_TEXT } from './limits.ts'
+import type { Denial } from '@ambit/policy'
+import { MAX_FAILURE_TEXT, MAX_POLICIES_IN_LOG } from './limits.ts'
 
 export type FailureCode =
   | 'policy-denied'
@@ -78,10 +79,13 @@ const APPEARANCE: Readonly<Record<FailureCode, Appearance>> = {
 /** A connection that did not work out, with the text its access log line has. */
 export class ConnectionFailure extends AmbitError {
   override readonly code: FailureCode
+  /** Policies that decided, `namespace/name` joined by commas: the one that denied, or the ALLOW ones that did not match. */
+  readonly policies: string | undefined
 
-  constructor(code: FailureCode, message: string, options?: ErrorOptions) {
+  constructor(code: FailureCode, message: string, options?: ErrorOptions & { readonly policies?: string | undefined }) {
     super(message.length > MAX_FAILURE_TEXT ? `${message.slice(0, MAX_FAILURE_TEXT)}...` : message, options)
     this.code = code
+    this.policies = options?.policies
   }
 
   get flag(): ResponseFlag {
@@ -91,6 +95,23 @@ export class ConnectionFailure extends AmbitError {
   get status(): number {
     return APPEARANCE[this.code].status
   }
+}
+
+/** A refusal at the start of a connection. */
+export function deniedAtStart(denial: Denial): ConnectionFailure {
+  const text = `connection closed due to policy rejection: ${denial.reason}`
+  return new ConnectionFailure('policy-denied', text, { policies: policiesOf(denial) })
+}
+
+/** A connection that was let in and would not be now. */
+export function deniedLater(denial: Denial): ConnectionFailure {
+  return new ConnectionFailure('policy-changed', 'connection closed due to policy change', { policies: policiesOf(denial) })
+}
+
+function policiesOf({ policy, unmatched }: Denial): string {
+  const names = policy === undefined ? (unmatched ?? []) : [policy]
+  const shown = names.slice(0, MAX_POLICIES_IN_LOG).join(',')
+  return names.length > MAX_POLICIES_IN_LOG ? `${shown},...` : shown
 }
 
 /** System errors that a peer's death or refusal causes; the rest of an unknown error is our own fault. */

@@ -6,7 +6,7 @@ import { type Captured, capturedEnds } from './captured.ts'
 import type { Connections } from './connections.ts'
 import { Cut } from './cut.ts'
 import type { ConnectionEvents } from './events.ts'
-import { ConnectionFailure, dialFailure } from './failures.ts'
+import { ConnectionFailure, deniedAtStart, dialFailure } from './failures.ts'
 import { CONNECT_TIMEOUT_MS } from './limits.ts'
 import type { LocalWorkload } from './local-workload.ts'
 import type { PolicyLog } from './policy-log.ts'
@@ -67,7 +67,7 @@ export class InboundPlaintext {
     } catch (error) {
       const failure = cut.failure ?? dialFailure(error)
       this.#components.events.refusedEarly('inbound', ends.source, ends.target, failure)
-      socket.destroy()
+      socket.resetAndDestroy()
     }
   }
 
@@ -96,9 +96,7 @@ export class InboundPlaintext {
     try {
       const verdict = tracked.authorize()
       policyLog.verdict(verdict)
-      if (!verdict.allowed) {
-        throw new ConnectionFailure('policy-denied', `connection closed due to policy rejection: ${verdict.reason}`)
-      }
+      if (!verdict.allowed) throw deniedAtStart(verdict)
       const app = await sockets.dial({
         to: ends.target,
         from: originalSource ? ends.source.ip : undefined,
@@ -111,7 +109,8 @@ export class InboundPlaintext {
       open.close(await relay(socket, app, bytes, cut))
     } catch (error) {
       open.close(cut.failure ?? dialFailure(error))
-      socket.destroy()
+      // Refused is not finished: an orderly end would read as an empty answer.
+      socket.resetAndDestroy()
     } finally {
       tracked.release()
     }

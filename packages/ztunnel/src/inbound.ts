@@ -6,7 +6,7 @@ import { baggageOf, partyOfBaggage } from './connect-headers.ts'
 import type { Connections } from './connections.ts'
 import { Cut } from './cut.ts'
 import type { ConnectionEvents } from './events.ts'
-import { ConnectionFailure, dialFailure } from './failures.ts'
+import { ConnectionFailure, deniedAtStart, dialFailure } from './failures.ts'
 import { CONNECT_TIMEOUT_MS } from './limits.ts'
 import type { LocalWorkload } from './local-workload.ts'
 import type { PolicyLog } from './policy-log.ts'
@@ -109,9 +109,7 @@ export class Inbound {
     try {
       const verdict = tracked.authorize()
       this.#components.policyLog.verdict(verdict)
-      if (!verdict.allowed) {
-        throw new ConnectionFailure('policy-denied', `connection closed due to policy rejection: ${verdict.reason}`)
-      }
+      if (!verdict.allowed) throw deniedAtStart(verdict)
       const app = await this.#dial(request, target, cut)
       cut.owns(app)
       cut.throwIfCut()

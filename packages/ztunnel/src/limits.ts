@@ -57,3 +57,6 @@ export const DEMAND_TIMEOUT_MS = 10_000
 
 /** Port of name servers. */
 export const DNS_PORT = 53
+
+/** Policy names one access log line lists; more are cut. */
+export const MAX_POLICIES_IN_LOG = 10

@@ -71,7 +71,7 @@ export class Outbound {
     const refusal = this.#refusal(ends, socket)
     if (refusal !== undefined) {
       this.#components.events.refusedEarly('outbound', ends.source, ends.target, refusal)
-      socket.destroy()
+      socket.resetAndDestroy()
       return
     }
     void this.#serve(socket, ends)
@@ -125,7 +125,8 @@ export class Outbound {
       const failure = cut.failure ?? (error instanceof ConnectionFailure ? error : dialFailure(error))
       if (open === undefined) events.refusedEarly('outbound', ends.source, ends.target, failure)
       else open.close(failure)
-      socket.destroy()
+      // Refused is not finished: an orderly end would read as an empty answer (curl's exit code 52 instead of 56).
+      socket.resetAndDestroy()
     } finally {
       doneConnecting()
       tracked.release()
