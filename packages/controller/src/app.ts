@@ -1,40 +1,23 @@
 import { existsSync } from 'node:fs'
-import { hostname } from 'node:os'
-import { LABELS } from '@ambit/api'
-import { aborted, type Clock, type Closable, ip, type Logger, messageOf, systemClock } from '@ambit/core'
-import {
-  KINDS,
-  KubeClient,
-  type KubeConfig,
-  type KubeObject,
-  LeaderElection,
-  loadKubeConfig,
-  type ReadonlyObjectSet,
-  reviewToken,
-  StatusWriter,
-  watchObjects,
-} from '@ambit/kube'
+import { type Clock, type Closable, ip, type Logger, systemClock } from '@ambit/core'
+import { KINDS, KubeClient, type KubeConfig, loadKubeConfig, reviewToken, watchObjects } from '@ambit/kube'
 import { AdminServer, metricsRoutes, type PrometheusMetrics } from '@ambit/telemetry'
 import { DELTA_SERVER_OPTIONS, DeltaServer, ResourceTable } from '@ambit/xds'
 import { Server } from '@grpc/grpc-js'
-import { Authority } from './ca/authority.ts'
-import { readPluggedCa } from './ca/ca-material.ts'
+import { loadAuthority } from './ca/load-authority.ts'
 import { podLookup } from './ca/pod-lookup.ts'
-import { type ConfigMap, keepRootCertificates, ROOT_CERT_NAME } from './ca/root-cert-config-map.ts'
-import { loadOrCreateSelfSignedCa } from './ca/self-signed-ca.ts'
+import type { ConfigMap } from './ca/root-cert-config-map.ts'
 import { CaService } from './ca/service.ts'
 import { ServingCredentials, servingNames } from './ca/serving-credentials.ts'
 import { TOKEN_AUDIENCE, TokenAuthenticator } from './ca/token-authenticator.ts'
 import type { ControllerConfig } from './config.ts'
 import { debugRoutes } from './debug-routes.ts'
 import { authenticateNode } from './discovery-authentication.ts'
-import type { MeshConfig } from './domain.types.ts'
 import { MeshIndex } from './index/mesh-index.ts'
+import { startLeaderWork } from './leader-work.ts'
 import { CONNECTION_GRACE_MS, MAX_STREAMS_PER_CONNECTION, SHUTDOWN_MS } from './limits.ts'
-import { decodeMeshConfig } from './mesh/mesh-config.ts'
+import { followMesh, meshConfigName } from './mesh/follow-mesh.ts'
 import { Pusher } from './push.ts'
-import { keepAllocated } from './status/ip-autoallocate.ts'
-import { keepStatus } from './status/status-sync.ts'
 import { watchCluster } from './watch/watch-cluster.ts'
 import { WorkloadView } from './workload-view.ts'
 
@@ -169,58 +152,6 @@ function kubeconfigOf(config: ControllerConfig): string | undefined {
   return config.kubeconfig !== undefined && existsSync(config.kubeconfig) ? config.kubeconfig : undefined
 }
 
-function meshConfigName(config: ControllerConfig): string {
-  return config.revision === 'default' ? 'istio' : `istio-${config.revision}`
-}
-
-/** The mesh-wide settings follow their ConfigMap and the root namespace's network label. */
-function followMesh(parts: {
-  readonly config: ControllerConfig
-  readonly index: MeshIndex
-  readonly meshConfigs: ReadonlyObjectSet<ConfigMap>
-  readonly namespaces: ReadonlyObjectSet<KubeObject>
-  readonly logger: Logger
-}): void {
-  const { config, index, meshConfigs, namespaces, logger } = parts
-  let mesh: MeshConfig = index.state.mesh
-  const set = (): void => {
-    const network = namespaces.get(undefined, mesh.rootNamespace)?.metadata.labels?.[LABELS.network] ?? ''
-    index.setMesh({ ...index.state.mesh, ...mesh, network })
-  }
-  const read = (map: ConfigMap | undefined): void => {
-    const verdict = decodeMeshConfig(map?.data?.['mesh'], config.namespace)
-    if (verdict.ok) mesh = verdict.config
-    else logger.error(`ConfigMap ${config.namespace}/${meshConfigName(config)} key mesh not taken: ${verdict.reason}`)
-    set()
-  }
-  meshConfigs.subscribe({ add: read, update: read, delete: () => read(undefined) })
-  namespaces.subscribe({ add: set, update: set, delete: set })
-}
-
-async function loadAuthority(
-  config: ControllerConfig,
-  parts: { readonly client: KubeClient; readonly clock: Clock; readonly logger: Logger; readonly index: MeshIndex },
-  signal: AbortSignal,
-): Promise<Authority> {
-  const { client, clock, logger, index } = parts
-  const read = async (): ReturnType<typeof loadOrCreateSelfSignedCa> =>
-    (await readPluggedCa(config.pluggedCaFolder)) ??
-    (await loadOrCreateSelfSignedCa(client, {
-      namespace: config.namespace,
-      trustDomain: index.state.mesh.trustDomain,
-    }))
-  const options = { defaultTtlSeconds: config.defaultCertTtlSeconds, maxTtlSeconds: config.maxCertTtlSeconds }
-  for (;;) {
-    try {
-      return await Authority.load({ read, clock, logger }, options)
-    } catch (error) {
-      // Without an authority nothing can be served; whoever repairs the Secret need not restart us.
-      logger.error(`no certificate authority yet: ${messageOf(error)}`)
-      await clock.sleep(2_000, signal)
-    }
-  }
-}
-
 function bind(server: Server, listenIp: string, port: number, credentials: ServingCredentials): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const address = listenIp.includes(':') ? `[${listenIp}]:${port}` : `${listenIp}:${port}`
@@ -234,61 +165,4 @@ async function shutdown(server: Server, clock: Clock): Promise<void> {
   server.tryShutdown(() => resolve())
   using _deadline = clock.after(SHUTDOWN_MS, () => server.forceShutdown())
   await promise
-}
-
-/** What only one replica does. Lease names are Istio's, so that an upgrade hands over cleanly. */
-async function startLeaderWork(parts: {
-  readonly config: ControllerConfig
-  readonly client: KubeClient
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly signal: AbortSignal
-  readonly authority: Authority
-  readonly cluster: ReturnType<typeof watchCluster>
-  readonly index: MeshIndex
-}): Promise<void> {
-  const { config, client, clock, signal, authority, cluster, index } = parts
-  const logger = parts.logger.scope('leader')
-  const identity = config.podName || hostname()
-  const elect = (name: string, lead: (leading: AbortSignal) => Promise<void> | void): Promise<void> =>
-    new LeaderElection({ client, clock, logger }, { namespace: config.namespace, name, identity }).run(signal, lead)
-  const work = [
-    elect('istio-namespace-controller-election', async (leading) => {
-      const configMaps = watchObjects<ConfigMap>({
-        client,
-        kind: KINDS.configMap,
-        fieldSelector: `metadata.name=${ROOT_CERT_NAME}`,
-        signal: leading,
-        logger,
-      })
-      const parts = {
-        client,
-        authority: authority.current,
-        namespaces: cluster.sets.namespace,
-        configMaps,
-        clock,
-        logger,
-      }
-      await keepRootCertificates(parts, leading)
-    }),
-  ]
-  if (config.statusEnabled) {
-    work.push(
-      elect('istio-status-leader', async (leading) => {
-        using writer = new StatusWriter({ client, clock, logger })
-        keepStatus({ index, sets: cluster.sets, writer, clock }, leading)
-        await aborted(leading)
-      }),
-    )
-  }
-  if (config.ipAutoallocate) {
-    work.push(
-      elect('istio-ip-autoallocate', async (leading) => {
-        using writer = new StatusWriter({ client, clock, logger })
-        keepAllocated({ entries: cluster.sets.serviceEntry, writer, logger }, leading)
-        await aborted(leading)
-      }),
-    )
-  }
-  await Promise.all(work)
 }

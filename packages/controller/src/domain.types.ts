@@ -43,8 +43,6 @@ export interface ServicePort {
   readonly target: number | string
 }
 
-export type TrafficDistribution = 'PreferSameZone' | 'PreferSameNode'
-
 export interface KubeService extends Meta {
   readonly hostname: string
   readonly clusterIps: readonly Ip[]

@@ -9,8 +9,3 @@ export class ConfigError extends AmbitError {
 export class CaSetupError extends AmbitError {
   readonly code = 'CA_SETUP'
 }
-
-/** The API server could not say whose token this is. */
-export class TokenReviewError extends AmbitError {
-  readonly code = 'TOKEN_REVIEW'
-}

@@ -16,8 +16,6 @@ export const TOKEN_CACHE_SIZE = 10_000
 export const MAX_TOKEN_LENGTH: number = 32 * 1024
 /** Token reviews in flight; further callers wait. */
 export const MAX_REVIEWS_IN_FLIGHT = 64
-/** Largest certificate request over gRPC, bytes. */
-export const MAX_CA_REQUEST_BYTES: number = 128 * 1024
 /** Concurrent gRPC streams of one connection. */
 export const MAX_STREAMS_PER_CONNECTION = 1024
 /** Connections older than this are asked to go away, ms, so that load spreads over replicas (Istio: 30 min). */

@@ -1,0 +1,67 @@
+import { hostname } from 'node:os'
+import { aborted, type Clock, type Logger } from '@ambit/core'
+import { KINDS, type KubeClient, LeaderElection, StatusWriter, watchObjects } from '@ambit/kube'
+import type { Authority } from './ca/authority.ts'
+import { type ConfigMap, keepRootCertificates, ROOT_CERT_NAME } from './ca/root-cert-config-map.ts'
+import type { ControllerConfig } from './config.ts'
+import type { MeshIndex } from './index/mesh-index.ts'
+import { keepAllocated } from './status/ip-autoallocate.ts'
+import { keepStatus } from './status/status-sync.ts'
+import type { ClusterWatch } from './watch/watch-cluster.ts'
+
+/** What only one replica does. Lease names are Istio's, so that an upgrade hands over cleanly. */
+export async function startLeaderWork(parts: {
+  readonly config: ControllerConfig
+  readonly client: KubeClient
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly signal: AbortSignal
+  readonly authority: Authority
+  readonly cluster: ClusterWatch
+  readonly index: MeshIndex
+}): Promise<void> {
+  const { config, client, clock, signal, authority, cluster, index } = parts
+  const logger = parts.logger.scope('leader')
+  const identity = config.podName || hostname()
+  const elect = (name: string, lead: (leading: AbortSignal) => Promise<void> | void): Promise<void> =>
+    new LeaderElection({ client, clock, logger }, { namespace: config.namespace, name, identity }).run(signal, lead)
+  const work = [
+    elect('istio-namespace-controller-election', async (leading) => {
+      const configMaps = watchObjects<ConfigMap>({
+        client,
+        kind: KINDS.configMap,
+        fieldSelector: `metadata.name=${ROOT_CERT_NAME}`,
+        signal: leading,
+        logger,
+      })
+      const parts = {
+        client,
+        authority: authority.current,
+        namespaces: cluster.sets.namespace,
+        configMaps,
+        clock,
+        logger,
+      }
+      await keepRootCertificates(parts, leading)
+    }),
+  ]
+  if (config.statusEnabled) {
+    work.push(
+      elect('istio-status-leader', async (leading) => {
+        using writer = new StatusWriter({ client, clock, logger })
+        keepStatus({ index, sets: cluster.sets, writer, clock }, leading)
+        await aborted(leading)
+      }),
+    )
+  }
+  if (config.ipAutoallocate) {
+    work.push(
+      elect('istio-ip-autoallocate', async (leading) => {
+        using writer = new StatusWriter({ client, clock, logger })
+        keepAllocated({ entries: cluster.sets.serviceEntry, writer, logger }, leading)
+        await aborted(leading)
+      }),
+    )
+  }
+  await Promise.all(work)
+}
