@@ -251,3 +251,38 @@ test(
     t.is((await api.fetchJson('/healthz')).status, 200)
   }),
 )
+
+test(
+  'a watcher that does not read is dropped, others go on',
+  withApi(async (t, api) => {
+    const { port } = new URL(api.url)
+    const socket: TLSSocket = connect({
+      port: Number(port),
+      host: '127.0.0.1',
+      ca: api.caPem,
+      ALPNProtocols: ['http/1.1'],
+    })
+    await once(socket, 'secureConnect')
+    socket.write(
+      `GET /api/v1/configmaps?watch=1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${api.adminToken}\r\n\r\n`,
+    )
+    await once(socket, 'readable')
+    socket.on('error', () => {})
+    // From here on nobody reads.
+    const data = { a: 'x'.repeat(200_000) }
+    for (let index = 0; index < 150; index++)
+      await api.api.client.create(CONFIGS, {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: `big${index}`, namespace: 'default' },
+        data,
+      })
+    let received = 0
+    socket.on('data', (part: Buffer) => {
+      received += part.length
+    })
+    await new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    t.true(received < 150 * 200_000)
+    t.is((await api.fetchJson('/healthz')).status, 200)
+  }),
+)
