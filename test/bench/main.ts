@@ -1,7 +1,7 @@
 // `npm run bench [-- --quick] [-- --only NAME,NAME] [-- --rounds N]`
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BenchCa } from './ca.ts'
@@ -114,6 +114,9 @@ if (options.help) {
   process.exitCode = enterNamespaces()
 } else {
   const base = options.quick ? QUICK : FULL
+  const [busy = 0] = loadavg()
+  if (busy > cpus().length / 2)
+    console.error(`the machine is busy (load ${busy.toFixed(1)}): only ratios will mean something`)
   const rounds = options.rounds === undefined ? base.rounds : Math.max(1, Number(options.rounds) || 1)
   process.exitCode = await bench({ ...base, rounds }, chooseDesigns())
 }
