@@ -10,6 +10,8 @@ export const LIMITS = {
   logLineBytes: 16_384,
   /** Lines that a slow reader of `logs -f` may lag behind; then its stream ends with an error. */
   logFollowerLines: 10_000,
+  /** Bytes of output kept for the first who attaches to an interactive container; with more, the early part is only in the log. */
+  attachReplayBytes: 65_536,
   /** Bytes that an attached reader may lag behind; then its stream is ended. */
   attachBacklogBytes: 1_048_576,
   /** Bytes of writable root file system of one container (tmpfs); writes then fail with ENOSPC. */
@@ -18,6 +20,8 @@ export const LIMITS = {
   commandOutputBytes: 262_144,
   /** Milliseconds a helper command (ip, nft, mount) may take; then it is killed and reported as failed. */
   commandTimeoutMs: 30_000,
+  /** Chained CNI plugins running at once on one node; further pods wait for their turn. */
+  cniPluginsAtOnce: 4,
   /** Milliseconds a chained CNI plugin may take; then it is killed and the pod's set-up is retried. */
   cniPluginTimeoutMs: 60_000,
   /** Bytes of the answer of an HTTP probe that are read. */

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { chownSync, closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { AmbitError } from '@ambit/core'
+import { AmbitError, codeOf } from '@ambit/core'
 import { LIMITS } from '../limits.ts'
 import type { DaemonLine } from './messages.types.ts'
 import { chooseIsolation } from './namespaces.ts'
@@ -168,18 +168,32 @@ export async function sandboxDown(
   const files = stateFolder(home, name)
   const state = readState(files)
   if (state !== undefined) await stopProcess(state.pid, state.startTicks)
-  if (existsSync(files.folder)) rmSync(files.folder, { recursive: true, force: true })
+  if (existsSync(files.folder)) removeFolder(files.folder)
   return state !== undefined
 }
 
 async function stopProcess(pid: number, startTicks: string): Promise<void> {
   const alive = (): boolean => startTicksOf(pid) === startTicks
-  process.kill(pid, 'SIGTERM')
+  signalProcess(pid, 'SIGTERM')
   const deadline = performance.now() + STOP_TIMEOUT_MS
   // Another process' end can't be awaited, only looked for.
   while (alive()) {
-    if (performance.now() > deadline) process.kill(pid, 'SIGKILL')
+    if (performance.now() > deadline) signalProcess(pid, 'SIGKILL')
     await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS))
+  }
+}
+
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (codeOf(error) === 'ESRCH') return
+    // Started through sudo, so it is root's.
+    const done = codeOf(error) === 'EPERM' && spawnSync('sudo', ['-n', 'kill', `-${signal}`, String(pid)]).status === 0
+    if (!done)
+      throw new SandboxError(`process ${pid} of the sandbox belongs to another user; end it with: sudo kill ${pid}`, {
+        cause: error,
+      })
   }
 }
 
@@ -189,4 +203,14 @@ export function kubeconfigOf(name: string = DEFAULT_SANDBOX_NAME, home: string =
   if (running === undefined)
     throw new SandboxNotRunningError(`sandbox ${name} is not running; start it with 'ambit sandbox up'`)
   return readFileSync(running.kubeconfig, 'utf8')
+}
+
+/** A sandbox started through sudo leaves files of root behind. */
+function removeFolder(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true })
+  } catch (error) {
+    if (spawnSync('sudo', ['-n', 'rm', '-rf', '--', folder]).status === 0) return
+    throw new SandboxError(`${folder} can't be removed; remove it with: sudo rm -rf ${folder}`, { cause: error })
+  }
 }

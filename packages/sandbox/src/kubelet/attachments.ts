@@ -11,8 +11,18 @@ interface Attached {
 /** Who is attached to a running container: everybody sees its output, everybody may type. */
 export class Attachments {
   readonly #attached = new Set<Attached>()
+  /** What was said before the first one came: `kubectl run -i` attaches when a quick program has already spoken. */
+  #early: { readonly stream: 'stdout' | 'stderr'; readonly chunk: Buffer }[] | undefined
+  #earlyBytes = 0
+
+  /** A new run of the program: nobody has heard anything of it yet. Only of interactive ones the beginning is kept. */
+  reset(interactive: boolean): void {
+    this.#early = interactive ? [] : undefined
+    this.#earlyBytes = 0
+  }
 
   write(stream: 'stdout' | 'stderr', chunk: Buffer): void {
+    this.#keepEarly(stream, chunk)
     for (const one of [...this.#attached]) {
       const target = stream === 'stdout' ? one.stdout : one.stderr
       if (target === undefined) continue
@@ -29,6 +39,9 @@ export class Attachments {
   ): ExecSession {
     const attached: Attached = { stdout: new PassThrough(), stderr: o.tty ? undefined : new PassThrough() }
     this.#attached.add(attached)
+    for (const { stream, chunk } of this.#early ?? [])
+      (stream === 'stdout' ? attached.stdout : attached.stderr)?.write(chunk)
+    this.#early = undefined
     const end = (): void => {
       this.#attached.delete(attached)
       attached.stdout.end()
@@ -47,6 +60,13 @@ export class Attachments {
       resize: running.resize,
       exit,
     }
+  }
+
+  #keepEarly(stream: 'stdout' | 'stderr', chunk: Buffer): void {
+    if (this.#early === undefined) return
+    this.#earlyBytes += chunk.length
+    if (this.#earlyBytes > LIMITS.attachReplayBytes) this.#early = undefined
+    else this.#early.push({ stream, chunk })
   }
 
   /** A way in of one's own, so that one leaving doesn't close the program's input, unless it was meant for one only. */

@@ -6,6 +6,7 @@ import { AmbitError } from '@ambit/core'
 import { openPty } from '@ambit/linux'
 import type { ContainerLog } from './container-log.ts'
 import type { PodSandbox } from './pod-sandbox.ts'
+import { childrenOf, killTree } from './process-tree.ts'
 
 /** The container's world could not be made, or its command not found. */
 export class ContainerStartError extends AmbitError {
@@ -95,7 +96,7 @@ export async function startContainerProcess(o: {
     await exited
     throw new ContainerStartError(`the container's root could not be made: ${o.log.tail(5)}`)
   }
-  const pid = onlyChildOf(child.pid)
+  const [pid] = child.pid === undefined ? [] : childrenOf(child.pid)
   if (pid === undefined) {
     // Gone already: a command that ends at once is no failure to start.
     return { pid: 0, exited, terminate: () => undefined, kill: () => undefined, stdin, resize }
@@ -110,8 +111,10 @@ export async function startContainerProcess(o: {
       // It has just ended.
     }
   }
-  const terminate = (): void => send(handlesTerm(pid) ? 'SIGTERM' : 'SIGKILL')
-  return { pid, exited, terminate, kill: () => send('SIGKILL'), stdin, resize }
+  // In the node's process space nothing ends with the first process.
+  const kill = (): void => (o.hostPid ? killTree(alive ? pid : undefined) : send('SIGKILL'))
+  const terminate = (): void => (handlesTerm(pid) ? send('SIGTERM') : kill())
+  return { pid, exited, terminate, kill, stdin, resize }
 }
 
 interface Launched extends Pick<ContainerProcess, 'stdin' | 'resize'> {
@@ -165,16 +168,6 @@ function readySignal(stream: Readable): Promise<boolean> {
     stream.once('end', () => resolve(false))
     stream.once('error', () => resolve(false))
   })
-}
-
-function onlyChildOf(pid: number | undefined): number | undefined {
-  if (pid === undefined) return undefined
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
-    return children === '' ? undefined : Number(children.split(' ')[0])
-  } catch {
-    return undefined
-  }
 }
 
 /** Process 1 of a namespace doesn't get signals it has no handler for; without this, `sleep` would outlive its grace period. */

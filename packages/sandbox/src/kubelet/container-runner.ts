@@ -28,6 +28,11 @@ export class NotRunningError extends AmbitError {
   readonly code = 'SANDBOX_NOT_RUNNING'
 }
 
+/** Exit code of a container that could not be started (containerd). */
+const START_ERROR = 128
+/** A container that waits for a config map or secret looks again this often. */
+const CONFIG_RETRY_MS = 1000
+
 export interface PodContext {
   /** The newest version of the pod. */
   readonly pod: Pod
@@ -107,6 +112,11 @@ export class ContainerRunner {
       const image = await this.#pull(context, signal)
       const beganMs = this.#components.clock.monotonic()
       const exit = await this.#once(context, image, signal)
+      if (exit === undefined) {
+        await this.#components.clock.sleep(CONFIG_RETRY_MS, signal).catch(() => undefined)
+        if (signal.aborted) return START_ERROR
+        continue
+      }
       if (signal.aborted || !restarts(policy, exit)) return exit
       if (this.#components.clock.monotonic() - beganMs > LIMITS.crashBackoffResetMs)
         delayMs = LIMITS.crashBackoffInitialMs
@@ -201,15 +211,18 @@ export class ContainerRunner {
     await this.#components.clock.sleep(delayMs, signal).catch(() => undefined)
   }
 
-  /** One run from start to exit. */
-  async #once(context: PodContext, image: ImageProgram, signal: AbortSignal): Promise<number> {
+  /** One run from start to exit; undefined when it can't be configured yet, which is no run at all. */
+  async #once(context: PodContext, image: ImageProgram, signal: AbortSignal): Promise<number | undefined> {
     const ended = new AbortController()
-    this.#previousLog?.remove()
-    this.#previousLog = this.#log
-    this.#log = new ContainerLog(this.#logPath(context.pod), () => this.#components.clock.now())
+    if (this.#log !== undefined) {
+      this.#previousLog?.remove()
+      this.#previousLog = this.#log
+    }
+    const log = new ContainerLog(this.#logPath(context.pod), () => this.#components.clock.now())
+    this.#log = log
     let exit: ExitStatus
     try {
-      const running = await this.#start(context, image, this.#log)
+      const running = await this.#start(context, image, log)
       this.#process = running
       if (signal.aborted) running.kill()
       this.#markRunning(context, running, ended.signal)
@@ -221,7 +234,7 @@ export class ContainerRunner {
       this.#process = undefined
       this.#ready = false
       this.#started = false
-      this.#log.close()
+      log.close()
     }
     this.#terminated(exit.code, exit.signal, exit.code === 0 ? 'Completed' : 'Error', '')
     return exit.code
@@ -254,6 +267,8 @@ export class ContainerRunner {
     })
     this.#id = randomBytes(32).toString('hex')
     this.#event(pod, 'Normal', 'Created', `Created container: ${this.name}`)
+    const interactive = this.#container.stdin === true || this.#container.tty === true
+    this.#attachments.reset(interactive)
     return await startContainerProcess({
       tools: components.tools,
       sandbox,
@@ -353,12 +368,16 @@ export class ContainerRunner {
     }
   }
 
-  #failedToStart(context: PodContext, error: unknown): number {
+  #failedToStart(context: PodContext, error: unknown): number | undefined {
     const message = messageOf(error)
-    const config = error instanceof ContainerConfigError || error instanceof VolumeError
     this.#event(context.pod, 'Warning', 'Failed', `Error: ${message}`)
-    this.#terminated(128, undefined, config ? 'CreateContainerConfigError' : 'StartError', message)
-    return 128
+    if (error instanceof ContainerConfigError || error instanceof VolumeError) {
+      this.#log = undefined
+      this.#set({ waiting: { reason: 'CreateContainerConfigError', message } })
+      return undefined
+    }
+    this.#terminated(START_ERROR, undefined, 'StartError', message)
+    return START_ERROR
   }
 
   #terminated(exitCode: number, signal: number | undefined, reason: string, message: string): void {

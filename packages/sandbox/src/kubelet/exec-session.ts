@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { ReadStream } from 'node:tty'
 import { openPty } from '@ambit/linux'
 import type { ExecSession } from '../apiserver/contract.types.ts'
+import { killTree } from './process-tree.ts'
 
 export interface ExecOptions {
   /** Process 1 of the container. */
@@ -97,24 +98,4 @@ function outcome(
   if (signal !== null) return { code: signal === 'SIGKILL' ? 137 : 143 }
   if (code === COMMAND_NOT_FOUND && command.length === 1) return { code }
   return { code: code ?? 255 }
-}
-
-/** nsenter waits for its child without passing signals on, so its descendants are ended first. */
-function killTree(pid: number | undefined): void {
-  if (pid === undefined) return
-  for (const child of childrenOf(pid)) killTree(child)
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has just ended.
-  }
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
-    return text === '' ? [] : text.split(' ').map(Number)
-  } catch {
-    return []
-  }
 }

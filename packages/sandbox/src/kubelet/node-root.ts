@@ -7,6 +7,7 @@ import { shellQuote } from '../host/shell.ts'
 export const NODE_NETNS_FOLDER = '/run/netns'
 export const CNI_CONFIG_FOLDER = '/etc/cni/net.d'
 export const CNI_PLUGIN_FOLDER = '/opt/cni/bin'
+export const NODE_CACHE_FOLDER = '/var/cache/node'
 
 /** Type name of the built-in main plugin in the configuration list; it has no file in the plugin folder. */
 export const BUILTIN_PLUGIN = 'ambit-ptp'
@@ -33,7 +34,7 @@ export async function createNodeRoot(
     ...baseRootLines(base, shellQuote(folder)),
     'mount --rbind /proc proc',
     'mount --rbind /sys sys || :',
-    `mkdir -p .${CNI_CONFIG_FOLDER} .${CNI_PLUGIN_FOLDER} .${NODE_NETNS_FOLDER} var/lib/kubelet`,
+    `mkdir -p .${CNI_CONFIG_FOLDER} .${CNI_PLUGIN_FOLDER} .${NODE_NETNS_FOLDER} var/lib/kubelet .${NODE_CACHE_FOLDER}`,
     `printf %s ${shellQuote(JSON.stringify(CONFLIST, undefined, 2))} > .${CNI_CONFIG_FOLDER}/10-ambit.conflist`,
     `printf '%s\\n' ${shellQuote(nodeName)} > etc/hostname`,
     `printf '127.0.0.1 localhost\\n::1 localhost\\n' > etc/hosts`,

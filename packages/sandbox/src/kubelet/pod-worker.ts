@@ -21,6 +21,7 @@ export class PodWorker {
   readonly #init: readonly ContainerRunner[]
   readonly #main: readonly ContainerRunner[]
   readonly #stop = new AbortController()
+  readonly #mainEnded = new AbortController()
   readonly #startTime: string
   readonly #work: Promise<void>
   #pod: Pod
@@ -113,7 +114,8 @@ export class PodWorker {
     const policy = this.#pod.spec.restartPolicy
     for (const runner of this.#init) {
       if (runner.container.restartPolicy === 'Always') {
-        void runner.run(context, 'Always', signal).catch(() => undefined)
+        const untilTheEnd = AbortSignal.any([signal, this.#mainEnded.signal])
+        void runner.run(context, 'Always', untilTheEnd).catch(() => undefined)
         await Promise.race([runner.startedUp, abortOf(signal)])
       } else if ((await runner.run(context, policy === 'Always' ? 'OnFailure' : policy, signal)) !== 0) {
         return this.#finish('Failed')
@@ -124,6 +126,7 @@ export class PodWorker {
     this.#publish()
     const codes = await Promise.all(this.#main.map((runner) => runner.run(context, policy, signal)))
     if (signal.aborted) return
+    this.#mainEnded.abort()
     await this.#stopSidecars(context, DEFAULT_GRACE_S * 1000)
     this.#finish(finishedPhase(codes))
     await removePodSandbox(this.#components.sandbox, this.#pod, sandbox, () => undefined)
