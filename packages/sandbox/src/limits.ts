@@ -1,5 +1,7 @@
 /** Every bound of the sandbox in one place. What happens at the limit is said beside each. */
 export const LIMITS = {
+  /** Milliseconds until a sandbox that doesn't become ready is killed and reported. */
+  startTimeoutMs: 60_000,
   /** Nodes of one sandbox; more are refused at start (one /24 per node, two cores are busy long before). */
   maxNodes: 16,
   /** Pods per node: addresses .2 to .254 of its /24; the next pod stays Pending with FailedCreatePodSandBox. */

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chownSync, closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -110,12 +110,16 @@ export async function sandboxUp(
 
 async function firstOutcome(
   stdout: NodeJS.ReadableStream,
-  child: { once(event: 'error', listener: (error: Error) => void): unknown },
+  child: ChildProcess,
   onProgress: (text: string) => void,
   log: string,
 ): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>()
   child.once('error', (error) => resolve(error.message))
+  const timer = setTimeout(() => {
+    child.kill('SIGKILL')
+    resolve(`not ready after ${LIMITS.startTimeoutMs / 1000} s`)
+  }, LIMITS.startTimeoutMs)
   const lines = createInterface({ input: stdout })
   lines.on('line', (text) => {
     const line = JSON.parse(text) as DaemonLine
@@ -123,7 +127,10 @@ async function firstOutcome(
     else resolve(line.type === 'failed' ? line.message : undefined)
   })
   lines.once('close', () => resolve(`its process ended; see ${log}`))
-  return await promise.finally(() => lines.close())
+  return await promise.finally(() => {
+    clearTimeout(timer)
+    lines.close()
+  })
 }
 
 /** sudo leaves files of root; the person who asked owns the folder and needs the credentials. */
