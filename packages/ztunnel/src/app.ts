@@ -205,7 +205,7 @@ export class App implements Closable {
     const stateReady = this.#readiness.task('state manager')
     await this.#startServers()
     this.#stack.use(this.policies.subscribe(() => this.#reevaluate()))
-    this.#stack.use(this.store.subscribe(() => this.#reevaluate()))
+    this.#stack.use(this.store.subscribe(({ workloads }) => this.#reevaluate(new Set(workloads))))
     if (mode.kind === 'shared') {
       this.#stack.use(followIdentities(this.store, this.secrets, { nodeName: this.#config.nodeName, keep: [] }))
     }
@@ -296,7 +296,12 @@ export class App implements Closable {
         })
       : (this.#overrides.sockets ?? hostSockets())
     const random = this.#overrides.random ?? Math.random
-    const connections = new Connections({ policies: this.policies, currentWorkload: (uid) => this.store.workload(uid), clock, logger: scoped.scope('connections') })
+    const connections = new Connections({
+      policies: this.policies,
+      currentWorkload: (uid) => this.store.workload(uid),
+      clock,
+      logger: scoped.scope('connections'),
+    })
     const local = new LocalWorkload(this.store, workload)
     const originalSource = config.originalSource !== false
     const common = {
@@ -410,8 +415,8 @@ export class App implements Closable {
     })
   }
 
-  #reevaluate(): void {
-    for (const proxy of this.pods.proxies()) proxy.connections.reevaluate()
+  #reevaluate(changed?: ReadonlySet<string>): void {
+    for (const proxy of this.pods.proxies()) proxy.connections.reevaluate(changed)
   }
 
   #caClient(): CaClient {

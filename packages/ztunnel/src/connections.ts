@@ -95,10 +95,11 @@ export class Connections {
 
   /**
    * Cuts every inbound connection that the policies in force now would not let in. The workload is taken as it is now, too:
-   * a selector policy that is new names itself only there.
+   * a selector policy that is new names itself only there. With `changed`, only connections to those workloads are judged.
    */
-  reevaluate(): void {
+  reevaluate(changed?: ReadonlySet<string>): void {
     for (const entry of [...this.#inbound]) {
+      if (changed !== undefined && !changed.has(entry.facts.workload.uid)) continue
       if (!this.#inbound.has(entry)) continue
       const workload = this.#current(entry.facts.workload.uid) ?? entry.facts.workload
       const facts = { ...entry.facts, workload }

@@ -26,8 +26,10 @@ export class Cut {
   readonly end = (failure: ConnectionFailure): void => {
     if (this.signal.aborted) return
     this.#failure = failure
-    this.#controller.abort(failure)
+    // Sockets come before tunnels in the list and must go first: the end of a tunnel starts an orderly shutdown of its
+    // socket, and one that is under way cannot be turned into a reset (libuv refuses, and Node then leaks the handle).
     for (const stream of this.#streams) cut(stream)
+    this.#controller.abort(failure)
   }
 
   throwIfCut(): void {

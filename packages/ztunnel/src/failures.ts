@@ -105,7 +105,9 @@ export function deniedAtStart(denial: Denial): ConnectionFailure {
 
 /** A connection that was let in and would not be now. */
 export function deniedLater(denial: Denial): ConnectionFailure {
-  return new ConnectionFailure('policy-changed', 'connection closed due to policy change', { policies: policiesOf(denial) })
+  return new ConnectionFailure('policy-changed', 'connection closed due to policy change', {
+    policies: policiesOf(denial),
+  })
 }
 
 function policiesOf({ policy, unmatched }: Denial): string {

@@ -1,0 +1,238 @@
+import type { Socket } from 'node:net'
+import { codeOf } from '@ambit/core'
+import { addressBytes } from '@ambit/testing'
+import test from 'ava'
+import { Mesh, readAll, readSome } from './support/mesh.ts'
+
+async function twoPods() {
+  const mesh = await Mesh.start()
+  mesh.workload('a', 2)
+  mesh.workload('b', 3)
+  const [a, b] = await Promise.all([mesh.pod('a', 2), mesh.pod('b', 3)])
+  return { mesh, a, b }
+}
+
+const DENY_ALL = { name: 'deny-all', namespace: 'default', scope: 1, action: 0 } as const
+
+test('bytes pass through HBONE both ways, the application sees its client, log and metrics agree', async (t) => {
+  const { mesh, a, b } = await twoPods()
+  await using _ = mesh
+  const { clients } = await mesh.echo(3, 8080)
+  const client = await a.connectTo({ ip: b.ip, port: 8080 })
+  client.end('hello')
+  t.is(await readAll(client), 'hello')
+  t.deepEqual(clients, [a.ip])
+
+  const source = await a.lines.find(/connection complete/)
+  t.regex(
+    source,
+    new RegExp(
+      `^\\S+Z\\tinfo\\taccess\\tconnection complete\\tsrc.addr=${a.ip}:\\d+ src.workload="a" src.namespace="default" src.identity="spiffe://cluster.local/ns/default/sa/a" src.cluster="Kubernetes" ` +
+        `dst.addr=${b.ip}:15008 dst.hbone_addr=${b.ip}:8080 dst.workload="b" dst.namespace="default" dst.identity="spiffe://cluster.local/ns/default/sa/b" dst.cluster="Kubernetes" ` +
+        `direction="outbound" bytes_sent=5 bytes_recv=5 duration="\\d+ms"$`,
+    ),
+  )
+  const destination = await b.lines.find(/connection complete/)
+  t.regex(
+    destination,
+    new RegExp(`dst.addr=${b.ip}:15008 dst.hbone_addr=${b.ip}:8080 .*direction="inbound" bytes_sent=5 bytes_recv=5`),
+  )
+
+  const stats = await b.stats()
+  const labels = stats.match(/^istio_tcp_connections_opened_total\{(.*)\} 1$/m)?.[1] ?? ''
+  t.regex(
+    labels,
+    /^reporter="destination",source_workload="a-deployment",source_canonical_service="a",source_canonical_revision="v1",source_workload_namespace="default",source_principal="spiffe:\/\/cluster.local\/ns\/default\/sa\/a",.*request_protocol="tcp",response_flags="-",connection_security_policy="mutual_tls"$/,
+  )
+  t.true(stats.includes(`istio_tcp_received_bytes_total{${labels}} 5\n`))
+  t.true(stats.includes(`istio_tcp_sent_bytes_total{${labels}} 5\n`))
+  t.true(stats.includes(`istio_tcp_connections_closed_total{${labels}} 1\n`))
+  t.true(stats.endsWith('# EOF\n'))
+})
+
+test('a denied connection closes and the destination names the policy', async (t) => {
+  const { mesh, a, b } = await twoPods()
+  await using _ = mesh
+  await mesh.echo(3, 8080)
+  mesh.policy({
+    ...DENY_ALL,
+    name: 'deny-8080',
+    action: 1,
+    rules: [{ clauses: [{ matches: [{ destinationPorts: [8080] }] }] }],
+  })
+  await changed(b)
+  t.is(await answerOf(a.connectTo({ ip: b.ip, port: 8080 })), 'reset')
+  const denied = await b.lines.find(/policy rejection/)
+  t.regex(
+    denied,
+    /\terror\taccess\tconnection complete\t.*error="connection closed due to policy rejection: explicitly denied by: default\/deny-8080"$/,
+  )
+  t.regex(denied, /policies="default\/deny-8080"/)
+  t.regex(await a.lines.find(/connection complete/), /error="http status: 401 Unauthorized"$/)
+  t.regex(await b.stats(), /istio_tcp_connections_failed_total\{.*response_flags="DENY".*\} 1/)
+})
+
+test('a policy change cuts an open connection at once', async (t) => {
+  const { mesh, a, b } = await twoPods()
+  await using _ = mesh
+  await mesh.echo(3, 8080)
+  const client = await a.connectTo({ ip: b.ip, port: 8080 })
+  client.write('ping')
+  t.is(await readSome(client), 'ping')
+  const started = performance.now()
+  mesh.policy(DENY_ALL)
+  t.is(await readAll(client), '')
+  t.true(performance.now() - started < 1000)
+  t.regex(
+    await b.lines.find(/no longer allowed/),
+    /\(spiffe:\/\/cluster.local\/ns\/default\/sa\/a\)->.*\(Kubernetes\/\/Pod\/default\/b\) closed because/,
+  )
+  t.regex(await b.lines.find(/connection complete/), /error="connection closed due to policy change"$/)
+})
+
+test('plaintext reaches the application with the address of the client, and is judged without an identity', async (t) => {
+  const { mesh, b } = await twoPods()
+  await using _ = mesh
+  const { clients } = await mesh.echo(3, 8080)
+  b.sockets.redirected.set(15006, { ip: b.ip, port: 8080 })
+  const client = await mesh.dial(mesh.at(9), { ip: b.ip, port: 15006 })
+  client.end('plain')
+  t.is(await readAll(client), 'plain')
+  t.deepEqual(clients, [mesh.at(9)])
+  t.regex(await b.stats(), /opened_total\{reporter="destination",.*connection_security_policy="unknown"\} 1/)
+
+  mesh.policy({
+    name: 'strict',
+    namespace: 'default',
+    scope: 1,
+    action: 1,
+    rules: [{ clauses: [{ matches: [{ notPrincipals: [{ matchType: { case: 'presence', value: {} } }] }] }] }],
+  })
+  await changed(b)
+  t.is(await answerOf(mesh.dial(mesh.at(9), { ip: b.ip, port: 15006 })), 'reset')
+  t.regex(await b.lines.find(/policy rejection/), /explicitly denied by: default\/strict"$/)
+})
+
+test('an unknown destination is passed through as plain TCP', async (t) => {
+  const { mesh, a } = await twoPods()
+  await using _ = mesh
+  await mesh.echo(77, 9000)
+  const client = await a.connectTo({ ip: mesh.at(77), port: 9000 })
+  client.end('out')
+  t.is(await readAll(client), 'out')
+  t.regex(await a.lines.find(/connection complete/), new RegExp(`dst.addr=${mesh.at(77)}:9000 direction="outbound"`))
+})
+
+test('a service is reached by its address, and one without endpoints fails instead of passing through', async (t) => {
+  const mesh = await Mesh.start()
+  await using _ = mesh
+  const serviceOf = (name: string, last: number) =>
+    mesh.service({
+      name,
+      namespace: 'default',
+      hostname: `${name}.default.svc.cluster.local`,
+      addresses: [{ network: '', address: addressBytes(mesh.at(last)) }],
+      ports: [{ servicePort: 80, targetPort: 8080 }],
+    })
+  serviceOf('web', 100)
+  serviceOf('empty', 101)
+  mesh.workload('a', 2)
+  mesh.workload('b', 3, {
+    services: { 'default/web.default.svc.cluster.local': { ports: [{ servicePort: 80, targetPort: 8080 }] } },
+  })
+  const [a, b] = await Promise.all([mesh.pod('a', 2), mesh.pod('b', 3)])
+  await mesh.echo(3, 8080)
+  const client = await a.connectTo({ ip: mesh.at(100), port: 80 })
+  client.end('hi')
+  t.is(await readAll(client), 'hi')
+  t.regex(await b.lines.find(/connection complete/), /dst.service="web.default.svc.cluster.local"/)
+  t.is(await answerOf(a.connectTo({ ip: mesh.at(101), port: 80 })), 'reset')
+  t.regex(await a.lines.find(/no healthy/), new RegExp(`error="no healthy upstream: ${mesh.at(101)}:80"$`))
+})
+
+test('a connection to the proxy itself is refused', async (t) => {
+  const { mesh, a } = await twoPods()
+  await using _ = mesh
+  t.is(await answerOf(a.connectTo({ ip: a.ip, port: 15001 })), 'reset')
+  t.regex(
+    await a.lines.find(/connection failed/),
+    /\twarn\taccess\tconnection failed\t.*error="attempted recursive call to ourselves"$/,
+  )
+})
+
+test('config_dump shows workloads, policies, certificates and open connections with their encryption', async (t) => {
+  const { mesh, a, b } = await twoPods()
+  await using _ = mesh
+  await mesh.echo(3, 8080)
+  mesh.policy({ ...DENY_ALL, name: 'other', namespace: 'elsewhere' })
+  await changed(b)
+  const client = await a.connectTo({ ip: b.ip, port: 8080 })
+  client.write('x')
+  await readSome(client)
+  const dump = JSON.parse(await b.get('/config_dump')) as {
+    workloads: { uid: string; workloadIps: string[]; protocol: string }[]
+    policies: { name: string }[]
+    certificates: { identity: string; state: string; certChain: { serialNumber: string }[]; rootCerts: unknown[] }[]
+    workloadState: Record<string, { state: string; connections: { inbound: Record<string, unknown>[] } }>
+  }
+  t.deepEqual(dump.workloads.map(({ uid, protocol }) => `${uid} ${protocol}`).toSorted(), [
+    'Kubernetes//Pod/default/a HBONE',
+    'Kubernetes//Pod/default/b HBONE',
+  ])
+  t.deepEqual(
+    dump.policies.map(({ name }) => name),
+    ['other'],
+  )
+  t.is(dump.certificates[0]?.identity, 'spiffe://cluster.local/ns/default/sa/b')
+  t.is(dump.certificates[0]?.state, 'Available')
+  t.regex(dump.certificates[0]?.certChain[0]?.serialNumber ?? '', /^\d+$/)
+  t.is(dump.certificates[0]?.rootCerts.length, 1)
+  const pod = dump.workloadState['default/b']
+  t.is(pod?.state, 'Up')
+  const [row] = pod?.connections.inbound ?? []
+  t.like(row, {
+    protocol: 'HBONE',
+    actualDst: `${b.ip}:8080`,
+    originalDst: null,
+    srcIdentity: 'spiffe://cluster.local/ns/default/sa/a',
+    dstIdentity: 'spiffe://cluster.local/ns/default/sa/b',
+    tlsVersion: 'TLSv1.3',
+    bytesFromDownstream: 1,
+  })
+  t.false(JSON.stringify(dump).includes('PRIVATE KEY'))
+})
+
+test('a drain refuses new connections, lets open ones finish and cuts the rest at the deadline', async (t) => {
+  const { mesh, a, b } = await twoPods()
+  await using _ = mesh
+  await mesh.echo(3, 8080)
+  const client = await a.connectTo({ ip: b.ip, port: 8080 })
+  client.write('1')
+  await readSome(client)
+  const drained = b.app.drain()
+  client.write('2')
+  t.is(await readSome(client), '2')
+  await t.throwsAsync(mesh.dial(mesh.at(9), { ip: b.ip, port: 15006 }), { code: 'ECONNREFUSED' })
+  await drained
+  t.regex(await b.lines.find(/connection complete/), /error="connection closed due to connection drain"$/)
+  t.is(await readAll(client), '')
+})
+
+/** What a refused application sees: all data, or that the connection was reset, at whatever moment. */
+async function answerOf(connecting: Promise<Socket>): Promise<string> {
+  try {
+    const chunks: Buffer[] = []
+    for await (const chunk of (await connecting) as AsyncIterable<Buffer>) chunks.push(chunk)
+    return Buffer.concat(chunks).toString()
+  } catch (error) {
+    if (codeOf(error) === 'ECONNRESET') return 'reset'
+    throw error
+  }
+}
+
+/** Until the proxy has taken the last change of policies. */
+async function changed({ app }: { app: { policies: { subscribe(listener: () => void): Disposable } } }): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  using _ = app.policies.subscribe(resolve)
+  await promise
+}
