@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type Clock, type Closable, ip, type Logger, systemClock } from '@ambit/core'
+import { type Clock, type Closable, ip, type Logger, messageOf, systemClock } from '@ambit/core'
 import { KINDS, KubeClient, type KubeConfig, loadKubeConfig, reviewToken, watchObjects } from '@ambit/kube'
 import { AdminServer, metricsRoutes, type PrometheusMetrics } from '@ambit/telemetry'
 import { DELTA_SERVER_OPTIONS, DeltaServer, ResourceTable } from '@ambit/xds'
@@ -58,6 +58,9 @@ export async function startController(config: ControllerConfig, components: Cont
     { rootNamespace: config.namespace, trustDomain: 'cluster.local', clusterId, domain: config.domain, network: '' },
     table,
   )
+  index.onError((unit, error) =>
+    logger.error(`cannot compile ${unit}, its last state stays in force: ${messageOf(error)}`),
+  )
   const pusher = cleanup.use(new Pusher({ index, clock, logger, metrics }))
   const state = { ready: false }
 
@@ -72,6 +75,9 @@ export async function startController(config: ControllerConfig, components: Cont
   const cluster = watchCluster({ client, index, domain: config.domain, logger, signal })
   followMesh({ config, index, meshConfigs, namespaces: cluster.sets.namespace, logger })
 
+  metrics
+    .gauge({ name: 'istio_build', help: 'Version of this component', labelNames: ['component', 'tag'] })
+    .set({ component: 'pilot', tag: config.version }, 1)
   // Monitoring first, so that a start that hangs can be looked at.
   const serving: { xds?: DeltaServer } = {}
   const admin = new AdminServer({

@@ -30,6 +30,7 @@ export class MeshIndex {
   readonly #owners = { addresses: new Map<string, Unit>(), policies: new Map<string, Unit>() }
   #onDirty: () => void = () => {}
   #onStatus: StatusListener = () => {}
+  #onError: (unit: Unit, error: unknown) => void = () => {}
 
   constructor(mesh: MeshContext, table: Pick<ResourceTable, 'update'>) {
     this.state = new MeshState(mesh)
@@ -47,6 +48,11 @@ export class MeshIndex {
 
   onStatus(listener: StatusListener): void {
     this.#onStatus = listener
+  }
+
+  /** Told of units that could not be compiled; what they contributed before stays in force. */
+  onError(listener: (unit: Unit, error: unknown) => void): void {
+    this.#onError = listener
   }
 
   /** Results in force, for status of all objects when this replica becomes leader. */
@@ -99,7 +105,7 @@ export class MeshIndex {
     const policies = new Differences(this.#owners.policies)
     for (const key of units) {
       const before = this.#compiled.get(key)
-      const after = this.#compile(key, before)
+      const after = this.#tryCompile(key, before)
       addresses.add(key, before?.result.addresses ?? [], after?.addresses ?? [])
       policies.add(key, before?.result.policies ?? [], after?.policies ?? [])
       if (hasStatus(before?.result) || hasStatus(after)) this.#onStatus(key, after)
@@ -108,6 +114,15 @@ export class MeshIndex {
     this.#table.update(TYPE_URLS.authorization, policies.change())
     this.#table.update(TYPE_URLS.address, addresses.change())
     return units.length
+  }
+
+  #tryCompile(key: Unit, before: Compiled | undefined): UnitResult | undefined {
+    try {
+      return this.#compile(key, before)
+    } catch (error) {
+      this.#onError(key, error)
+      return before?.result
+    }
   }
 
   #compile(key: Unit, before: Compiled | undefined): UnitResult | undefined {

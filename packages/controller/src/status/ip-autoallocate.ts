@@ -61,7 +61,7 @@ function allocationOf(entry: ServiceEntry, owners: Map<Ip, string>, logger: Logg
   const addresses = wanted.flatMap((host) =>
     ([4, 6] as const).flatMap((family) => {
       const present = entry.allocated.find((one) => one.host === host && ipFamily(one.ip) === family)
-      if (present !== undefined) return [{ value: present.ip as string, host }]
+      if (present !== undefined) return [{ value: present.ip, host }]
       const address = allocate(family === 4 ? POOL_V4 : POOL_V6, `${keyOf(entry)}/${host}`, (ip) => owners.has(ip))
       if (address === undefined) {
         logger.error('no free address left for a ServiceEntry: give it spec.addresses', { entry: keyOf(entry), host })
@@ -69,7 +69,7 @@ function allocationOf(entry: ServiceEntry, owners: Map<Ip, string>, logger: Logg
       }
       changed = true
       owners.set(address, keyOf(entry))
-      return [{ value: address as string, host }]
+      return [{ value: address, host }]
     }),
   )
   return changed ? addresses : undefined

@@ -3,7 +3,7 @@ import { type Ip, parseIp } from '@ambit/core'
 import type { KubeObject } from '@ambit/kube'
 import type { ContainerPort, Pod } from '../domain.types.ts'
 import { decodeMeta, specOf, statusOfObject } from './decode-meta.ts'
-import { integer, list, record, text } from './json.ts'
+import { list, portNumber, record, text } from './json.ts'
 import { workloadNameOf } from './workload-name.ts'
 
 export function decodePod(object: KubeObject): Pod {
@@ -95,7 +95,7 @@ function containerPorts(spec: Readonly<Record<string, unknown>>): readonly Conta
   return [...list(spec['containers']), ...staying].flatMap((container) =>
     list(record(container)['ports']).flatMap((entry) => {
       const port = record(entry)
-      const number = integer(port['containerPort'])
+      const number = portNumber(port['containerPort'])
       if (number === undefined) return []
       return [{ name: text(port['name']) ?? '', port: number, protocol: text(port['protocol']) ?? 'TCP' }]
     }),

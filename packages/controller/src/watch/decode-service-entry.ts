@@ -2,7 +2,7 @@ import { ipFamily, parseCidr, parseIp } from '@ambit/core'
 import type { KubeObject } from '@ambit/kube'
 import type { Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry, WorkloadSpec } from '../domain.types.ts'
 import { decodeMeta, specOf, statusOfObject } from './decode-meta.ts'
-import { integer, isRecord, type Json, list, record, stringMap, text, texts } from './json.ts'
+import { isRecord, type Json, list, portNumber, record, stringMap, text, texts, unsigned } from './json.ts'
 
 const RESOLUTIONS: readonly Resolution[] = ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS']
 
@@ -34,14 +34,14 @@ export function decodeWorkloadEntry(object: KubeObject): WorkloadEntry {
 
 function decodePort(entry: unknown): readonly ServiceEntryPort[] {
   const port = record(entry)
-  const number = integer(port['number'])
+  const number = portNumber(port['number'])
   if (number === undefined) return []
   return [
     {
       name: text(port['name']) ?? '',
       port: number,
       protocol: text(port['protocol']) ?? '',
-      target: integer(port['targetPort']) || undefined,
+      target: portNumber(port['targetPort']) || undefined,
     },
   ]
 }
@@ -50,7 +50,7 @@ function decodeWorkload(spec: Json, outer: Readonly<Record<string, string>>): Wo
   const address = text(spec['address']) ?? ''
   const ip = parseIp(address)
   const ports = Object.entries(record(spec['ports'])).flatMap(([name, value]) => {
-    const number = integer(value)
+    const number = portNumber(value)
     return number === undefined ? [] : [[name, number] as const]
   })
   return {
@@ -61,7 +61,7 @@ function decodeWorkload(spec: Json, outer: Readonly<Record<string, string>>): Wo
     ports: Object.fromEntries(ports),
     network: text(spec['network']) ?? '',
     locality: text(spec['locality']) ?? '',
-    weight: integer(spec['weight']) || undefined,
+    weight: unsigned(spec['weight']) || undefined,
     serviceAccount: text(spec['serviceAccount']) ?? '',
   }
 }

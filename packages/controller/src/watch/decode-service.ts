@@ -3,7 +3,7 @@ import { type Ip, parseIp } from '@ambit/core'
 import type { KubeObject } from '@ambit/kube'
 import type { EndpointSlice, KubeService, ServicePort } from '../domain.types.ts'
 import { decodeMeta, specOf } from './decode-meta.ts'
-import { integer, isRecord, list, record, stringMap, text, texts } from './json.ts'
+import { isRecord, list, portNumber, record, stringMap, text, texts } from './json.ts'
 
 export function decodeService(object: KubeObject, domain: string): KubeService {
   const spec = specOf(object)
@@ -31,7 +31,7 @@ function clusterIps(spec: Readonly<Record<string, unknown>>): readonly Ip[] {
 
 function decodePort(entry: unknown): readonly ServicePort[] {
   const port = record(entry)
-  const number = integer(port['port'])
+  const number = portNumber(port['port'])
   if (number === undefined) return []
   const target = port['targetPort']
   return [
@@ -40,7 +40,7 @@ function decodePort(entry: unknown): readonly ServicePort[] {
       port: number,
       protocol: text(port['protocol']) ?? 'TCP',
       appProtocol: text(port['appProtocol']),
-      target: typeof target === 'string' ? numberOrName(target) : (integer(target) ?? number),
+      target: typeof target === 'string' ? numberOrName(target) : (portNumber(target) ?? number),
     },
   ]
 }
@@ -64,7 +64,7 @@ export function decodeEndpointSlice(object: KubeObject): EndpointSlice | undefin
     serviceName,
     ports: list(ports).flatMap((entry) => {
       const port = record(entry)
-      const number = integer(port['port'])
+      const number = portNumber(port['port'])
       if (number === undefined) return []
       return [{ name: text(port['name']) ?? '', port: number, protocol: text(port['protocol']) ?? 'TCP' }]
     }),

@@ -2,7 +2,7 @@ import { LABELS } from '@ambit/api'
 import type { KubeObject } from '@ambit/kube'
 import type { Gateway, GatewayClass, GatewayListener, Namespace, Node } from '../domain.types.ts'
 import { decodeMeta, specOf, statusOfObject } from './decode-meta.ts'
-import { integer, list, record, stringMap, text } from './json.ts'
+import { list, portNumber, record, stringMap, text } from './json.ts'
 
 export function decodeNamespace(object: KubeObject): Namespace {
   const { name, labels, annotations } = decodeMeta(object)
@@ -48,7 +48,7 @@ function decodeListener(listener: Readonly<Record<string, unknown>>): GatewayLis
   return {
     name: text(listener['name']) ?? '',
     protocol: text(listener['protocol']) ?? '',
-    port: integer(listener['port']) ?? 0,
+    port: portNumber(listener['port']) ?? 0,
     allowedFrom: from === 'All' ? 'All' : from === 'Selector' ? (understood ? 'Selector' : 'None') : 'Same',
     allowedSelector: stringMap(selector['matchLabels']),
   }

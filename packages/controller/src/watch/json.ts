@@ -1,3 +1,5 @@
+import { MAX_PORT } from '@ambit/core'
+
 export type Json = Readonly<Record<string, unknown>>
 export type StringMap = Readonly<Record<string, string>>
 
@@ -24,7 +26,19 @@ export function texts(value: unknown): readonly string[] {
   return list(value).filter((item) => typeof item === 'string')
 }
 
-export function integer(value: unknown): number | undefined {
+/** 1 to 65535. */
+export function portNumber(value: unknown): number | undefined {
+  const number = integer(value)
+  return number !== undefined && number > 0 && number <= MAX_PORT ? number : undefined
+}
+
+/** What an unsigned 32 bit field can hold. */
+export function unsigned(value: unknown): number | undefined {
+  const number = integer(value)
+  return number !== undefined && number >= 0 && number <= 0xffffffff ? number : undefined
+}
+
+function integer(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isInteger(value) ? value : undefined
 }
 

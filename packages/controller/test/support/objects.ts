@@ -21,7 +21,7 @@ function object(apiVersion: string, kind: string, at: string, fields: Fields, ex
       ...extra.metadata,
     },
     ...fields,
-  } as KubeObject
+  }
 }
 
 export interface PodFields {
