@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
 import { type Clock, type Closable, ip, type Logger, messageOf, systemClock } from '@ambit/core'
 import { KINDS, KubeClient, type KubeConfig, loadKubeConfig, reviewToken, watchObjects } from '@ambit/kube'
 import { AdminServer, metricsRoutes, type PrometheusMetrics } from '@ambit/telemetry'
@@ -42,7 +43,7 @@ export interface Controller extends Closable {
 export async function startController(config: ControllerConfig, components: ControllerComponents): Promise<Controller> {
   const { logger, metrics } = components
   const clock = components.clock ?? systemClock
-  const listenIp = components.listenIp ?? '::'
+  const listenIp = components.listenIp ?? anyAddress()
   await using cleanup = new AsyncDisposableStack()
   const end = new AbortController()
   cleanup.defer(() => end.abort(new Error('controller stopped')))
@@ -152,6 +153,12 @@ export async function startController(config: ControllerConfig, components: Cont
     close: () => owned.disposeAsync(),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** Both families where there are both; a kernel without IPv6 refuses `::`. */
+function anyAddress(): string {
+  const families = Object.values(networkInterfaces()).flatMap((some) => (some ?? []).map(({ family }) => family))
+  return families.includes('IPv6') ? '::' : '0.0.0.0'
 }
 
 function kubeconfigOf(config: ControllerConfig): string | undefined {

@@ -184,6 +184,23 @@ test('a connected proxy is told of changes, and policies of what became of them'
   t.like(policy, { type: 'ZtunnelAccepted', status: 'True', reason: 'UnsupportedValue', observedGeneration: 1 })
   t.regex(String(policy['message']), /found: methods.*more restrictive than requested\.$/)
 
+  await cluster.put(make.service('demo/s', { clusterIP: undefined }, { labels: { 'istio.io/use-waypoint': 'wp' } }))
+  const conditions = async (): Promise<readonly Record<string, unknown>[]> => {
+    const at = { namespace: 'demo', name: 's' }
+    const service = await cluster.client.get<KubeObject & { status?: { conditions?: Record<string, unknown>[] } }>(
+      KINDS.service,
+      at,
+    )
+    return service?.status?.conditions ?? []
+  }
+  await eventually(async () => (await conditions())[0]?.['message'] === 'waypoint "demo/wp" is not ready')
+  await cluster.client.mergePatch(
+    KINDS.service,
+    { namespace: 'demo', name: 's' },
+    { metadata: { labels: { 'istio.io/use-waypoint': null } } },
+  )
+  await eventually(async () => (await conditions()).length === 0)
+
   await using stranger = await connect('demo')
   stranger.start()
   await eventually(async () =>
