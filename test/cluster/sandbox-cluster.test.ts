@@ -181,6 +181,47 @@ test.serial('a rollout replaces pods without losing the service', async (t) => {
   await must('delete', 'deployment', 'web')
 })
 
+test.serial('init containers come first, a sidecar ends with its pod', async (t) => {
+  await apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: stages}
+spec:
+  restartPolicy: Never
+  initContainers:
+  - {name: first, image: busybox, command: [sh, -c, 'echo one > /work/file'], volumeMounts: [{name: work, mountPath: /work}]}
+  - {name: side, restartPolicy: Always, image: ambit/peer, startupProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}}
+  containers:
+  - name: main
+    image: busybox
+    command: [sh, -c, 'cat /work/file; curl -sS localhost:8080 | grep -c peer']
+    volumeMounts: [{name: work, mountPath: /work, readOnly: true}]
+  volumes: [{name: work, emptyDir: {}}]`)
+  await must('wait', 'pod/stages', '--for=jsonpath={.status.phase}=Succeeded', '--timeout=15s')
+  t.is(await must('logs', 'stages', '-c', 'main'), 'one\n2\n')
+  const sidecar = await must(
+    'get',
+    'pod',
+    'stages',
+    '-o',
+    'jsonpath={.status.initContainerStatuses[1].restartCount} {.status.initContainerStatuses[1].state.terminated.reason}',
+  )
+  t.is(sidecar, '0 Completed')
+})
+
+test.serial('a container that fails its liveness probe is started again', async (t) => {
+  await apply(
+    pod(
+      'alive',
+      'ambit-1',
+      "image: busybox, command: [sh, -c, 'sleep 1000'], livenessProbe: {exec: {command: ['false']}, periodSeconds: 1, failureThreshold: 1}",
+    ),
+  )
+  const restarts = (): Promise<string> =>
+    must('get', 'pod', 'alive', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}')
+  t.is(await eventually(restarts, (count) => count === '1', 10_000, 'a restart'), '1')
+})
+
 test.serial('an unknown image says what is known', async (t) => {
   await apply(pod('unknown', 'ambit-1', 'image: example.com/nobody/knows'))
   const waiting = (): Promise<string> =>

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { AmbitError, messageOf } from '@ambit/core'
 import type { ExecSession } from '../apiserver/contract.types.ts'
-import { commandLine, type ImageProgram, KNOWN_IMAGES, resolveImage } from '../images/catalogue.ts'
+import { commandLine, type ImageProgram } from '../images/catalogue.ts'
+import { pullImage } from '../images/pull.ts'
 import { LIMITS } from '../limits.ts'
 import type { Container, ContainerState, ContainerStatus, LifecycleHandler, Pod } from '../objects/pod.types.ts'
 import { Attachments } from './attachments.ts'
@@ -12,16 +13,13 @@ import { type ContainerProcess, type ExitStatus, startContainerProcess } from '.
 import { ContainerConfigError, containerEnvironment } from './environment.ts'
 import { startExec } from './exec-session.ts'
 import { expand } from './expand.ts'
+import { runHook } from './lifecycle-hook.ts'
 import type { PodSandbox } from './pod-sandbox.ts'
 import { restarts } from './pod-status.ts'
-import { httpProbe, runProbe } from './probe.ts'
+import { type ProbeTarget, runProbe } from './probe.ts'
 import { keepProbing, type ProbeKind } from './prober.ts'
 import { privilegeWords, rootfsScript } from './rootfs.ts'
 import { type PodVolumes, VolumeError } from './volumes.ts'
-
-export class ImageUnknownError extends AmbitError {
-  readonly code = 'SANDBOX_IMAGE_UNKNOWN'
-}
 
 /** A container isn't running, so nothing can be run in it. */
 export class NotRunningError extends AmbitError {
@@ -174,27 +172,15 @@ export class ContainerRunner {
 
   async #pull(context: PodContext, signal: AbortSignal): Promise<ImageProgram> {
     const reference = this.#container.image ?? ''
-    let reason = 'ErrImagePull'
-    let delayMs: number = LIMITS.crashBackoffInitialMs
-    for (;;) {
-      const image = resolveImage(reference, this.#components.catalogue)
-      if (image !== undefined) {
-        this.#image = image
-        this.#event(context.pod, 'Normal', 'Pulled', `Container image "${reference}" already present on machine`)
-        return image
-      }
-      const message = `the sandbox runs programs instead of images and knows none for "${reference}"; it knows: ${KNOWN_IMAGES.join(', ')}`
+    const { catalogue, clock } = this.#components
+    const onFailure = (reason: 'ErrImagePull' | 'ImagePullBackOff', message: string): void => {
       this.#set({ waiting: { reason, message } })
-      this.#event(
-        context.pod,
-        'Warning',
-        reason === 'ErrImagePull' ? 'Failed' : 'BackOff',
-        `Failed to pull image "${reference}": ${message}`,
-      )
-      await this.#components.clock.sleep(delayMs, signal)
-      delayMs = Math.min(delayMs * 2, LIMITS.crashBackoffMaxMs)
-      reason = 'ImagePullBackOff'
+      const event = reason === 'ErrImagePull' ? 'Failed' : 'BackOff'
+      this.#event(context.pod, 'Warning', event, `Failed to pull image "${reference}": ${message}`)
     }
+    this.#image = await pullImage({ reference, catalogue, clock, signal, onFailure })
+    this.#event(context.pod, 'Normal', 'Pulled', `Container image "${reference}" already present on machine`)
+    return this.#image
   }
 
   async #backOff(context: PodContext, delayMs: number, signal: AbortSignal): Promise<void> {
@@ -305,13 +291,7 @@ export class ContainerRunner {
   #probe(context: PodContext, kind: ProbeKind, running: ContainerProcess, ended: AbortSignal): void {
     const probe = this.#container[`${kind}Probe`]
     if (!probe) return
-    const target = {
-      podIp: context.sandbox.ips[0] ?? '',
-      container: this.#container,
-      sockets: this.#components.sockets,
-      exec: (command: readonly string[], signal: AbortSignal) =>
-        this.exec({ command, tty: false, stdin: false, signal }),
-    }
+    const target = this.#target(context)
     const title = `${kind.slice(0, 1).toUpperCase()}${kind.slice(1)}`
     void keepProbing({
       kind,
@@ -347,24 +327,19 @@ export class ContainerRunner {
 
   async #hook(context: PodContext, handler: LifecycleHandler, timeoutMs: number): Promise<void> {
     try {
-      if (handler.sleep) await this.#components.clock.sleep(Math.min(timeoutMs, handler.sleep.seconds * 1000))
-      if (handler.exec)
-        await this.exec({
-          command: handler.exec.command ?? [],
-          tty: false,
-          stdin: false,
-          signal: AbortSignal.timeout(timeoutMs),
-        }).exit
-      if (handler.httpGet) {
-        const target = {
-          podIp: context.sandbox.ips[0] ?? '',
-          container: this.#container,
-          sockets: this.#components.sockets,
-        }
-        await httpProbe(handler.httpGet, target, timeoutMs)
-      }
+      const target = this.#target(context)
+      await runHook(handler, { clock: this.#components.clock, timeoutMs, target, exec: target.exec })
     } catch (error) {
       this.#event(context.pod, 'Warning', 'FailedLifecycleHook', messageOf(error))
+    }
+  }
+
+  #target(context: PodContext): ProbeTarget {
+    return {
+      podIp: context.sandbox.ips[0] ?? '',
+      container: this.#container,
+      sockets: this.#components.sockets,
+      exec: (command, signal) => this.exec({ command, tty: false, stdin: false, signal }),
     }
   }
 
