@@ -26,6 +26,7 @@ async function start(): Promise<World> {
   const logger = new RecordingLogger()
   const cluster = cleanup.use(await startTestCluster(logger))
   await cluster.applyManifest('crds/istio/security.istio.io_authorizationpolicies.yaml')
+  await cluster.applyManifest('crds/istio/networking.istio.io_serviceentries.yaml')
   await cluster.applyManifest('manifests/10-base.yaml')
   await cluster.applyManifest('manifests/20-istiod.yaml')
   await cluster.put(make.namespace('demo'))
@@ -200,6 +201,14 @@ test('a connected proxy is told of changes, and policies of what became of them'
     { metadata: { labels: { 'istio.io/use-waypoint': null } } },
   )
   await eventually(async () => (await conditions()).length === 0)
+
+  const addressed = when(seen, (resources) => {
+    const { type } = fromBinary(workloadpb.AddressSchema, resources.get('demo/example.org') ?? new Uint8Array())
+    return type.case === 'service' && type.value.addresses.length === 2
+  })
+  const ports = [{ number: 80, name: 'http', protocol: 'HTTP' }]
+  await cluster.put(make.serviceEntry('demo/se', { hosts: ['example.org'], ports, resolution: 'DNS' }))
+  await addressed
 
   await using stranger = await connect('demo')
   stranger.start()

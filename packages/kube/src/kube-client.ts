@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { KubeConfig } from '@kubernetes/client-node'
-import { KubeAnswerError, KubeApiError } from './errors.ts'
+import { KubeAnswerError, KubeApiError, KubeConnectionError } from './errors.ts'
 import { HttpExchange, readJson } from './http-exchange.ts'
 import { LIST_PAGE_SIZE, REQUEST_TIMEOUT_MS } from './limits.ts'
 import type { KubeObject, ObjectList, ResourceKind, Selection, WatchEvent } from './object.types.ts'
@@ -147,9 +147,17 @@ export class KubeClient implements Disposable {
   ): Promise<unknown> {
     const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
     const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout])
-    const answer = await this.#exchange.send({ ...options, method, path, signal })
-    if ((answer.statusCode ?? 0) >= 300) throw await failureOf(answer, `${method} ${path}`)
-    return await readJson(answer)
+    try {
+      const answer = await this.#exchange.send({ ...options, method, path, signal })
+      if ((answer.statusCode ?? 0) >= 300) throw await failureOf(answer, `${method} ${path}`)
+      return await readJson(answer)
+    } catch (error) {
+      if (!timeout.aborted || options.signal?.aborted === true || error instanceof KubeApiError) throw error
+      throw new KubeConnectionError(
+        `${method} ${path}: the API server ${this.#exchange.server} did not answer within ${REQUEST_TIMEOUT_MS} ms; check its load and the network to it`,
+        { cause: error },
+      )
+    }
   }
 
   [Symbol.dispose](): void {
