@@ -56,7 +56,14 @@ export async function startController(config: ControllerConfig, components: Cont
   const source = new WorkloadView(table)
   const clusterId = config.clusterId
   const index = new MeshIndex(
-    { rootNamespace: config.namespace, trustDomain: 'cluster.local', clusterId, domain: config.domain, network: '' },
+    {
+      rootNamespace: config.namespace,
+      trustDomain: 'cluster.local',
+      clusterId,
+      domain: config.domain,
+      network: '',
+      dryRunEnabled: config.dryRunPolicies,
+    },
     table,
   )
   index.onError((unit, error) =>

@@ -18,6 +18,7 @@ export interface ControllerConfig {
   readonly maxCertTtlSeconds: number
   readonly pluggedCaFolder: string
   readonly statusEnabled: boolean
+  readonly dryRunPolicies: boolean
   readonly ipAutoallocate: boolean
   readonly ports: { readonly http: number; readonly tls: number; readonly monitoring: number }
   readonly logLevel: string
@@ -44,6 +45,7 @@ export function readConfig({ variables, args }: ControllerEnv): ControllerConfig
     defaultCertTtlSeconds: seconds(variables, 'DEFAULT_WORKLOAD_CERT_TTL', 24 * 3600),
     maxCertTtlSeconds: seconds(variables, 'MAX_WORKLOAD_CERT_TTL', 90 * 24 * 3600),
     pluggedCaFolder: variables['ROOT_CA_DIR'] || '/etc/cacerts',
+    dryRunPolicies: variables['AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY'] === 'true',
     statusEnabled: variables['AMBIENT_ENABLE_STATUS'] !== 'false',
     ipAutoallocate: variables['PILOT_ENABLE_IP_AUTOALLOCATE'] !== 'false',
     ports: {

@@ -229,4 +229,6 @@ export interface MeshContext extends MeshConfig {
   readonly domain: string
   /** Network of this cluster, from the root namespace's label. */
   readonly network: string
+  /** Policies that only report what they would decide are sent too. */
+  readonly dryRunEnabled?: boolean
 }

@@ -241,3 +241,11 @@ test('the oldest of equal rank decides', (t) => {
   t.deepEqual(attached(Mesh.of(web, made('a/new', 'STRICT', 2), made('a/old', 'PERMISSIVE', 1))), [])
   t.deepEqual(attached(Mesh.of(web, made('a/new', 'PERMISSIVE', 2), made('a/old', 'STRICT', 1))), [STRICT])
 })
+
+test('a dry run is published and attached where that is enabled', (t) => {
+  const dry = make.policy('a/dry', { selector, rules: [{}] }, { annotations: { 'istio.io/dry-run': 'true' } })
+  t.deepEqual(attached(Mesh.of(web, dry)), [])
+  const mesh = new Mesh({ dryRunEnabled: true }).apply(web, dry)
+  t.deepEqual(attached(mesh), ['a/dry'])
+  t.true(mesh.policy('a/dry')?.dryRun)
+})

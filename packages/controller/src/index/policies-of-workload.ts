@@ -1,6 +1,6 @@
 import { labelsMatch } from '../compile/labels-match.ts'
 import { attachedAuthentication, type EffectiveAuthentication } from '../compile/peer-authentication.ts'
-import type { AuthorizationPolicy, PeerAuthentication } from '../domain.types.ts'
+import type { AuthorizationPolicy, MeshContext, PeerAuthentication } from '../domain.types.ts'
 import type { StringMap } from '../watch/json.ts'
 import type { MeshState } from './mesh-state.ts'
 
@@ -11,7 +11,7 @@ export function policiesOfWorkload(state: MeshState, namespace: string, labels: 
   const places = namespace === rootNamespace ? [namespace] : [namespace, rootNamespace]
   for (const place of places) {
     for (const policy of state.policies.in(place)) {
-      if (policy.selector !== undefined && isPublished(policy) && labelsMatch(policy.selector, labels))
+      if (policy.selector !== undefined && isPublished(policy, state.mesh) && labelsMatch(policy.selector, labels))
         names.push(`${place}/${policy.name}`)
     }
   }
@@ -19,8 +19,13 @@ export function policiesOfWorkload(state: MeshState, namespace: string, labels: 
 }
 
 /** Whether proxies that see only connections are sent the policy. */
-export function isPublished(policy: AuthorizationPolicy): boolean {
-  return policy.targetRefs.length === 0 && policy.action !== 'AUDIT' && policy.action !== 'CUSTOM' && !policy.dryRun
+export function isPublished(policy: AuthorizationPolicy, mesh: Pick<MeshContext, 'dryRunEnabled'>): boolean {
+  return (
+    policy.targetRefs.length === 0 &&
+    policy.action !== 'AUDIT' &&
+    policy.action !== 'CUSTOM' &&
+    (!policy.dryRun || mesh.dryRunEnabled === true)
+  )
 }
 
 /** The mTLS settings in force, the oldest of each level. */
