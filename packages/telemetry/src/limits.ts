@@ -21,6 +21,3 @@ export const ADMIN_KEEP_ALIVE_TIMEOUT_MS = 15_000
 
 /** Time a connection may stay without any byte in either direction, ms (a stuck reader of a large dump); then closed. */
 export const ADMIN_SOCKET_TIMEOUT_MS = 60_000
-
-/** Values of one received baggage header set, bytes; the rest is ignored. */
-export const MAX_BAGGAGE_BYTES = 8192

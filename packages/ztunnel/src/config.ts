@@ -179,7 +179,7 @@ function drainDeadline(env: Env): number {
 
 function dnsCapture(metadata: Readonly<Record<string, unknown>>): boolean {
   const value = metadata['DNS_CAPTURE']
-  return value === undefined || String(value).toLowerCase() === 'true'
+  return value === undefined || value === true || text(value)?.toLowerCase() === 'true'
 }
 
 function dnsAddress(metadata: Readonly<Record<string, unknown>>): SocketAddress | undefined {

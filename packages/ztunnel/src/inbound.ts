@@ -126,6 +126,8 @@ export class Inbound {
       const failure = cut.failure ?? dialFailure(error)
       open.close(failure)
       if (!answered) request.reject(failure.status)
+      // The application may be connected already when its client turns out to have left.
+      cut.end(failure)
     } finally {
       tracked.release()
     }
