@@ -58,6 +58,7 @@ export function rootfsScript(plan: RootfsPlan): string {
     `cp -a ${shellQuote(`${plan.etcFolder}/.`)} etc/`,
     'm() { if [ -d "$1" ]; then mkdir -p ".$2"; else mkdir -p "$(dirname ".$2")"; [ -e ".$2" ] || : > ".$2"; fi; mount --rbind "$1" ".$2"; }',
     ...plan.mounts.flatMap(mountLines),
+    ...hiddenPrograms(plan).flatMap(mountLines),
     `mkdir -p .${shellQuote(plan.workingDir)}`,
     'mkdir .old; pivot_root . .old; cd /; umount -l /.old; rmdir /.old',
     ...(plan.readOnlyRoot ? ['mount -o remount,bind,ro /'] : []),
@@ -67,6 +68,13 @@ export function rootfsScript(plan: RootfsPlan): string {
     'echo ready >&3; exec 3>&-',
     `exec "$__setpriv" ${plan.privileges.map(shellQuote).join(' ')} -- "$@"`,
   ].join('\n')
+}
+
+/** Programs of ours that a volume has covered, such as a workspace below /tmp: they go on top again. */
+function hiddenPrograms({ base, mounts }: RootfsPlan): Mount[] {
+  return base.program
+    .filter((path) => mounts.some(({ target }) => path.startsWith(`${target.replace(/\/$/, '')}/`)))
+    .map((path) => ({ source: `${base.folder}/program${path}`, target: path, readOnly: true }))
 }
 
 function mountLines(mount: Mount): string[] {
