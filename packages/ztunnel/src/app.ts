@@ -14,7 +14,7 @@ import {
 import { HbonePool, HboneServer } from '@ambit/hbone'
 import { type CaClient, CaUnavailableError, GrpcCaClient, SecretManager } from '@ambit/identity'
 import { hostSockets, interfaceAddresses, Netns, netnsSockets, SeqpacketConnection, warmThreadPool } from '@ambit/linux'
-import { PolicyStore, WorkloadStore } from '@ambit/state'
+import { dumpPolicy, dumpService, dumpWorkload, PolicyStore, WorkloadStore } from '@ambit/state'
 import {
   AdminServer,
   batchedOutput,
@@ -440,7 +440,11 @@ export class App implements Closable {
     const parsed = parseLocalXds(text)
     this.store.put(parsed)
     this.policies.put(parsed.policies)
-    return { workloads: parsed.workloads.length, services: parsed.services.length, policies: parsed.policies.length }
+    return {
+      workloads: parsed.workloads.map(dumpWorkload),
+      services: parsed.services.map((service) => dumpService(service, [])),
+      policies: parsed.policies.map(dumpPolicy),
+    }
   }
 
   async #startServers(): Promise<void> {
