@@ -19,7 +19,6 @@ const PROGRAMS = {
     mount: 'mount',
     curl: 'curl',
     kubectl: 'kubernetes-client',
-    tcpdump: 'tcpdump',
   },
   bench: { haproxy: 'haproxy', gcc: 'gcc' },
 }

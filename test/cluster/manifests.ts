@@ -57,7 +57,13 @@ metadata: {name: ${name}, labels: ${JSON.stringify(labels)}}
 export const AMBIENT = { 'istio.io/dataplane-mode': 'ambient' } as const
 
 /** An AuthorizationPolicy for the pods with that app label. */
-export function policy(namespaceName: string, name: string, app: string, action: 'ALLOW' | 'DENY', rules: unknown): string {
+export function policy(
+  namespaceName: string,
+  name: string,
+  app: string,
+  action: 'ALLOW' | 'DENY',
+  rules: unknown,
+): string {
   const spec = { selector: { matchLabels: { app } }, action, rules }
   return JSON.stringify({
     apiVersion: 'security.istio.io/v1',

@@ -15,7 +15,15 @@ function curl(from: string, ...args: readonly string[]): Promise<CommandResult> 
 }
 
 async function enrolled(ns: string): Promise<void> {
-  await cluster.must('wait', 'pod', '-n', ns, '--all', '--for=jsonpath={.metadata.annotations.ambient\\.istio\\.io/redirection}=enabled', '--timeout=30s')
+  await cluster.must(
+    'wait',
+    'pod',
+    '-n',
+    ns,
+    '--all',
+    '--for=jsonpath={.metadata.annotations.ambient\\.istio\\.io/redirection}=enabled',
+    '--timeout=30s',
+  )
 }
 
 async function podIp(ns: string, name: string): Promise<string> {
@@ -29,9 +37,14 @@ async function ztunnelLog(): Promise<string> {
 test.serial.before(async () => {
   cluster = await startCluster({ name: 'mesh' })
   await cluster.apply(
-    namespace('people') + namespace('shop') + client('people', 'alice', 'ambit-1') + client('people', 'mallory', 'ambit-1') + server('shop', 'web', 'ambit-2'),
+    namespace('people') +
+      namespace('shop') +
+      client('people', 'alice', 'ambit-1') +
+      client('people', 'mallory', 'ambit-1') +
+      server('shop', 'web', 'ambit-2'),
   )
-  for (const ns of ['people', 'shop']) await cluster.must('wait', 'pod', '-n', ns, '--all', '--for=condition=Ready', '--timeout=60s')
+  for (const ns of ['people', 'shop'])
+    await cluster.must('wait', 'pod', '-n', ns, '--all', '--for=condition=Ready', '--timeout=60s')
 })
 
 test.serial.after.always(async () => {
@@ -51,7 +64,12 @@ test.serial('a labelled namespace is captured without restarting a pod, and the 
   const answer = await curl('alice', `${URL}/ip`)
   t.is(answer.code, 0, answer.stderr)
   t.true(answer.stdout.includes(await podIp('people', 'alice')))
-  const log = await eventually(ztunnelLog, (text) => /dst\.hbone_addr=\S+:8080.*direction="inbound"|direction="inbound".*dst\.hbone_addr=/.test(text), 5000, 'inbound HBONE access log')
+  const log = await eventually(
+    ztunnelLog,
+    (text) => /dst\.hbone_addr=\S+:8080.*direction="inbound"|direction="inbound".*dst\.hbone_addr=/.test(text),
+    5000,
+    'inbound HBONE access log',
+  )
   t.regex(log, /src\.identity="spiffe:\/\/cluster\.local\/ns\/people\/sa\/alice"/)
   t.regex(log, /dst\.identity="spiffe:\/\/cluster\.local\/ns\/shop\/sa\/web"/)
 })
@@ -62,19 +80,43 @@ test.serial('the same by pod address', async (t) => {
 })
 
 test.serial('an ALLOW policy by principal passes one client and denies the other with a reset', async (t) => {
-  await cluster.apply(policy('shop', 'only-alice', 'web', 'ALLOW', [{ from: [{ source: { principals: ['cluster.local/ns/people/sa/alice'] } }] }]))
-  await cluster.must('wait', 'authorizationpolicy', '-n', 'shop', 'only-alice', '--for=condition=ZtunnelAccepted', '--timeout=10s')
-  await eventually(() => curl('mallory', `${URL}/get`), ({ code }) => code === 56, 5000, 'mallory is denied with curl exit 56')
+  await cluster.apply(
+    policy('shop', 'only-alice', 'web', 'ALLOW', [
+      { from: [{ source: { principals: ['cluster.local/ns/people/sa/alice'] } }] },
+    ]),
+  )
+  await cluster.must(
+    'wait',
+    'authorizationpolicy',
+    '-n',
+    'shop',
+    'only-alice',
+    '--for=condition=ZtunnelAccepted',
+    '--timeout=10s',
+  )
+  await eventually(
+    () => curl('mallory', `${URL}/get`),
+    ({ code }) => code === 56,
+    5000,
+    'mallory is denied with curl exit 56',
+  )
   const allowed = await curl('alice', '-o', '/dev/null', '-w', '%{http_code}', `${URL}/get`)
   t.is(allowed.stdout, '200')
-  t.regex(await ztunnelLog(), /sa\/mallory.*connection closed due to policy rejection: allow policies exist, but none allowed/)
+  t.regex(
+    await ztunnelLog(),
+    /sa\/mallory.*connection closed due to policy rejection: allow policies exist, but none allowed/,
+  )
 })
 
 test.serial('an open connection that a new policy denies is cut within a second', async (t) => {
-  const download = spawn('kubectl', ['exec', '-n', 'people', 'alice', '--', 'curl', '-sN', `${URL}/drip?duration=60&numbytes=600&delay=0`], {
-    env: cluster.env,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
+  const download = spawn(
+    'kubectl',
+    ['exec', '-n', 'people', 'alice', '--', 'curl', '-sN', `${URL}/drip?duration=60&numbytes=600&delay=0`],
+    {
+      env: cluster.env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  )
   await new Promise((resolve) => download.stdout.once('data', resolve))
   const ended = new Promise<number>((resolve) => download.on('exit', (code) => resolve(code ?? -1)))
   await cluster.apply(policy('shop', 'nobody', 'web', 'DENY', [{ from: [{ source: { namespaces: ['people'] } }] }]))
@@ -85,15 +127,28 @@ test.serial('an open connection that a new policy denies is cut within a second'
   t.is(denied.code, 56)
   t.regex(await ztunnelLog(), /explicitly denied by: shop\/nobody/)
   await cluster.must('delete', 'authorizationpolicy', '-n', 'shop', '--all')
-  await eventually(() => curl('alice', `${URL}/get`), ({ code }) => code === 0, 5000, 'open again')
+  await eventually(
+    () => curl('alice', `${URL}/get`),
+    ({ code }) => code === 0,
+    5000,
+    'open again',
+  )
 })
 
 test.serial('STRICT refuses plain text and lets the mesh pass', async (t) => {
   await cluster.apply(namespace('outside') + client('outside', 'stranger', 'ambit-1'))
   await cluster.must('wait', 'pod', '-n', 'outside', 'stranger', '--for=condition=Ready', '--timeout=30s')
-  const stranger = (): Promise<CommandResult> => cluster.kubectl('exec', '-n', 'outside', 'stranger', '--', 'curl', '-sS', '--max-time', '5', `${URL}/get`)
+  const stranger = (): Promise<CommandResult> =>
+    cluster.kubectl('exec', '-n', 'outside', 'stranger', '--', 'curl', '-sS', '--max-time', '5', `${URL}/get`)
   t.is((await stranger()).code, 0, 'PERMISSIVE is the default')
-  await cluster.apply(JSON.stringify({ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: { name: 'default', namespace: 'shop' }, spec: { mtls: { mode: 'STRICT' } } }))
+  await cluster.apply(
+    JSON.stringify({
+      apiVersion: 'security.istio.io/v1',
+      kind: 'PeerAuthentication',
+      metadata: { name: 'default', namespace: 'shop' },
+      spec: { mtls: { mode: 'STRICT' } },
+    }),
+  )
   await eventually(stranger, ({ code }) => code === 56, 5000, 'plain text is refused')
   t.is((await curl('alice', `${URL}/get`)).code, 0)
   await cluster.must('delete', 'peerauthentication', '-n', 'shop', 'default')
@@ -101,7 +156,14 @@ test.serial('STRICT refuses plain text and lets the mesh pass', async (t) => {
 })
 
 test.serial('kubelet probes still reach a pod that refuses plain text', async (t) => {
-  await cluster.apply(JSON.stringify({ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: { name: 'default', namespace: 'shop' }, spec: { mtls: { mode: 'STRICT' } } }))
+  await cluster.apply(
+    JSON.stringify({
+      apiVersion: 'security.istio.io/v1',
+      kind: 'PeerAuthentication',
+      metadata: { name: 'default', namespace: 'shop' },
+      spec: { mtls: { mode: 'STRICT' } },
+    }),
+  )
   await cluster.apply(server('shop', 'probed', 'ambit-2'))
   await cluster.must('wait', 'pod', '-n', 'shop', 'probed', '--for=condition=Ready', '--timeout=30s')
   t.is((await curl('alice', 'http://probed.shop:8000/get')).code, 0)
@@ -116,12 +178,22 @@ kind: Service
 metadata: {name: empty, namespace: shop}
 spec: {selector: {app: nothing}, ports: [{port: 8000}]}
 `)
-  const answer = await eventually(() => curl('alice', 'http://empty.shop:8000/'), ({ code }) => code === 56 || code === 52, 5000, 'connection closed')
+  const answer = await eventually(
+    () => curl('alice', 'http://empty.shop:8000/'),
+    ({ code }) => code === 56 || code === 52,
+    5000,
+    'connection closed',
+  )
   t.not(answer.code, 0)
 })
 
 test.serial('a policy that does not validate is refused with the field and the reason', async (t) => {
-  const bad = JSON.stringify({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: { name: 'bad', namespace: 'shop' }, spec: { action: 'MAYBE' } })
+  const bad = JSON.stringify({
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name: 'bad', namespace: 'shop' },
+    spec: { action: 'MAYBE' },
+  })
   const error = await t.throwsAsync(cluster.apply(bad))
   t.regex(error?.message ?? '', /spec\.action: Unsupported value: "MAYBE"/)
 })
@@ -146,12 +218,28 @@ spec:
 test.serial('an unlabelled namespace is plain again and no rule stays behind', async (t) => {
   await cluster.must('label', 'namespace', 'people', 'shop', 'istio.io/dataplane-mode-')
   await eventually(
-    () => cluster.must('get', 'pods', '-A', '-o', 'jsonpath={range .items[*]}{.metadata.namespace}={.metadata.annotations.ambient\\.istio\\.io/redirection} {end}'),
+    () =>
+      cluster.must(
+        'get',
+        'pods',
+        '-A',
+        '-o',
+        'jsonpath={range .items[*]}{.metadata.namespace}={.metadata.annotations.ambient\\.istio\\.io/redirection} {end}',
+      ),
     (text) => !/(people|shop)=enabled/.test(text),
     15_000,
     'redirection annotations are gone',
   )
-  const rules = await cluster.kubectl('exec', '-n', 'people', 'alice', '--', 'sh', '-c', 'PATH=$PATH:/usr/sbin:/sbin; nft list ruleset; ip rule; ip route show table 100')
+  const rules = await cluster.kubectl(
+    'exec',
+    '-n',
+    'people',
+    'alice',
+    '--',
+    'sh',
+    '-c',
+    'PATH=$PATH:/usr/sbin:/sbin; nft list ruleset; ip rule; ip route show table 100',
+  )
   t.false(/istio|0x111|15001/.test(rules.stdout), rules.stdout)
   const answer = await curl('alice', `${URL}/get`)
   t.is(answer.code, 0, answer.stderr)

@@ -52,7 +52,7 @@ export async function takeTour(narrator: Narrator, ambit: string): Promise<void>
     `curl exit code ${plain.code}`,
   )
   const heard = await tap.listen((text) => text.includes(SECRET))
-  narrator.check('the wire shows the payload', heard, `tcpdump on the node's link read "${SECRET}"`)
+  narrator.check('the wire shows the payload', heard, `a wiretap on the node's link read "${SECRET}"`)
 
   narrator.step('Label the namespaces', 'No pod is restarted.')
   await kubectl('label', 'namespace', CLIENTS, SERVER, 'istio.io/dataplane-mode=ambient')

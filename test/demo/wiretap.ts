@@ -7,7 +7,7 @@ const MANIFEST = join(import.meta.dirname, 'manifests', 'wiretap.yaml')
 const NAMESPACE = 'demo-wiretap'
 const LISTEN_LIMIT_MS = 5_000
 
-/** tcpdump on the link of the server's node: a pod in the node's own network, followed through `kubectl logs -f`. */
+/** A wiretap on the link of the server's node: a pod in the node's own network, followed through `kubectl logs -f`. */
 export class Wiretap implements AsyncDisposable {
   text = ''
   readonly #logs: ChildProcess
@@ -27,8 +27,8 @@ export class Wiretap implements AsyncDisposable {
       '--timeout=30s',
     ])
     const tap = new Wiretap(narrator)
-    if (!(await tap.listen((text) => text.includes('listening on'))))
-      throw new Error(`tcpdump did not start; kubectl logs said: ${tap.#errors}${tap.text}`)
+    if (!(await tap.listen((text) => text.includes('listening for'))))
+      throw new Error(`the wiretap did not start; kubectl logs said: ${tap.#errors}${tap.text}`)
     return tap
   }
 

@@ -2,6 +2,10 @@
 export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
+export const AF_PACKET = 17
+
+/** Every protocol, for packet sockets. */
+export const ETH_P_ALL = 3
 
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2

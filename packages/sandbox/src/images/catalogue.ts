@@ -80,6 +80,7 @@ const CATALOGUE: Readonly<Record<string, Entry>> = {
   'examples-bookinfo-reviews-v3': program('bookinfo.ts', 'reviews-v3'),
   'examples-bookinfo-productpage-v1': program('bookinfo.ts', 'productpage'),
   'ambit/peer': program('peer.ts'),
+  'ambit/wiretap': program('wiretap.ts'),
 }
 
 /** Names the catalogue knows, for the message about one it doesn't. */
