@@ -54,15 +54,18 @@ function checkPackage(name: string): string[] {
     const other = rowOf.get(dependency)
     if (other === undefined || other >= row) problems.push(`${name} (row ${row}) may not depend on ${dependency}`)
     if (dependency === 'testing') problems.push(`${name} may use testing only as a devDependency`)
-    if (!references.includes(dependency)) problems.push(`packages/${name}/tsconfig.json lacks the reference ../${dependency}`)
+    if (!references.includes(dependency))
+      problems.push(`packages/${name}/tsconfig.json lacks the reference ../${dependency}`)
   }
   for (const reference of references) {
-    if (!declared.includes(reference)) problems.push(`packages/${name}/tsconfig.json refers to ${reference}, which is no dependency`)
+    if (!declared.includes(reference))
+      problems.push(`packages/${name}/tsconfig.json refers to ${reference}, which is no dependency`)
   }
   for (const file of sourcesIn(join(folder, 'src'))) {
     for (const imported of importedPackages(readFileSync(file, 'utf8'))) {
       if (imported.includes('/')) problems.push(`${file} reaches past the index of ${imported.split('/')[0]}`)
-      else if (!declared.includes(imported)) problems.push(`${file} imports ${imported}, which ${name} does not declare`)
+      else if (!declared.includes(imported))
+        problems.push(`${file} imports ${imported}, which ${name} does not declare`)
     }
   }
   return problems

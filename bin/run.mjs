@@ -21,7 +21,10 @@ const TIERS = {
   goldens: {
     title: 'outside test data',
     command: ava('.ci/ava.goldens.config.js'),
-    skip: () => (existsSync(join(goldens, 'data')) ? undefined : `no outside test data at ${goldens}; set AMBIT_SHARED to its folder`),
+    skip: () =>
+      existsSync(join(goldens, 'data'))
+        ? undefined
+        : `no outside test data at ${goldens}; set AMBIT_SHARED to its folder`,
   },
   cluster: { title: 'cluster', command: ava('.ci/ava.cluster.config.js') },
 }
@@ -38,13 +41,18 @@ function run(command) {
   const [program, ...args] = command
   const nodeFolder = dirname(workspaceNode())
   const env = toolEnvironment({ ...process.env, PATH: `${nodeFolder}${delimiter}${process.env.PATH}` })
-  const result = spawnSync(program, args, { cwd: root, stdio: 'inherit', env: { ...env, NODE_OPTIONS: nodeFlags.join(' ') } })
+  const result = spawnSync(program, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...env, NODE_OPTIONS: nodeFlags.join(' ') },
+  })
   if (result.error !== undefined) console.error(`${program}: ${result.error.message}`)
   return result.status ?? 1
 }
 
 function test(names) {
-  for (const name of names) if (TIERS[name] === undefined) throw new Error(`unknown tier ${name}; there are: ${Object.keys(TIERS).join(', ')}`)
+  for (const name of names)
+    if (TIERS[name] === undefined) throw new Error(`unknown tier ${name}; there are: ${Object.keys(TIERS).join(', ')}`)
   const rows = []
   for (const name of names.length > 0 ? names : Object.keys(TIERS)) {
     const { title, command, skip } = TIERS[name]

@@ -33,8 +33,12 @@ function installPackages() {
     stdio: ['ignore', 2, 2],
     env: { ...process.env, npm_config_loglevel: 'error' },
   })
-  if (result.status !== 0) throw new Error('pnpm install failed; its message is above. Check that npm can reach its registry: npm ping')
-  if (workspaceNode() === undefined) throw new Error(`no Node 26 for this machine (${process.platform} ${process.arch}); Linux on x64 or arm64 is supported`)
+  if (result.status !== 0)
+    throw new Error('pnpm install failed; its message is above. Check that npm can reach its registry: npm ping')
+  if (workspaceNode() === undefined)
+    throw new Error(
+      `no Node 26 for this machine (${process.platform} ${process.arch}); Linux on x64 or arm64 is supported`,
+    )
   writeFileSync(stampFile, stamp)
 }
 
@@ -42,7 +46,8 @@ function installPackages() {
 export function setup(groups = ['sandbox']) {
   const major = Number.parseInt(process.versions.node, 10)
   if (process.platform !== 'linux') throw new Error('Ambit runs on Linux only: it uses network namespaces')
-  if (major < OLDEST_NODE) throw new Error(`Node ${process.versions.node} is too old; ${OLDEST_NODE} or newer is needed`)
+  if (major < OLDEST_NODE)
+    throw new Error(`Node ${process.versions.node} is too old; ${OLDEST_NODE} or newer is needed`)
   mkdirSync(join(root, '.ambit'), { recursive: true })
   installPackages()
   for (const group of groups) ensurePrograms(group, log)

@@ -76,7 +76,10 @@ function run(command, args, options = {}) {
 }
 
 function installAsRoot(packages, log) {
-  const install = () => run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+  const install = () =>
+    run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    })
   log(`apt-get install ${packages.join(' ')}`)
   if (install().status === 0) return
   log('apt-get update (the package lists were missing or old)')
@@ -94,7 +97,16 @@ function unpackWithoutRoot(packages, log) {
   const archives = join(state, 'archives')
   mkdirSync(join(state, 'lists', 'partial'), { recursive: true })
   mkdirSync(join(archives, 'partial'), { recursive: true })
-  const options = ['-o', `Dir::State::Lists=${join(state, 'lists')}`, '-o', `Dir::Cache=${state}`, '-o', 'Debug::NoLocking=true', '-o', 'APT::Sandbox::User=']
+  const options = [
+    '-o',
+    `Dir::State::Lists=${join(state, 'lists')}`,
+    '-o',
+    `Dir::Cache=${state}`,
+    '-o',
+    'Debug::NoLocking=true',
+    '-o',
+    'APT::Sandbox::User=',
+  ]
   log('apt-get update (into this checkout; nothing is installed on the machine)')
   run('apt-get', [...options, 'update'])
   const plan = run('apt-get', [...options, '-s', '--no-install-recommends', 'install', ...packages])

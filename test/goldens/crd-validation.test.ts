@@ -60,7 +60,7 @@ for (const file of existsSync(DOCUMENTS) ? readdirSync(DOCUMENTS) : [])
     const core = await coreWithCrds()
     const client = core.client('test')
     for (const { _err: expected, ...document } of documents(join(DOCUMENTS, file))) {
-      const object = document as KubeObject
+      const object: KubeObject = document
       const [group = '', version = ''] = object.apiVersion.split('/')
       const resource = core.registry.findKind(group, object.kind)?.resource ?? ''
       const gvr = { group, version, resource }

@@ -15,7 +15,8 @@ import {
 
 const canonical = test.macro({
   title: (_, text: string, want: string | undefined) => `${text} is ${want ?? 'no address'}`,
-  exec: (t, text: string, want: string | undefined) => t.is<string | undefined, string | undefined>(parseIp(text), want),
+  exec: (t, text: string, want: string | undefined) =>
+    t.is<string | undefined, string | undefined>(parseIp(text), want),
 })
 
 test(canonical, '10.0.0.1', '10.0.0.1')
@@ -72,7 +73,8 @@ test('no text makes the parsers throw', (t) => {
 })
 
 const contains = test.macro({
-  title: (_, network: string, address: string, want: boolean) => `${network} ${want ? 'holds' : 'does not hold'} ${address}`,
+  title: (_, network: string, address: string, want: boolean) =>
+    `${network} ${want ? 'holds' : 'does not hold'} ${address}`,
   exec: (t, network: string, address: string, want: boolean) => {
     const cidr = parseCidr(network)
     t.truthy(cidr)

@@ -35,7 +35,8 @@ export function authorizeConnection(
   }
   // If any ALLOW policy matches, allow it; otherwise deny it.
   const permit = firstMatch(policies, 'Allow', matchFacts)
-  if (permit === undefined) return { allowed: false, reason: NOT_ALLOWED, unmatched: namesOfAllow(policies), ...evidence }
+  if (permit === undefined)
+    return { allowed: false, reason: NOT_ALLOWED, unmatched: namesOfAllow(policies), ...evidence }
   return { allowed: true, reason: 'allow-policy', policy: policyKey(permit.policy), rule: permit.rule, ...evidence }
 }
 

@@ -16,11 +16,6 @@ export function arrayOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? (value as unknown[]) : []
 }
 
-/** The value if it is a string. */
-export function stringOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined
-}
-
 /** Value at a path of keys; undefined where something on the way is missing. */
 export function at(value: unknown, ...path: readonly string[]): unknown {
   let here = value

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { UserInfo } from '../resources/request-context.ts'
-import { DEFAULT_AUDIENCE, type ServiceAccountTokens } from './service-account-tokens.ts'
+import { ISSUER, type ServiceAccountTokens } from './service-account-tokens.ts'
 
 export const ANONYMOUS: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] }
 const AUTHENTICATED = 'system:authenticated'
@@ -22,7 +22,7 @@ export function authenticate(
     if (token === undefined) return { ok: false, why: 'only Bearer authorization is understood' }
     const admin = adminUserOf(adminToken, token)
     if (admin !== undefined) return { ok: true, user: admin }
-    const verdict = tokens.review(token, [DEFAULT_AUDIENCE])
+    const verdict = tokens.review(token, [ISSUER])
     return verdict.ok ? { ok: true, user: verdict.user } : { ok: false, why: verdict.why }
   }
   const user = socket === undefined ? undefined : userOfCertificate(socket)

@@ -9,7 +9,6 @@ import { badRequest, notFound } from '../status-error.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 
 export const ISSUER = 'https://kubernetes.default.svc'
-export const DEFAULT_AUDIENCE: string = ISSUER
 /** Longest token that is looked at. */
 const MAX_TOKEN_BYTES = 16 * 1024
 /** Clocks may differ that much. */
@@ -50,8 +49,7 @@ export class ServiceAccountTokens {
     if (asked < MIN_TOKEN_SECONDS) throw badRequest(`may not specify a duration less than 10 minutes (${asked} s)`)
     const now = Math.floor(this.#clock.now() / 1000)
     const expiry = now + Math.min(asked, MAX_TOKEN_SECONDS)
-    const audiences =
-      options.audiences !== undefined && options.audiences.length > 0 ? options.audiences : [DEFAULT_AUDIENCE]
+    const audiences = options.audiences !== undefined && options.audiences.length > 0 ? options.audiences : [ISSUER]
     const claims = {
       aud: audiences,
       exp: expiry,

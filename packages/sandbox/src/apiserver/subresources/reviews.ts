@@ -1,5 +1,5 @@
 import { authorize, rulesFor } from '../auth/rbac.ts'
-import { DEFAULT_AUDIENCE, type ServiceAccountTokens } from '../auth/service-account-tokens.ts'
+import { ISSUER, type ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import type { JsonObject } from '../json.ts'
 import { arrayOf, at, objectOf, textOf } from '../json.ts'
 import type { UserInfo } from '../resources/request-context.ts'
@@ -68,9 +68,9 @@ function tokenStatus({ tokens, adminUser }: ReviewComponents, spec: JsonObject):
   const { token } = spec
   if (typeof token !== 'string' || token === '') return { authenticated: false, error: 'no token in the review' }
   const admin = adminUser(token)
-  if (admin !== undefined) return { authenticated: true, user: admin, audiences: [DEFAULT_AUDIENCE] }
+  if (admin !== undefined) return { authenticated: true, user: admin, audiences: [ISSUER] }
   const asked = arrayOf(spec['audiences']).filter((item) => typeof item === 'string')
-  const verdict = tokens.review(token, asked.length > 0 ? asked : [DEFAULT_AUDIENCE])
+  const verdict = tokens.review(token, asked.length > 0 ? asked : [ISSUER])
   if (!verdict.ok) return { authenticated: false, user: {}, error: `[invalid bearer token, ${verdict.why}]` }
   return { authenticated: true, user: verdict.user, audiences: verdict.audiences }
 }
