@@ -21,7 +21,7 @@ export const PLUGIN_MAX_BODY_BYTES: number = 64 * 1024
 export const PLUGIN_MAX_CONNECTIONS = 128
 
 /** Longest plugin request in milliseconds. */
-export const PLUGIN_REQUEST_TIMEOUT_MS = 60_000
+export const PLUGIN_REQUEST_TIMEOUT_MS = 20_000
 
 /** Attempts of the plugin to read the pod and its namespace, and the pause between them in milliseconds (Istio). */
 export const PLUGIN_POD_ATTEMPTS = 30
