@@ -145,7 +145,13 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
         ipv6: topology.ipv6,
       },
       base,
-      catalogue: { workspace: config.workspace, node: process.execPath, unpacked: unpackedFolders(config.workspace) },
+      catalogue: {
+        workspace: config.workspace,
+        node: process.execPath,
+        compileCache: config.compileCache !== undefined,
+        unpacked: unpackedFolders(config.workspace),
+      },
+      compileCache: config.compileCache,
       environment: {
         configMap: (namespace, name) => caches.configMaps.get(namespace, name),
         secret: (namespace, name) => caches.secrets.get(namespace, name),

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { commandLine, imageName, KNOWN_IMAGES, resolveImage } from '../src/images/catalogue.ts'
 
-const options = { workspace: '/ws', node: '/ws/node', unpacked: { programs: [], libraries: [] } }
+const options = { workspace: '/ws', node: '/ws/node', compileCache: false, unpacked: { programs: [], libraries: [] } }
 
 const named = test.macro({
   exec(t, reference: string, name: string) {
@@ -20,6 +20,13 @@ test('registry, path and tag do not matter', (t) => {
   for (const reference of ['ambit/ztunnel', 'ghcr.io/x/ambit/ztunnel:1.2', 'ambit/ztunnel@sha256:aa']) {
     t.deepEqual(resolveImage(reference, options)?.entrypoint.at(-1), '/ws/packages/ztunnel/src/main.ts')
   }
+})
+
+test('components keep their compiled code where there is a place for it, other images never do', (t) => {
+  const kept = { ...options, compileCache: true }
+  t.is(resolveImage('ambit/ztunnel', kept)?.env['NODE_COMPILE_CACHE'], '/var/cache/node')
+  t.is(resolveImage('ambit/ztunnel', options)?.env['NODE_COMPILE_CACHE'], undefined)
+  t.is(resolveImage('httpbin', kept)?.env['NODE_COMPILE_CACHE'], undefined)
 })
 
 test('an unknown image has no program, and names of Object are unknown too', (t) => {

@@ -51,3 +51,13 @@ export const EVENT_TTL_MS: number = 60 * 60_000
 export const MAX_EVENTS = 5_000
 /** How often Events are looked through. */
 export const EVENT_SWEEP_MS = 60_000
+/** Longest bearer token looked at, bytes; longer ones answer 401. */
+export const MAX_TOKEN_BYTES: number = 16 * 1024
+/** Managers by update that an object remembers (Kubernetes); the oldest are folded together. */
+export const MAX_UPDATE_MANAGERS = 10
+/** Longest text a rule may try a regular expression on, characters; the rule then fails. */
+export const MAX_MATCHED_CHARACTERS: number = 64 * 1024
+/** Operations of one JSON patch (kube-apiserver); more answer 400. */
+export const MAX_PATCH_OPERATIONS = 10_000
+/** Time for a whole request to arrive, headers and body; then 408. */
+export const REQUEST_TIMEOUT_MS = 60_000

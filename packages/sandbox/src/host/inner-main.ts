@@ -1,5 +1,6 @@
 // Entry point inside the namespaces: `node inner-main.ts <config.json> <port>`, with a channel to the daemon.
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import type { Server } from 'node:net'
 import { messageOf, systemClock } from '@ambit/core'
 import { createLogger } from '@ambit/telemetry'
@@ -41,6 +42,7 @@ try {
     if (message.type === 'shutdown') void cluster.close().finally(() => process.exit(0))
   })
   tell({ type: 'ready', kubeconfig: cluster.kubeconfig })
+  flushCompileCache()
 } catch (error) {
   logger.error('the sandbox could not be started', {
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),

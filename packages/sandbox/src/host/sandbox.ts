@@ -4,8 +4,10 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { AmbitError, codeOf } from '@ambit/core'
 import { LIMITS } from '../limits.ts'
+import { openCompileCache } from './compile-cache.ts'
 import type { DaemonLine } from './messages.types.ts'
 import { chooseIsolation } from './namespaces.ts'
+import { takeStartLock } from './start-lock.ts'
 import {
   ambitHome,
   isSandboxName,
@@ -73,6 +75,7 @@ export async function sandboxUp(
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > LIMITS.maxNodes)
     throw new SandboxError(`a sandbox has 1 to ${LIMITS.maxNodes} nodes, not ${nodes}`)
   const home = options.home ?? ambitHome(process.env)
+  using _lock = await takeStartLock(stateFolder(home, name).folder)
   const running = sandboxStatus(name, home)
   if (running !== undefined) {
     onProgress(`sandbox ${name} is already running`)
@@ -81,6 +84,7 @@ export async function sandboxUp(
   const isolation = chooseIsolation(process.getuid?.() ?? 0)
   const files = stateFolder(home, name)
   resetStateFolder(files)
+  const cache = openCompileCache(workspaceFolder(), home)
   const config: SandboxConfig = {
     name,
     nodes,
@@ -89,13 +93,15 @@ export async function sandboxUp(
     stateFolder: files.folder,
     logLevel: options.logLevel ?? 'info',
     rootless: isolation.kind === 'rootless',
+    compileCache: cache?.containers,
   }
   writeJson(files.config, config)
   const program = fileURLToPath(new URL('./daemon-main.ts', import.meta.url))
   const words = [process.execPath, '--disable-warning=ExperimentalWarning', program, files.config]
   const [command = '', ...args] = isolation.kind === 'sudo' ? ['sudo', '-n', '--', ...words] : words
   const log = openSync(files.log, 'a', 0o600)
-  const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', log], cwd: '/' })
+  const env = { ...process.env, ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache.host }) }
+  const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', log], cwd: '/', env })
   closeSync(log)
   if (child.stdout === null) throw new SandboxError('no pipe to the daemon')
   const failure = await firstOutcome(child.stdout, child, onProgress, files.log)
@@ -173,6 +179,7 @@ export async function sandboxDown(
   home: string = ambitHome(process.env),
 ): Promise<boolean> {
   const files = stateFolder(home, name)
+  using _lock = await takeStartLock(files.folder)
   const state = readState(files)
   if (state !== undefined) await stopProcess(state.pid, state.startTicks)
   if (existsSync(files.folder)) removeFolder(files.folder)

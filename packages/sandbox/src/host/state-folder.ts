@@ -22,6 +22,8 @@ export interface SandboxConfig {
   readonly stateFolder: string
   readonly logLevel: string
   readonly rootless: boolean
+  /** Where containers of our own images keep compiled code; undefined where nothing can be kept. */
+  readonly compileCache: string | undefined
 }
 
 /** What a running sandbox says of itself. */

@@ -9,20 +9,26 @@ export interface ImageProgram {
   readonly env: Readonly<Record<string, string>>
   /** Names under which manifests call the entry point: the program's file in the image it stands for. */
   readonly aliases: readonly string[]
+  /** Keeps compiled code between starts: a component of this project. */
+  readonly keepsCompiled: boolean
 }
 
 export interface CatalogueOptions {
   readonly workspace: string
   readonly node: string
+  /** Whether containers get a folder for compiled code. */
+  readonly compileCache: boolean
   /** Folders of programs and libraries that set-up unpacked because it may not install; empty where it could. */
   readonly unpacked: { readonly programs: readonly string[]; readonly libraries: readonly string[] }
 }
 
 type Entry = (o: CatalogueOptions) => Pick<ImageProgram, 'entrypoint' | 'args'> & {
   readonly aliases?: readonly string[]
-} & {
-  readonly env?: Record<string, string>
+  readonly keepsCompiled?: boolean
 }
+
+/** Where a container of ours finds its compiled code. */
+export const COMPILE_CACHE_FOLDER = '/var/cache/node'
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
@@ -39,10 +45,16 @@ const program =
 /** A binary of this project. */
 const component =
   (name: string, ...aliases: string[]): Entry =>
-  ({ workspace, node }) => ({
-    entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages', name, 'src/main.ts')],
+  ({ compileCache, workspace, node }) => ({
+    entrypoint: [
+      node,
+      ...NODE_FLAGS,
+      ...(compileCache ? [`--import=${join(workspace, 'packages/sandbox/src/images/keep-compiled.ts')}`] : []),
+      join(workspace, 'packages', name, 'src/main.ts'),
+    ],
     args: [],
     aliases,
+    keepsCompiled: compileCache,
   })
 
 /** Last part (or last two parts, tried first) of an image's name, without registry and tag, to its program. */
@@ -101,7 +113,9 @@ export function resolveImage(reference: string, options: CatalogueOptions): Imag
     if (!Object.hasOwn(CATALOGUE, key)) continue
     const entry = CATALOGUE[key]?.(options)
     if (entry === undefined) continue
-    return { id: `ambit-sandbox://${key}`, aliases: [], ...entry, env: imageEnvironment(options) }
+    const { keepsCompiled = false } = entry
+    const env = { ...imageEnvironment(options), ...(keepsCompiled ? { NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER } : {}) }
+    return { id: `ambit-sandbox://${key}`, aliases: [], ...entry, keepsCompiled, env }
   }
   return undefined
 }

@@ -19,6 +19,8 @@ export interface NodeComponents {
   readonly sandbox: SandboxComponents
   readonly base: BaseRoot
   readonly catalogue: CatalogueOptions
+  /** Folder of compiled code for containers of our own images. */
+  readonly compileCache: string | undefined
   readonly environment: EnvironmentSources
   readonly volumes: VolumeSources
   readonly tools: LaunchTools

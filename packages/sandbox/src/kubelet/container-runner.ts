@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { AmbitError, messageOf } from '@ambit/core'
 import type { ExecSession } from '../apiserver/contract.types.ts'
-import { commandLine, type ImageProgram } from '../images/catalogue.ts'
+import { COMPILE_CACHE_FOLDER, commandLine, type ImageProgram } from '../images/catalogue.ts'
 import { pullImage } from '../images/pull.ts'
 import { LIMITS } from '../limits.ts'
 import type { Container, ContainerState, ContainerStatus, LifecycleHandler, Pod } from '../objects/pod.types.ts'
@@ -18,7 +18,7 @@ import type { PodSandbox } from './pod-sandbox.ts'
 import { restarts } from './pod-status.ts'
 import { type ProbeTarget, runProbe } from './probe.ts'
 import { keepProbing, type ProbeKind } from './prober.ts'
-import { privilegeWords, rootfsScript } from './rootfs.ts'
+import { type Mount, privilegeWords, rootfsScript } from './rootfs.ts'
 import { type PodVolumes, VolumeError } from './volumes.ts'
 
 /** A container isn't running, so nothing can be run in it. */
@@ -245,7 +245,7 @@ export class ContainerRunner {
       base: components.base,
       mountPoint: components.rootMountPoint,
       etcFolder: etcFolderOf(components, pod),
-      mounts: await volumes.mountsOf(pod, this.#container, env),
+      mounts: [...this.#cacheMounts(image), ...(await volumes.mountsOf(pod, this.#container, env))],
       workingDir: this.#container.workingDir ?? '/',
       readOnlyRoot: this.#container.securityContext?.readOnlyRootFilesystem === true,
       hostPid: pod.spec.hostPID === true,
@@ -267,6 +267,13 @@ export class ContainerRunner {
       tty: this.#container.tty === true,
       onOutput: (stream, chunk) => this.#attachments.write(stream, chunk),
     })
+  }
+
+  #cacheMounts(image: ImageProgram): Mount[] {
+    const source = this.#components.compileCache
+    return source === undefined || !image.keepsCompiled
+      ? []
+      : [{ source, target: COMPILE_CACHE_FOLDER, readOnly: false }]
   }
 
   #markRunning(context: PodContext, running: ContainerProcess, ended: AbortSignal): void {

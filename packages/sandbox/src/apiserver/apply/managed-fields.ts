@@ -1,4 +1,5 @@
 import type { KubeObject, ManagedFieldsEntry } from '../contract.types.ts'
+import { MAX_UPDATE_MANAGERS } from '../limits.ts'
 import type { TypeNode } from '../schema/type-node.ts'
 import { type StatusCause, StatusError } from '../status-error.ts'
 import {
@@ -47,9 +48,6 @@ const UNOWNED: readonly (readonly string[])[] = [
     'managedFields',
   ].map((name) => ['f:metadata', `f:${name}`]),
 ]
-
-/** Most entries of managers kept (Kubernetes caps updates at 10, then folds the oldest together). */
-const MAX_UPDATE_MANAGERS = 10
 
 function owned(set: FieldSet, statusIsApart: boolean, subresource: string | undefined): FieldSet {
   const named = without(set, UNOWNED)

@@ -2,15 +2,13 @@ import { createHash, createPublicKey, type KeyObject, randomUUID, sign, verify }
 import type { Clock } from '@ambit/core'
 import type { IssuedToken, IssueTokenOptions } from '../contract.types.ts'
 import { arrayOf, at, isObject, type JsonObject } from '../json.ts'
-import { DEFAULT_TOKEN_SECONDS, MAX_TOKEN_SECONDS, MIN_TOKEN_SECONDS } from '../limits.ts'
+import { DEFAULT_TOKEN_SECONDS, MAX_TOKEN_BYTES, MAX_TOKEN_SECONDS, MIN_TOKEN_SECONDS } from '../limits.ts'
 import { timestamp } from '../resources/object-meta.ts'
 import type { UserInfo } from '../resources/request-context.ts'
 import { badRequest, notFound } from '../status-error.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 
 export const ISSUER = 'https://kubernetes.default.svc'
-/** Longest token that is looked at. */
-const MAX_TOKEN_BYTES = 16 * 1024
 /** Clocks may differ that much. */
 const LEEWAY_SECONDS = 60
 

@@ -1,8 +1,6 @@
 import { isIP, isIPv4 } from 'node:net'
 import { Environment } from '@marcbachmann/cel-js'
-
-/** Longest text that a regular expression of a rule is tried on; CEL's own engine is linear, this one isn't. */
-const MAX_MATCHED_CHARACTERS = 64 * 1024
+import { MAX_MATCHED_CHARACTERS } from '../limits.ts'
 
 class CelUrl {
   readonly url: URL

@@ -10,7 +10,7 @@ import { impersonate } from '../auth/impersonate.ts'
 import { authorize } from '../auth/rbac.ts'
 import { ISSUER, type ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import type { PodRuntime } from '../contract.types.ts'
-import { MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_STREAM_SESSIONS } from '../limits.ts'
+import { MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_STREAM_SESSIONS, REQUEST_TIMEOUT_MS } from '../limits.ts'
 import { applyJsonPatch } from '../patch/json-patch.ts'
 import { applyMergePatch } from '../patch/merge-patch.ts'
 import type { UserInfo } from '../resources/request-context.ts'
@@ -88,7 +88,7 @@ export class ApiHttpServer {
       minVersion: 'TLSv1.2',
       ALPNProtocols: ['http/1.1'],
       maxHeaderSize: MAX_HEADER_BYTES,
-      requestTimeout: 60_000,
+      requestTimeout: REQUEST_TIMEOUT_MS,
     })
     this.#server.on('request', (request, response) => void this.#onRequest(request, response))
     this.#server.on('upgrade', (request, socket, head) => void this.#onUpgrade(request, socket, head))

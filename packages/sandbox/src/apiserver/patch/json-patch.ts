@@ -1,13 +1,11 @@
 import { isObject, jsonEqual, setMember } from '../json.ts'
+import { MAX_PATCH_OPERATIONS } from '../limits.ts'
 import { badRequest, StatusError } from '../status-error.ts'
-
-/** Largest number of operations in one JSON patch (kube-apiserver: 10,000). */
-const MAX_OPERATIONS = 10_000
 
 /** Applies an RFC 6902 patch to a copy of a document. */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw badRequest('a JSON patch must be an array of operations')
-  if (patch.length > MAX_OPERATIONS) throw badRequest(`a JSON patch may have ${MAX_OPERATIONS} operations`)
+  if (patch.length > MAX_PATCH_OPERATIONS) throw badRequest(`a JSON patch may have ${MAX_PATCH_OPERATIONS} operations`)
   const root = { document: structuredClone(document) }
   for (const operation of patch as unknown[]) applyOperation(root, operation)
   return root.document
