@@ -5,6 +5,7 @@ import { systemClock } from '@ambit/core'
 import { silentLogger } from '@ambit/telemetry'
 import test from 'ava'
 import { CniInstaller, type InstallerOptions } from '../src/installer.ts'
+import { CNI_CONFIG_MAX_BYTES } from '../src/limits.ts'
 
 const PLUGIN = { type: 'istio-cni', name: 'istio-cni' }
 
@@ -88,6 +89,17 @@ test('a configuration that cannot be read stays as it is, and the agent is not r
   while (seen.results.length === 0) await new Promise((resolve) => setImmediate(resolve))
   t.is(seen.results[0], 'FAILURE')
   t.is(readFileSync(at('net.d/10-net.conflist'), 'utf8'), '{ broken')
+  t.false(installer.installed)
+  await installer.close()
+  rmSync(folder, { recursive: true })
+})
+
+test('a configuration above the limit is not read, and the agent is not ready', async (t) => {
+  const { folder, at, seen, installer } = fixture()
+  writeFileSync(at('net.d/10-net.conflist'), Buffer.alloc(CNI_CONFIG_MAX_BYTES + 1, ' '))
+  void installer.start()
+  while (seen.results.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  t.is(seen.results[0], 'NO_CONFIG')
   t.false(installer.installed)
   await installer.close()
   rmSync(folder, { recursive: true })

@@ -7,6 +7,7 @@ import { Netns, SeqpacketConnection } from '@ambit/linux'
 import { silentLogger } from '@ambit/telemetry'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
+import { ZDS_MAX_CONNECTIONS } from '../src/limits.ts'
 import { PodNetnsCache } from '../src/pod-netns-cache.ts'
 import { ZtunnelGoneError, ZtunnelRefusedError } from '../src/zds-connection.ts'
 import { decodeAck, isSupportedHello } from '../src/zds-messages.ts'
@@ -200,3 +201,13 @@ test.serial(
     })
   },
 )
+
+test.serial('connections above the limit are closed, those known go on', async (t) => {
+  await withServer(t, async ({ path }) => {
+    const open: SeqpacketConnection[] = []
+    for (let i = 0; i < ZDS_MAX_CONNECTIONS; i++) open.push(await SeqpacketConnection.connect(path))
+    const refused = await SeqpacketConnection.connect(path)
+    t.is(await refused.receive(), undefined, 'closed by the agent')
+    for (const connection of [...open, refused]) connection.close()
+  })
+})

@@ -1,9 +1,8 @@
 import { contextTag, type DerValue, readChildren, readDer, readOid, TAG } from './der-reader.ts'
-import { MAX_CERTIFICATE_BYTES } from './limits.ts'
+import { MAX_CERTIFICATE_BYTES, MAX_EXTENSIONS } from './limits.ts'
 
 /** TBSCertificate has 10 fields at most (RFC 5280 §4.1). */
 const MAX_TBS_FIELDS = 10
-const MAX_EXTENSIONS = 64
 const VERSION_TAG = contextTag(0)
 const EXTENSIONS_TAG = contextTag(3)
 

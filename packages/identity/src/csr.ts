@@ -14,7 +14,7 @@ import {
   set,
 } from './der-builder.ts'
 import { contextTag, type DerValue, readBitString, readChildren, readDer, readOid, TAG } from './der-reader.ts'
-import { MAX_CSR_PEM_BYTES, MAX_RSA_BITS, MIN_RSA_BITS } from './limits.ts'
+import { MAX_CSR_ATTRIBUTES, MAX_CSR_PEM_BYTES, MAX_RSA_BITS, MIN_RSA_BITS } from './limits.ts'
 import { OID } from './oids.ts'
 import { onlyPemBlock, toPem } from './pem.ts'
 import {
@@ -28,7 +28,6 @@ import { generalNames, uriNamesOfExtension } from './subject-alt-name.ts'
 
 const LABEL = 'CERTIFICATE REQUEST'
 const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
-const MAX_ATTRIBUTES = 16
 
 export interface NewCsr {
   readonly privateKey: KeyObject
@@ -123,7 +122,7 @@ function proves(check: () => boolean): boolean {
 }
 
 function requestedUris(attributes: DerValue): readonly string[] {
-  return (readChildren(attributes, MAX_ATTRIBUTES) ?? []).flatMap((attribute) => {
+  return (readChildren(attributes, MAX_CSR_ATTRIBUTES) ?? []).flatMap((attribute) => {
     const [type, values] = readChildren(attribute, 2) ?? []
     if (readOid(type) !== OID.extensionRequest || values?.tag !== TAG.set) return []
     const extensions = readDer(values.content, TAG.sequence)

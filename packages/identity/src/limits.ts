@@ -31,3 +31,9 @@ export const MAX_CA_RESPONSE_BYTES: number = 1024 * 1024
 
 /** Largest token file that is read, bytes. */
 export const MAX_TOKEN_BYTES: number = 64 * 1024
+
+/** Most extensions read from one certificate or request; with more it has none. */
+export const MAX_EXTENSIONS = 64
+
+/** Most attributes read from one certificate request; with more it asks for nothing. */
+export const MAX_CSR_ATTRIBUTES = 16

@@ -27,3 +27,9 @@ export const TOOL_TIMEOUT_MS = 30_000
 
 /** Standard error kept of a failed `nft` or `ip`, in characters. */
 export const TOOL_STDERR_CHARS = 4096
+
+/** Pause of a SEQPACKET listener after a failed accept (no descriptors left), in milliseconds. */
+export const ACCEPT_RETRY_MS = 100
+
+/** Largest netlink datagram read, in bytes: what the kernel itself uses for dumps. */
+export const NETLINK_RECEIVE_BYTES: number = 32 * 1024

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs'
 import { MSG_DONTWAIT, SOCK_CLOEXEC } from './libc/constants.ts'
 import { libc } from './libc/load.ts'
+import { NETLINK_RECEIVE_BYTES } from './limits.ts'
 import { messageHeader } from './message-header.ts'
 import type { Netns } from './netns.ts'
 import { check } from './system-call-error.ts'
@@ -14,8 +15,6 @@ const NLMSG_ERROR = 2
 const NLMSG_DONE = 3
 const NLM_F_REQUEST = 0x001
 const NLM_F_DUMP = 0x300
-/** The kernel fills at most this much of a dump at a time, in bytes. */
-const RECEIVE_BYTES = 32 * 1024
 
 export interface NetlinkMessage {
   readonly type: number
@@ -60,7 +59,7 @@ export class RouteSocket implements Disposable {
   }
 
   #receive(): Buffer {
-    const data = Buffer.alloc(RECEIVE_BYTES)
+    const data = Buffer.alloc(NETLINK_RECEIVE_BYTES)
     const header = messageHeader(data, Buffer.alloc(0), libc().addressOf)
     const length = check(libc().recvmsg(this.fd, header.bytes, MSG_DONTWAIT), 'recvmsg', 'of a netlink answer')
     return data.subarray(0, length)

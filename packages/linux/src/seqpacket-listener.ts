@@ -3,7 +3,7 @@ import type { Closable } from '@ambit/core'
 import { FdPoller } from './fd-poller.ts'
 import { AF_UNIX, EAGAIN, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_SEQPACKET } from './libc/constants.ts'
 import { libc } from './libc/load.ts'
-import { SEQPACKET_BACKLOG } from './limits.ts'
+import { ACCEPT_RETRY_MS, SEQPACKET_BACKLOG } from './limits.ts'
 import { SeqpacketConnection } from './seqpacket-connection.ts'
 import { encodeUnixAddress } from './sockaddr.ts'
 import { check } from './system-call-error.ts'
@@ -14,9 +14,6 @@ export interface SeqpacketListenOptions {
 }
 
 const OWNER_ONLY = 0o600
-
-/** Pause after an accept that failed, in milliseconds. */
-const ACCEPT_RETRY_MS = 100
 
 /** Accepts unix SOCK_SEQPACKET connections at a path. */
 export class SeqpacketListener implements Closable {

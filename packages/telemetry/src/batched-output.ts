@@ -1,10 +1,5 @@
 import { writeSync } from 'node:fs'
-
-/** Lines gathered before they are written at once, characters. */
-const FLUSH_AT = 64 * 1024
-
-/** Tries against a full pipe before lines are given up, so that a stuck log reader cannot stop the process for ever. */
-const MAX_RETRIES = 100
+import { LOG_FLUSH_CHARS, LOG_WRITE_RETRIES } from './limits.ts'
 
 /**
  * A line writer that gathers what one turn of the event loop logs into one write. Written synchronously, and at exit,
@@ -23,7 +18,7 @@ export function batchedOutput(fd: number): (line: string) => void {
   process.on('exit', flush)
   return (line) => {
     pending += line
-    if (pending.length >= FLUSH_AT) flush()
+    if (pending.length >= LOG_FLUSH_CHARS) flush()
     else scheduled ??= setImmediate(flush)
   }
 }
@@ -31,7 +26,7 @@ export function batchedOutput(fd: number): (line: string) => void {
 function writeAll(fd: number, bytes: Buffer): void {
   let offset = 0
   let retries = 0
-  while (offset < bytes.length && retries < MAX_RETRIES) {
+  while (offset < bytes.length && retries < LOG_WRITE_RETRIES) {
     try {
       offset += writeSync(fd, bytes, offset)
     } catch (error) {

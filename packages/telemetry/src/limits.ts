@@ -21,3 +21,12 @@ export const ADMIN_KEEP_ALIVE_TIMEOUT_MS = 15_000
 
 /** Time a connection may stay without any byte in either direction, ms (a stuck reader of a large dump); then closed. */
 export const ADMIN_SOCKET_TIMEOUT_MS = 60_000
+
+/** Longest log filter that is read, characters; longer ones answer 400. */
+export const MAX_FILTER_LENGTH = 4096
+
+/** Log text gathered before it is written at once, characters. */
+export const LOG_FLUSH_CHARS: number = 64 * 1024
+
+/** Tries, 1 ms apart, against a full pipe before log lines are given up: a stuck reader cannot stop the process for ever. */
+export const LOG_WRITE_RETRIES = 100

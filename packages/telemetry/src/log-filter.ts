@@ -1,4 +1,5 @@
 import type { LogLevel } from '@ambit/core'
+import { MAX_FILTER_LENGTH } from './limits.ts'
 
 export type FilterLevel = LogLevel | 'off'
 
@@ -17,9 +18,6 @@ export interface LogFilter {
 export type FilterParse =
   | { readonly ok: true; readonly filter: LogFilter }
   | { readonly ok: false; readonly reason: string }
-
-/** Longest filter accepted, characters; a longer one is refused. */
-export const MAX_FILTER_LENGTH = 4096
 
 const RANK: Readonly<Record<FilterLevel, number>> = { off: 0, error: 1, warn: 2, info: 3, debug: 4, trace: 5 }
 

@@ -1,0 +1,52 @@
+import { discoverypb } from '@ambit/api'
+import { create } from '@bufbuild/protobuf'
+import test from 'ava'
+import { ClientType } from '../src/client-type.ts'
+import { XdsLimitError } from '../src/errors.ts'
+import { MAX_SUBSCRIBED_NAMES, MAX_TYPES_PER_STREAM } from '../src/limits.ts'
+import { ResourceTable } from '../src/resource-table.ts'
+import { ServerStream, type ServerStreamComponents } from '../src/server-stream.ts'
+
+const quiet: ServerStreamComponents['logger'] = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  trace: () => undefined,
+  enabled: () => false,
+  scope: () => quiet,
+}
+
+const noTimers: ServerStreamComponents['clock'] = {
+  now: () => 0,
+  monotonic: () => 0,
+  after: () => ({ [Symbol.dispose]: () => undefined }),
+  sleep: () => Promise.resolve(),
+}
+
+test('a stream may ask for so many types and no more', (t) => {
+  using stream = new ServerStream(
+    {
+      source: new ResourceTable(),
+      clock: noTimers,
+      logger: quiet,
+      send: () => undefined,
+      onStuck: () => undefined,
+      onNack: () => undefined,
+    },
+    { ackTimeoutMs: 1000 },
+  )
+  const ask = (index: number): void =>
+    stream.onRequest(create(discoverypb.DeltaDiscoveryRequestSchema, { typeUrl: `type.example/${index}` }))
+  for (let index = 0; index < MAX_TYPES_PER_STREAM; index++) ask(index)
+  t.throws(() => ask(MAX_TYPES_PER_STREAM), { instanceOf: XdsLimitError })
+  ask(0)
+  t.is(stream.statuses().length, MAX_TYPES_PER_STREAM)
+})
+
+test('a client demands so many names and no more, those known are still answered', async (t) => {
+  const type = new ClientType({ typeUrl: 'type.example/x', mode: 'on-demand', apply: () => [] })
+  for (let index = 0; index < MAX_SUBSCRIBED_NAMES; index++) type.demand(String(index))
+  await t.throwsAsync(type.demand('more').answered, { instanceOf: XdsLimitError })
+  t.is(type.demand('7').request, undefined)
+})

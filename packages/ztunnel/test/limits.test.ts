@@ -1,0 +1,155 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { ip, systemClock } from '@ambit/core'
+import type { Denial } from '@ambit/policy'
+import { PolicyStore, type Workload } from '@ambit/state'
+import { FakeClock, LoopbackSockets, RecordingLogger, RecordingMetrics } from '@ambit/testing'
+import test from 'ava'
+import { type ConnectionRow, Connections } from '../src/connections.ts'
+import { framed } from '../src/dns/forwarder.ts'
+import { DnsServer, dnsMetrics } from '../src/dns/server.ts'
+import { decodeMessage, encodeMessage, parseName, RCODE } from '../src/dns/wire.ts'
+import { ConnectionFailure, deniedAtStart } from '../src/failures.ts'
+import {
+  DNS_MAX_IN_FLIGHT,
+  DNS_MAX_TCP_CONNECTIONS,
+  MAX_CONNECTIONS_PER_POD,
+  MAX_DUMPED_CONNECTIONS,
+  MAX_FAILURE_TEXT,
+  MAX_PODS,
+  MAX_POLICIES_IN_LOG,
+} from '../src/limits.ts'
+import { PodProxies } from '../src/pod-proxies.ts'
+import type { PodProxy } from '../src/pod-proxy.ts'
+
+const LOOPBACK = ip('127.0.0.1')
+const ROW: ConnectionRow = {
+  source: { ip: LOOPBACK, port: 1 },
+  originalDestination: undefined,
+  actualDestination: { ip: LOOPBACK, port: 2 },
+  protocol: 'TCP',
+  bytes: { fromDownstream: 0, toDownstream: 0 },
+}
+
+test('a pod has room for so many connections of a direction, and again when one ends', (t) => {
+  const connections = new Connections({
+    policies: new PolicyStore(),
+    currentWorkload: () => undefined,
+    clock: systemClock,
+    logger: new RecordingLogger(),
+  })
+  const held = Array.from({ length: MAX_CONNECTIONS_PER_POD }, () => connections.trackOutbound(ROW, () => undefined))
+  t.false(connections.hasRoom('outbound'))
+  t.true(connections.hasRoom('inbound'))
+  t.is(connections.dump().outbound.length, MAX_DUMPED_CONNECTIONS)
+  held[0]?.release()
+  t.true(connections.hasRoom('outbound'))
+})
+
+const CLIENT = { namespace: 'ns', canonicalName: 'a', canonicalRevision: 'v1' } as unknown as Workload
+
+async function startDns(forward: () => Promise<Uint8Array>) {
+  const sockets = new LoopbackSockets()
+  const server = await DnsServer.start(
+    {
+      sockets,
+      directory: { servicesByHostname: () => [], endpointWorkloads: () => [] },
+      forwarder: { forward },
+      client: () => Promise.resolve(CLIENT),
+      metrics: dnsMetrics(new RecordingMetrics()),
+      clock: systemClock,
+      logger: new RecordingLogger(),
+    },
+    {
+      network: '',
+      clusterDomain: 'cluster.local',
+      preferredNamespace: undefined,
+      ipv6Enabled: true,
+      searchDomains: undefined,
+      random: () => 0,
+      port: 0,
+      addresses: [LOOPBACK],
+    },
+  )
+  const tcp = sockets.listener(server.bound[0]?.port ?? 0)
+  const dial = async (): Promise<Socket> => {
+    const socket = connect(tcp?.port ?? 0, '127.0.0.1')
+    socket.on('error', () => undefined)
+    await once(socket, 'connect')
+    return socket
+  }
+  return { server, dial }
+}
+
+const QUERY = framed(
+  encodeMessage({
+    id: 7,
+    flags: {
+      response: false,
+      opcode: 0,
+      authoritative: false,
+      truncated: false,
+      recursionDesired: true,
+      recursionAvailable: false,
+      rcode: 0,
+    },
+    questions: [{ name: parseName('example.com') ?? [], type: 1, class: 1 }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+  }),
+)
+
+test('DNS connections of a pod above the limit are closed, and room is made when one ends', async (t) => {
+  const { server, dial } = await startDns(() => Promise.reject(new Error('no name server')))
+  await using _server = server
+  const open: Socket[] = []
+  for (let i = 0; i < DNS_MAX_TCP_CONNECTIONS; i++) open.push(await dial())
+  const refused = await dial()
+  await once(refused, 'close')
+  const [first] = open
+  first?.end()
+  first?.resume()
+  await once(first ?? refused, 'close')
+  const later = await dial()
+  later.write(QUERY)
+  t.is(((await once(later, 'data')) as [Buffer])[0].readUInt16BE(2), 7)
+  for (const socket of [...open, later]) socket.destroy()
+})
+
+test('DNS queries of a pod beyond those being worked on are answered SERVFAIL at once', async (t) => {
+  const never = Promise.withResolvers<Uint8Array>()
+  const { server, dial } = await startDns(() => never.promise)
+  await using _server = server
+  const socket = await dial()
+  socket.write(Buffer.concat(Array.from({ length: DNS_MAX_IN_FLIGHT + 1 }, () => QUERY)))
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  const reply = decodeMessage(answer.subarray(2, 2 + answer.readUInt16BE(0)))
+  t.is(reply?.flags.rcode, RCODE.SERVFAIL)
+  t.is(answer.length, 2 + answer.readUInt16BE(0), 'one query is refused, the others wait')
+  socket.destroy()
+})
+
+test('pods above the limit are refused by name of the limit', async (t) => {
+  const proxy = { close: () => Promise.resolve() } as unknown as PodProxy
+  const proxies = new PodProxies({
+    start: () => Promise.resolve(proxy),
+    metrics: new RecordingMetrics(),
+    clock: new FakeClock(),
+    logger: new RecordingLogger(),
+    onReady: () => undefined,
+  })
+  const add = (uid: string): Promise<string | undefined> =>
+    proxies.add(uid, { name: 'p', namespace: 'n', serviceAccount: 's' }, { id: uid, [Symbol.dispose]: () => undefined })
+  proxies.beginSnapshot()
+  for (let i = 0; i < MAX_PODS; i++) t.is(await add(String(i)), undefined)
+  t.regex((await add('more')) ?? '', new RegExp(`more than ${MAX_PODS} pods`))
+})
+
+test('what a peer or a policy writer says fits into a log line', (t) => {
+  const { message } = new ConnectionFailure('internal', 'x'.repeat(MAX_FAILURE_TEXT * 2))
+  t.is(message.length, MAX_FAILURE_TEXT + '...'.length)
+  const unmatched = Array.from({ length: MAX_POLICIES_IN_LOG + 1 }, (_, index) => `ns/p${index}`)
+  const { policies } = deniedAtStart({ allowed: false, reason: 'r', unmatched } as unknown as Denial)
+  t.is(policies, `${unmatched.slice(0, MAX_POLICIES_IN_LOG).join(',')},...`)
+})
