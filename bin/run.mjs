@@ -91,6 +91,7 @@ try {
     check,
     demo: () => run(['node', join('test', 'demo', 'main.ts'), ...rest]),
     bench: () => run(['node', join('test', 'bench', 'main.ts'), ...rest]),
+    latency: () => run(['node', join('test', 'latency', 'main.ts'), ...rest]),
     format: () => run([bin('biome'), 'check', '--write', '--config-path=.ci/format.json', '.']),
     generate: () => run(['sh', '-c', `cd packages/api && ../../${bin('buf')} generate`]),
   }

@@ -6,7 +6,7 @@ import { type PodFacts, podKey } from './pod-facts.ts'
 import type { PodNetnsCache } from './pod-netns-cache.ts'
 import type { ProbeRules } from './probes.ts'
 import { type RedirectDefaults, redirectOptions } from './redirect-options.ts'
-import { applyRedirection, hasIpv6, removeRedirection } from './redirection.ts'
+import { applyRedirection, hasIpv6, removeRedirection, stopRedirecting } from './redirection.ts'
 import type { ZdsServer } from './zds-server.ts'
 
 /** The rules could not be written, so the pod must not be announced. */
@@ -27,7 +27,7 @@ export interface EnrollerComponents {
   readonly logger: Logger
 }
 
-/** Brings one pod into the mesh or out of it, each step in Istio's order. Callers never work on a pod twice at once. */
+/** Brings one pod into the mesh or out of it. Callers never work on a pod twice at once. */
 export class Enroller {
   readonly #components: EnrollerComponents
   readonly #defaults: RedirectDefaults
@@ -47,17 +47,22 @@ export class Enroller {
   async add(pod: PodFacts, netns: Netns, ips: readonly Ip[] = pod.ips): Promise<void> {
     const { cache, zds, probes, api, logger } = this.#components
     cache.put(pod, netns)
-    try {
-      await this.#redirect(pod, netns)
-    } catch (cause) {
+    // All at once, each is a process or a round trip: the sooner ztunnel listens, the fewer connections are refused.
+    const [announced, redirected, probed] = await Promise.allSettled([
+      zds.add(pod, netns),
+      this.#redirect(pod, netns),
+      probes.add(pod.uid, ips),
+    ])
+    if (redirected.status === 'rejected') {
       cache.delete(pod.uid)
+      await Promise.allSettled([zds.remove(pod.uid), probes.remove(pod.uid)])
+      const cause: unknown = redirected.reason
       throw new RedirectionError(`redirection rules of ${podKey(pod)} could not be written: ${messageOf(cause)}`, {
         cause,
       })
     }
-    try {
-      await zds.add(pod, netns)
-    } catch (cause) {
+    if (announced.status === 'rejected') {
+      const cause: unknown = announced.reason
       await this.#annotate(pod, 'pending')
       throw new PartialEnrollmentError(
         `${podKey(pod)} is redirected, but ztunnel does not serve it: ${messageOf(cause)}`,
@@ -66,7 +71,7 @@ export class Enroller {
         },
       )
     }
-    await probes.add(pod.uid, ips)
+    if (probed.status === 'rejected') throw probed.reason
     await api.writeRedirection(pod, 'enabled')
     this.#complete.add(pod.uid)
     logger.info('pod enrolled', { pod: podKey(pod), uid: pod.uid })
@@ -99,14 +104,17 @@ export class Enroller {
     const { cache, zds, probes, api, logger } = this.#components
     using _owned = netns
     this.#complete.delete(pod.uid)
-    await probes.remove(pod.uid)
     const namespace = netns ?? cache.get(pod.uid)?.netns
-    if (namespace !== undefined) await removeRedirection(namespace)
-    else
+    if (namespace === undefined)
       logger.warn('namespace of a pod that leaves was not found, its rules stay until it restarts', {
         pod: podKey(pod),
       })
+    // Translation goes last: without it the resets of the connections that ztunnel ends would not reach the pod's
+    // programs, which would wait for answers until they give up.
+    else await stopRedirecting(namespace)
     await zds.remove(pod.uid)
+    if (namespace !== undefined) await removeRedirection(namespace)
+    await probes.remove(pod.uid)
     cache.delete(pod.uid)
     await api.writeRedirection(pod, undefined)
     logger.info('pod left the mesh', { pod: podKey(pod), uid: pod.uid })

@@ -71,6 +71,16 @@ export function removalPlan(): RedirectPlan {
   }
 }
 
+/** Empties the chains that redirect, whether or not they exist, and leaves the hooks that translate in place. */
+export function stopScript(): string {
+  const [nat] = TABLES
+  const chains = ['istio-prerouting', 'istio-output']
+  return [
+    `add table inet ${nat}\n`,
+    ...chains.map((chain) => `add chain inet ${nat} ${chain}\nflush chain inet ${nat} ${chain}\n`),
+  ].join('')
+}
+
 /** Removes the tables whether or not they exist: `add` makes sure that `delete` finds them. */
 function dropTables(): string {
   return TABLES.map((table) => `add table inet ${table}\ndelete table inet ${table}\n`).join('')

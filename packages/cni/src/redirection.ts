@@ -1,12 +1,15 @@
 import { interfaceAddresses, type Netns, runIp, runNft, ToolError } from '@ambit/linux'
-import { type RedirectOptions, redirectPlan, removalPlan } from './redirect.ts'
+import { type RedirectOptions, redirectPlan, removalPlan, stopScript } from './redirect.ts'
 
 /** Writes the rules into a pod's namespace, replacing older ones in one step. */
 export async function applyRedirection(netns: Netns, options: RedirectOptions): Promise<void> {
   const plan = redirectPlan(options)
-  // Routes first: once the rules match, replies to preserved clients need them.
-  await Promise.all([addRouting(netns, 4, plan.ipv4), addRouting(netns, 6, plan.ipv6)])
-  await runNft(netns, plan.nft)
+  await Promise.all([addRouting(netns, 4, plan.ipv4), addRouting(netns, 6, plan.ipv6), runNft(netns, plan.nft)])
+}
+
+/** New connections go their own way from now on; those that are redirected already go on being translated. */
+export async function stopRedirecting(netns: Netns): Promise<void> {
+  await runNft(netns, stopScript())
 }
 
 /** Leaves no rule and no route behind; fine to call when there are none. */

@@ -1,15 +1,17 @@
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ip } from '@ambit/core'
-import { type Netns, readNft, runNft, warmThreadPool } from '@ambit/linux'
+import { type Netns, netnsSockets, readNft, runNft, warmThreadPool } from '@ambit/linux'
 import { silentLogger } from '@ambit/telemetry'
 import test from 'ava'
 import { NetnsFinder } from '../src/netns-finder.ts'
 import { decodePod } from '../src/pod-facts.ts'
 import { ProbeRules } from '../src/probes.ts'
 import type { RedirectOptions } from '../src/redirect.ts'
-import { applyRedirection, hasIpv6, removeRedirection } from '../src/redirection.ts'
+import { applyRedirection, hasIpv6, removeRedirection, stopRedirecting } from '../src/redirection.ts'
 import { knock, listenFor, networkState, TestNode } from './pod-netns.ts'
 
 const MARK = 0x539
@@ -34,10 +36,34 @@ test.serial('applying and removing leaves the namespace as it was', async (t) =>
   t.is(await networkState(pod), before)
 })
 
+test.serial('what ztunnel ends while a pod leaves, the pod hears of; new connections go their own way', async (t) => {
+  using node = await TestNode.create()
+  const pod = await node.addPod(1)
+  await applyRedirection(pod, OPTIONS)
+  const proxied = Promise.withResolvers<Socket>()
+  const proxy = await netnsSockets(pod, { mark: MARK }).listen({
+    ip: ip('::'),
+    port: 15001,
+    onConnection: proxied.resolve,
+  })
+  const client = await netnsSockets(pod, {}).dial({ to: { ip: ip('10.91.1.1'), port: 9090 }, timeoutMs: 3000 })
+  const end = once(client, 'data').catch((error: NodeJS.ErrnoException) => error.code)
+  const onProxy = await proxied.promise
+  await stopRedirecting(pod)
+  using onNode = await listenFor(node.host, [9090])
+  await knock(pod, '10.91.1.1', 9090)
+  t.like(await onNode.next(), { port: 9090, from: '10.91.1.2' })
+  onProxy.resetAndDestroy()
+  t.is(await end, 'ECONNRESET')
+  proxy.close()
+  await removeRedirection(pod)
+})
+
 test.serial('removing where nothing was applied is fine', async (t) => {
   using node = await TestNode.create()
   const pod = await node.addPod(1)
   const before = await networkState(pod)
+  await stopRedirecting(pod)
   await removeRedirection(pod)
   t.is(await networkState(pod), before)
 })
