@@ -118,7 +118,7 @@ const { values: options } = parseArgs({
 })
 const changes = Number(options.changes)
 const samples: Samples = new Map()
-process.stdout.write(`${`load of the machine before: ${loadavg()[0]?.toFixed(1)}`}\n`)
+process.stdout.write(`load of the machine before: ${loadavg()[0]?.toFixed(1)}\n`)
 await using cluster = await startCluster({ name: 'latency' })
 await cluster.apply(
   namespace('near') +

@@ -30,7 +30,7 @@ export class WatchedPod implements Disposable {
     if (this.#child.stdout === null) throw new TypeError('kubectl has no output')
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       const seen = JSON.parse(line) as Seen
-      if (seen.event === 'slow') process.stdout.write(`${`slow connection: ${line}`}\n`)
+      if (seen.event === 'slow') process.stdout.write(`slow connection: ${line}\n`)
       this.#seen.push(seen)
       this.#wake()
     })

@@ -121,7 +121,8 @@ export async function startController(config: ControllerConfig, components: Cont
   const xds = cleanup.use(
     new DeltaServer(
       { source, authenticate: (metadata, node) => authenticateNode(tokens, metadata, node), clock, logger, metrics },
-      { debounceMs: 1, debounceMaxMs: 20, streamMaxAgeMs: config.maxConnectionAgeMs },
+      // The pusher has collected already.
+      { debounceMs: 0, debounceMaxMs: 0, streamMaxAgeMs: config.maxConnectionAgeMs },
     ),
   )
   serving.xds = xds

@@ -1,7 +1,7 @@
-/** A change waits this long for others to join it, ms... */
+/** A change so soon after another compile waits this long for others to join it, ms... */
 export const FLUSH_QUIET_MS = 10
 /** ...but never longer than this, ms. */
-export const FLUSH_MAX_MS = 100
+export const FLUSH_MAX_MS = 50
 /** Workloads compiled at one go; calls and leases get their turn before the next. About 100 ms of work. */
 export const FLUSH_MAX_WORKLOADS = 2_000
 /** Life of the serving certificate, ms; renewed at half of it. Its key is only in memory. */

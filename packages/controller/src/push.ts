@@ -3,8 +3,8 @@ import type { MeshIndex } from './index/mesh-index.ts'
 import { FLUSH_MAX_MS, FLUSH_MAX_WORKLOADS, FLUSH_QUIET_MS } from './limits.ts'
 
 /**
- * Decides when collected changes are compiled: shortly after the first, later while more keep coming, but never so
- * late that a user notices.
+ * Decides when collected changes are compiled: at once after a rest, a little later when something was compiled just
+ * before, later still while more keep coming, but never so late that a user notices.
  */
 export class Pusher implements Disposable {
   readonly #index: MeshIndex
@@ -14,6 +14,7 @@ export class Pusher implements Disposable {
   readonly #units: Counter
   #timer: Disposable | undefined
   #started = false
+  #flushedMs = Number.NEGATIVE_INFINITY
 
   constructor(components: {
     readonly index: MeshIndex
@@ -49,7 +50,10 @@ export class Pusher implements Disposable {
 
   #arm(): void {
     if (!this.#started || this.#timer !== undefined) return
-    this.#wait(this.#clock.monotonic(), this.#index.pending)
+    const now = this.#clock.monotonic()
+    // With no delay at all what one read of a watch brings still goes together.
+    if (now - this.#flushedMs < FLUSH_QUIET_MS) this.#wait(now, this.#index.pending)
+    else this.#timer = this.#clock.after(0, () => this.#flush(FLUSH_MAX_WORKLOADS))
   }
 
   #wait(firstMs: number, seen: number): void {
@@ -65,7 +69,8 @@ export class Pusher implements Disposable {
     this.#timer = undefined
     const started = this.#clock.monotonic()
     const units = this.#index.flush(maxWorkloads)
-    const ms = this.#clock.monotonic() - started
+    this.#flushedMs = this.#clock.monotonic()
+    const ms = this.#flushedMs - started
     this.#duration.observe({}, ms / 1000)
     this.#units.add({}, units)
     if (this.#index.pending > 0) this.#timer = this.#clock.after(0, () => this.#flush(FLUSH_MAX_WORKLOADS))

@@ -30,6 +30,11 @@ export class WorkloadView implements ResourceSource {
     return found === undefined ? undefined : unwrap(found)
   }
 
+  /** Whoever asks for workloads only is told of no service that could have some. */
+  related(typeUrl: string, resource: XdsResource): Iterable<XdsResource> {
+    return typeUrl === TYPE_URLS.workload ? [] : (this.#inner.related?.(typeUrl, resource) ?? [])
+  }
+
   subscribe(listener: (typeUrl: string, change: ResourceChange) => void): Disposable {
     return this.#inner.subscribe((typeUrl, change) => {
       listener(typeUrl, change)

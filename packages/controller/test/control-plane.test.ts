@@ -57,9 +57,15 @@ async function start(): Promise<World> {
   return { cluster, controller, logger, ztunnel, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-function podOf(at: string, serviceAccountName: string, nodeName: string, ip: string): KubeObject {
+function podOf(
+  at: string,
+  serviceAccountName: string,
+  nodeName: string,
+  ip: string,
+  labels: Readonly<Record<string, string>> = {},
+): KubeObject {
   const spec = { serviceAccountName, nodeName, containers: [{ name: 'app', image: 'app' }] }
-  return make.pod(at, { ip, spec }, { metadata: {} })
+  return make.pod(at, { ip, spec }, { labels, metadata: {} })
 }
 
 async function certificateFor(
@@ -93,6 +99,47 @@ const id = (namespace: string, serviceAccount: string): SpiffeId => ({
   namespace,
   serviceAccount,
 })
+
+/** What a connected proxy holds. */
+class Seen {
+  readonly resources = new Watchable<ReadonlyMap<string, Uint8Array>>(new Map())
+  readonly apply: TypeSubscription['apply'] = ({ upserts, removed }) => {
+    const next = new Map(this.resources.value)
+    for (const name of removed) next.delete(name)
+    for (const { name, bytes } of upserts) next.set(name, bytes)
+    this.resources.set(next)
+    return []
+  }
+
+  names(): readonly string[] {
+    return [...this.resources.value.keys()].sort()
+  }
+}
+
+async function connectProxy(
+  { cluster, controller, logger, ztunnel }: World,
+  apply: TypeSubscription['apply'],
+  namespace = 'istio-system',
+  mode: TypeSubscription['mode'] = 'wildcard',
+): Promise<DeltaClient> {
+  const token = await cluster.proxyToken({ namespace: 'istio-system', serviceAccount: 'ztunnel', pod: ztunnel })
+  const options: DeltaClientOptions = {
+    address: `https://localhost:${controller.tlsPort}`,
+    root: { pem: controller.rootsPem },
+    altHostname: 'istiod.istio-system.svc',
+    token: { token },
+    clusterId: 'Kubernetes',
+    node: {
+      id: `ztunnel~10.0.0.10~ztunnel-x.${namespace}~${namespace}.svc.cluster.local`,
+      metadata: { NAMESPACE: namespace },
+    },
+    types: [
+      { typeUrl: TYPE_URLS.address, mode, apply },
+      { typeUrl: TYPE_URLS.authorization, mode: 'wildcard', apply },
+    ],
+  }
+  return new DeltaClient({ clock: systemClock, logger, metrics: new RecordingMetrics() }, options)
+}
 
 test('an installed control plane serves certificates, configuration and status', async (t) => {
   await using world = await start()
@@ -133,37 +180,15 @@ test('an installed control plane serves certificates, configuration and status',
 test('a connected proxy is told of changes, and policies of what became of them', async (t) => {
   await using world = await start()
   const { cluster, controller } = world
-  const seen = new Watchable<ReadonlyMap<string, Uint8Array>>(new Map())
-  const apply: TypeSubscription['apply'] = ({ upserts, removed }) => {
-    const next = new Map(seen.value)
-    for (const name of removed) next.delete(name)
-    for (const { name, bytes } of upserts) next.set(name, bytes)
-    seen.set(next)
-    return []
-  }
-  const connect = async (namespace: string): Promise<DeltaClient> => {
-    const token = await cluster.proxyToken({ namespace: 'istio-system', serviceAccount: 'ztunnel', pod: world.ztunnel })
-    const options: DeltaClientOptions = {
-      address: `https://localhost:${controller.tlsPort}`,
-      root: { pem: controller.rootsPem },
-      altHostname: 'istiod.istio-system.svc',
-      token: { token },
-      clusterId: 'Kubernetes',
-      node: {
-        id: `ztunnel~10.0.0.10~ztunnel-x.${namespace}~${namespace}.svc.cluster.local`,
-        metadata: { NAMESPACE: namespace },
-      },
-      types: [TYPE_URLS.address, TYPE_URLS.authorization].map((typeUrl) => ({ typeUrl, mode: 'wildcard', apply })),
-    }
-    return new DeltaClient({ clock: systemClock, logger: world.logger, metrics: new RecordingMetrics() }, options)
-  }
+  const seen = new Seen()
+  const connect = (namespace: string): Promise<DeltaClient> => connectProxy(world, seen.apply, namespace)
   await using client = await connect('istio-system')
   client.start()
   await client.synced
-  t.true(seen.value.has('Kubernetes//Pod/demo/a'))
-  t.true(seen.value.has('istio-system/istiod.istio-system.svc.cluster.local'))
+  t.true(seen.resources.value.has('Kubernetes//Pod/demo/a'))
+  t.true(seen.resources.value.has('istio-system/istiod.istio-system.svc.cluster.local'))
 
-  const annotated = when(seen, (resources) => {
+  const annotated = when(seen.resources, (resources) => {
     const { type } = fromBinary(workloadpb.AddressSchema, resources.get('Kubernetes//Pod/demo/a') ?? new Uint8Array())
     return type.case === 'workload' && type.value.tunnelProtocol === workloadpb.TunnelProtocol.HBONE
   })
@@ -173,7 +198,7 @@ test('a connected proxy is told of changes, and policies of what became of them'
   await annotated
   t.log(`annotation to proxy: ${Math.round(performance.now() - started)} ms`)
 
-  const published = when(seen, (resources) => resources.has('demo/http'))
+  const published = when(seen.resources, (resources) => resources.has('demo/http'))
   await cluster.put(make.policy('demo/http', { rules: [{ to: [{ operation: { methods: ['GET'] } }] }] }))
   await published
   const policy = await eventually(async () => {
@@ -202,7 +227,7 @@ test('a connected proxy is told of changes, and policies of what became of them'
   )
   await eventually(async () => (await conditions()).length === 0)
 
-  const addressed = when(seen, (resources) => {
+  const addressed = when(seen.resources, (resources) => {
     const { type } = fromBinary(workloadpb.AddressSchema, resources.get('demo/example.org') ?? new Uint8Array())
     return type.case === 'service' && type.value.addresses.length === 2
   })
@@ -219,4 +244,40 @@ test('a connected proxy is told of changes, and policies of what became of them'
     ),
   )
   t.pass()
+})
+
+test('a proxy that asks on demand gets what it asks for, the workloads of a service with it, and their changes', async (t) => {
+  await using world = await start()
+  const { cluster } = world
+  const labels = { app: 'web' }
+  await cluster.put(podOf('demo/w1', 'a', 'node-a', '10.0.0.21', labels))
+  await cluster.put(make.service('demo/web', { clusterIP: '10.96.0.20', clusterIPs: ['10.96.0.20'], selector: labels }))
+  await eventually(async () => world.controller.table.lookup(TYPE_URLS.address, '/10.96.0.20'))
+  const seen = new Seen()
+  await using proxy = await connectProxy(world, seen.apply, 'istio-system', 'on-demand')
+  proxy.start()
+  await proxy.synced
+  t.deepEqual(seen.names(), [])
+
+  await proxy.demand(TYPE_URLS.address, '/10.96.0.20')
+  const service = 'demo/web.demo.svc.cluster.local'
+  t.deepEqual(seen.names(), ['Kubernetes//Pod/demo/w1', service])
+  await proxy.demand(TYPE_URLS.address, '/10.0.0.2')
+  t.deepEqual(seen.names(), ['Kubernetes//Pod/demo/b', 'Kubernetes//Pod/demo/w1', service])
+  await proxy.demand(TYPE_URLS.address, '/192.0.2.1')
+  t.is(seen.names().length, 3, 'what nobody has is answered too')
+
+  const joined = when(seen.resources, (resources) => resources.has('Kubernetes//Pod/demo/w2'))
+  await cluster.put(podOf('demo/w2', 'a', 'node-b', '10.0.0.22', labels))
+  await joined
+  const gone = when(seen.resources, (resources) => !resources.has('Kubernetes//Pod/demo/w1'))
+  const ended = { status: { phase: 'Succeeded' } }
+  await cluster.client.mergePatch(KINDS.pod, { namespace: 'demo', name: 'w1' }, ended, { subresource: 'status' })
+  await gone
+  t.deepEqual(seen.names(), ['Kubernetes//Pod/demo/b', 'Kubernetes//Pod/demo/w2', service])
+
+  const demanded = when(seen.resources, (resources) => resources.has('demo/later.demo.svc.cluster.local'))
+  await proxy.demand(TYPE_URLS.address, 'demo/later.demo.svc.cluster.local')
+  await cluster.put(make.service('demo/later', { clusterIP: '10.96.0.21', clusterIPs: ['10.96.0.21'] }))
+  await demanded
 })

@@ -125,14 +125,12 @@ export class ServerType {
         if (this.#sent.get(other.name) !== other.version) send(other)
       }
     }
-    if (this.#dirty.size === 0) return { upserts: [...upserts.values()], removed: [...removed] }
-    // Asked for once: a source may have to compute it.
-    const held = this.#source.snapshot(this.typeUrl)
     for (const name of this.#dirty) {
       if (bytes >= budget) break
       this.#dirty.delete(name)
-      const resource = held.get(name)
-      if (resource === undefined) {
+      const resource = this.#source.lookup(this.typeUrl, name)
+      // Found by an alias it is another resource.
+      if (resource?.name !== name) {
         removed.add(name)
         this.#sent.delete(name)
       } else if (this.#sent.get(name) !== resource.version) send(resource)

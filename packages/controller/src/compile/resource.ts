@@ -6,7 +6,9 @@ import { create, toBinary } from '@bufbuild/protobuf'
 export function workloadResource(workload: workloadpb.Workload): ResourceInput {
   const address = create(workloadpb.AddressSchema, { type: { case: 'workload', value: workload } })
   const aliases = workload.addresses.map((bytes) => `${workload.network}/${spell(bytes)}`)
-  return resource(workload.uid, aliases, toBinary(workloadpb.AddressSchema, address))
+  // Its services by their resource names: whoever asks for a service by name needs its workloads too.
+  const belongsTo = Object.keys(workload.services)
+  return { name: workload.uid, aliases, belongsTo, bytes: toBinary(workloadpb.AddressSchema, address) }
 }
 
 export function serviceResource(service: workloadpb.Service): ResourceInput {
