@@ -18,7 +18,12 @@ spec:
 }
 
 /** An HTTP server behind a service, port 8000. */
-export function server(namespace: string, name: string, node: string): string {
+export function server(
+  namespace: string,
+  name: string,
+  node: string,
+  options: { readonly dualStack?: boolean } = {},
+): string {
   return `
 apiVersion: v1
 kind: ServiceAccount
@@ -28,6 +33,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: ${name}, namespace: ${namespace}}
 spec:
+  ipFamilyPolicy: ${options.dualStack === true ? 'PreferDualStack' : 'SingleStack'}
   selector: {app: ${name}}
   ports: [{name: http, port: 8000, targetPort: 8080}]
 ---

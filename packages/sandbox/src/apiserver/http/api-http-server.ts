@@ -30,10 +30,11 @@ import {
   VIRTUAL_RESOURCES,
 } from './discovery.ts'
 import { openApiDocument, openApiIndex } from './openapi.ts'
+import { openApiV2 } from './openapi-v2.ts'
 import { bodyObject, decodeBody, parseJson, parseYaml, readBody } from './read-body.ts'
 import { parseResourcePath, type RequestInfo, verbOf } from './request-info.ts'
 import { contextOf, isTrue, methodNotAllowed, ResourceHandler, targetOf } from './resource-handler.ts'
-import { respond, respondError, respondText, statusOf } from './respond.ts'
+import { respond, respondBytes, respondError, respondText, statusOf } from './respond.ts'
 import { UpgradeHandler } from './upgrade-handler.ts'
 
 export interface ApiHttpComponents {
@@ -198,6 +199,8 @@ export class ApiHttpServer {
         const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`
         return respond(response, 200, aggregatedDiscovery(registry, path === '/api', version), { contentType })
       }
+      case '/openapi/v2':
+        return respondBytes(response, openApiV2(request.headers.accept))
       case '/openapi/v3':
         return respond(response, 200, openApiIndex(registry))
       case '/openid/v1/jwks':

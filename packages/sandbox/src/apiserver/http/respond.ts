@@ -36,6 +36,14 @@ export function respondText(response: ServerResponse, status: number, text: stri
   response.end(text)
 }
 
+export function respondBytes(
+  response: ServerResponse,
+  o: { readonly contentType: string; readonly body: Buffer },
+): void {
+  response.writeHead(200, { 'content-type': o.contentType, 'content-length': o.body.length })
+  response.end(o.body)
+}
+
 /** Anything thrown as a Status; what isn't one is a mistake of ours: 500, and the log has it. */
 export function statusOf(error: unknown, logger: Logger, request: IncomingMessage): StatusError {
   if (error instanceof StatusError) return error
