@@ -21,6 +21,11 @@ export const MESH_PORT = 9001
 /** Mark on the proxies' own sockets, which are never redirected (Istio: 0x539). */
 const PROXY_MARK = 1337
 
+const SYSCTLS: readonly (readonly [string, string])[] = [
+  ['tcp_max_tw_buckets', '512'],
+  ['ip_local_port_range', '2000 65000'],
+]
+
 export type Side = 'near' | 'far'
 
 /**
@@ -56,6 +61,7 @@ export class Namespaces implements Disposable {
     namespaces.#nameHosts()
     namespaces.#up('near', [NEAR, CLIENT])
     namespaces.#up('far', [FAR, FAR_PLAIN])
+    for (const side of ['near', 'far'] as const) namespaces.#tune(side)
     return namespaces
   }
 
@@ -92,6 +98,18 @@ export class Namespaces implements Disposable {
     this.#must(side, ['ip', 'link', 'set', 'lo', 'up'])
     for (const address of addresses) this.#must(side, ['ip', 'address', 'add', `${address}/24`, 'dev', side])
     this.#must(side, ['ip', 'link', 'set', side, 'up'])
+  }
+
+  /**
+   * Thousands of short connections per second to one address would fill the port range with TIME_WAIT sockets; from then
+   * on the kernel's search for a free port is what is measured, of whichever design comes later.
+   */
+  #tune(side: Side): void {
+    this.#must(side, [
+      'sh',
+      '-c',
+      SYSCTLS.map(([name, value]) => `echo '${value}' > /proc/sys/net/ipv4/${name}`).join('; '),
+    ])
   }
 
   #must(side: Side, command: readonly string[], input = ''): void {

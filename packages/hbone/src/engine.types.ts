@@ -63,6 +63,8 @@ export interface ServerStream {
   readonly isPlainConnect: boolean
   readonly headers: HeaderMap
   readonly signal: AbortSignal
+  /** Calls once or twice when the stream is gone, at once if it is; answers how to stop that. Cheaper than a signal. */
+  onGone(listener: () => void): () => void
   accept(headers: Readonly<Record<string, string>>): TunnelStream
   reject(status: number): void
 }

@@ -137,15 +137,22 @@ class NodeClientSession extends NodeSession<ClientHttp2Session> implements Clien
     return { stream, response }
   }
 
-  async #response(stream: ClientHttp2Stream): ClientStream['response'] {
+  #response(stream: ClientHttp2Stream): ClientStream['response'] {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; headers: HeaderMap }>()
     let failure: Error | undefined
+    let answered = false
     stream.once('error', (error) => {
       failure = error
     })
-    stream.once('close', () => reject(unanswered(stream.rstCode, failure)))
-    stream.once('response', (headers) => resolve({ status: headers[':status'] ?? 0, headers: regularHeaders(headers) }))
-    return await promise
+    stream.once('close', () => {
+      // An error with its stack for every stream that ended well would cost more than the rest of this.
+      if (!answered) reject(unanswered(stream.rstCode, failure))
+    })
+    stream.once('response', (headers) => {
+      answered = true
+      resolve({ status: headers[':status'] ?? 0, headers: regularHeaders(headers) })
+    })
+    return promise
   }
 }
 
@@ -190,13 +197,21 @@ class NodeServerStream implements ServerStream {
     if (this.#gone !== undefined) return this.#gone.signal
     const gone = new AbortController()
     this.#gone = gone
-    const abort = (): void => gone.abort(new HboneConnectError('the client closed the stream'))
-    if (this.#stream.destroyed || this.#stream.aborted) abort()
-    else {
-      this.#stream.once('aborted', abort)
-      this.#stream.once('close', abort)
-    }
+    this.onGone(() => gone.abort(new HboneConnectError('the client closed the stream')))
     return gone.signal
+  }
+
+  onGone(listener: () => void): () => void {
+    const stream = this.#stream
+    if (stream.destroyed || stream.aborted) listener()
+    else {
+      stream.once('aborted', listener)
+      stream.once('close', listener)
+    }
+    return () => {
+      stream.off('aborted', listener)
+      stream.off('close', listener)
+    }
   }
 
   accept(headers: Readonly<Record<string, string>>): TunnelStream {
@@ -224,6 +239,8 @@ function unanswered(code: number | undefined, failure: Error | undefined): Error
 function regularHeaders(headers: IncomingHttpHeaders): HeaderMap {
   // No prototype: the peer picks the names.
   const regular: Record<string, string | string[] | undefined> = Object.create(null)
-  for (const [name, value] of Object.entries(headers)) if (!name.startsWith(':')) regular[name] = value
+  for (const name in headers) if (name.charCodeAt(0) !== COLON) regular[name] = headers[name]
   return regular
 }
+
+const COLON = ':'.charCodeAt(0)

@@ -1,4 +1,4 @@
-import { type Duplex, finished } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { codeOf } from '@ambit/core'
 import { HboneCutError } from './errors.ts'
 import { SPLICE_BUFFER_BYTES } from './limits.ts'
@@ -48,85 +48,133 @@ export async function splice(a: Duplex, b: Duplex, options: SpliceOptions = {}):
     cut(a)
     cut(b)
   }
-  const directions = Promise.all([
-    copy(a, b, (bytes) => {
-      counters.aToB += bytes
-    }),
-    copy(b, a, (bytes) => {
-      counters.bToA += bytes
-    }),
-  ])
+  const forward = new Direction(a, b, (bytes) => {
+    counters.aToB += bytes
+  })
+  const backward = new Direction(b, a, (bytes) => {
+    counters.bToA += bytes
+  })
+  listen(a, forward, backward)
+  listen(b, backward, forward)
   if (signal?.aborted === true) onAbort()
   else signal?.addEventListener('abort', onAbort, { once: true })
-  const [forward, backward] = await directions
+  forward.start()
+  backward.start()
+  await forward.over
+  await backward.over
   signal?.removeEventListener('abort', onAbort)
   release(a)
   release(b)
-  const error = cutReason ?? forward ?? backward
+  const error = cutReason ?? forward.failure ?? backward.failure
   return error === undefined ? { ...counters } : { ...counters, error }
 }
 
-/** One direction. Resolves when it is over, with an error if data may be missing. */
-function copy(from: Duplex, to: Duplex, count: (bytes: number) => void): Promise<Error | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Error | undefined>()
-  // A tunnel gives many small chunks in one turn of the loop; together they make one system call.
-  const corks = isTunnel(from)
-  let corked = false
-  let over = false
-  let waiting = false
-  const uncork = (): void => {
-    corked = false
-    to.uncork()
+/**
+ * One set of listeners per side for both of its directions: with `stream.finished()` they were most of what a short
+ * connection cost. They stay until the stream is collected, so that no late error is without a listener.
+ */
+function listen(stream: Duplex, out: Direction, into: Direction): void {
+  stream.on('data', out.onData)
+  stream.on('drain', into.onDrain)
+  stream.on('end', () => out.sourceOver(undefined))
+  stream.on('finish', () => into.targetOver(undefined))
+  const over = (error: Error | undefined): void => {
+    out.sourceOver(error)
+    into.targetOver(error)
   }
-  const onData = (chunk: Buffer): void => {
-    count(chunk.length)
-    if (to.destroyed || to.writableEnded) return
-    if (corks && !corked) {
-      corked = true
-      to.cork()
-      setImmediate(uncork)
-    }
-    if (!to.write(chunk) && !waiting && to.writableLength >= SPLICE_BUFFER_BYTES) {
-      waiting = true
-      from.pause()
-    }
+  stream.on('error', over)
+  stream.on('close', () => over(stream.errored ?? undefined))
+}
+
+/** One direction; over with a failure if data may be missing. */
+class Direction {
+  readonly over: Promise<void>
+  readonly #resolve: () => void
+  readonly #from: Duplex
+  readonly #to: Duplex
+  readonly #count: (bytes: number) => void
+  /** A tunnel gives many small chunks in one turn of the loop; together they make one system call. */
+  readonly #corks: boolean
+  #corked = false
+  #waiting = false
+  #sourceOver = false
+  #isOver = false
+  failure: Error | undefined
+
+  constructor(from: Duplex, to: Duplex, count: (bytes: number) => void) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.over = promise
+    this.#resolve = resolve
+    this.#from = from
+    this.#to = to
+    this.#count = count
+    this.#corks = isTunnel(from)
   }
-  const onDrain = (): void => {
-    if (!waiting) return
-    waiting = false
+
+  /** Sockets are often accepted paused, to lose nothing while the tunnel is opened; some are over by now. */
+  start(): void {
+    const from = this.#from
+    const to = this.#to
+    if (from.destroyed || from.readableEnded) this.sourceOver(from.errored ?? undefined)
+    if (to.destroyed || to.writableFinished) this.targetOver(to.errored ?? undefined)
     from.resume()
   }
-  const done = (error: Error | undefined): void => {
-    if (over) return
-    over = true
-    from.off('data', onData)
-    to.off('drain', onDrain)
-    stopReading()
-    stopWriting()
-    resolve(error)
+
+  readonly onData = (chunk: Buffer): void => {
+    if (this.#isOver) return
+    this.#count(chunk.length)
+    const to = this.#to
+    if (to.destroyed || to.writableEnded) return
+    if (this.#corks && !this.#corked) {
+      this.#corked = true
+      to.cork()
+      setImmediate(this.#uncork)
+    }
+    if (!to.write(chunk) && !this.#waiting && to.writableLength >= SPLICE_BUFFER_BYTES) {
+      this.#waiting = true
+      this.#from.pause()
+    }
   }
+
+  readonly #uncork = (): void => {
+    this.#corked = false
+    this.#to.uncork()
+  }
+
+  readonly onDrain = (): void => {
+    if (!this.#waiting) return
+    this.#waiting = false
+    this.#from.resume()
+  }
+
   /** The data is at its end: pass that on, and wait until it is written. */
-  const ended = (error: Error | undefined): void => {
-    if (error !== undefined) {
+  sourceOver(error: Error | undefined): void {
+    if (this.#sourceOver || this.#isOver) return
+    this.#sourceOver = true
+    const to = this.#to
+    const failure = resetFailure(this.#from) ?? (isOrdinary(error) ? undefined : error)
+    if (failure !== undefined) {
       cut(to)
-      done(error)
-    } else if (to.destroyed || to.writableFinished) done(undefined)
+      this.#done(failure)
+    } else if (to.destroyed || to.writableFinished) this.#done(undefined)
     else if (!to.writableEnded) to.end()
   }
-  const stopReading = finished(from, { writable: false }, (error) => {
-    ended(resetFailure(from) ?? (isOrdinary(error) ? undefined : (error ?? undefined)))
-  })
-  const stopWriting = finished(to, { readable: false }, (error) => {
-    const failure = from.readableEnded || isOrdinary(error) ? undefined : (error ?? undefined)
-    // Nobody takes the data any more: its sender must learn that, unless the opposite direction still runs.
+
+  /** Nothing can be written any more: all was, or nobody takes it. */
+  targetOver(error: Error | undefined): void {
+    if (this.#isOver) return
+    const from = this.#from
+    const failure = from.readableEnded || isOrdinary(error) ? undefined : error
+    // Its sender must learn that nobody takes the data, unless the opposite direction still runs.
     if (!from.readableEnded && !from.destroyed) discard(from)
-    done(failure)
-  })
-  from.on('data', onData)
-  to.on('drain', onDrain)
-  // Sockets are often accepted paused, to lose nothing while the tunnel is opened.
-  from.resume()
-  return promise
+    this.#done(failure)
+  }
+
+  #done(failure: Error | undefined): void {
+    this.#isOver = true
+    this.failure = failure
+    this.#resolve()
+  }
 }
 
 function isOrdinary(error: Error | null | undefined): boolean {

@@ -10,11 +10,23 @@ export interface ConnectHeaderOptions {
 }
 
 /** The headers an outbound CONNECT carries; nothing else is sent (Istio). */
-export function connectHeaders({ source, client, serviceHostname }: ConnectHeaderOptions): Record<string, string> {
-  return {
-    baggage: formatBaggage(baggageOf(source)),
-    forwarded: formatForwarded(client, serviceHostname),
-    traceparent: newTraceParent(),
+export class ConnectHeaders {
+  readonly #baggage = new WeakMap<Workload, string>()
+
+  of({ source, client, serviceHostname }: ConnectHeaderOptions): Record<string, string> {
+    return {
+      baggage: this.#baggageOf(source),
+      forwarded: formatForwarded(client, serviceHostname),
+      traceparent: newTraceParent(),
+    }
+  }
+
+  #baggageOf(workload: Workload): string {
+    const known = this.#baggage.get(workload)
+    if (known !== undefined) return known
+    const baggage = formatBaggage(baggageOf(workload))
+    this.#baggage.set(workload, baggage)
+    return baggage
   }
 }
 

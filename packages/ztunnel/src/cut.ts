@@ -4,11 +4,16 @@ import type { ConnectionFailure } from './failures.ts'
 
 /** One way to end a connection from outside, at any phase of it, with the first reason winning. */
 export class Cut {
-  readonly #controller = new AbortController()
+  /** Made on demand: most parts of a connection's life do not ask for it. */
+  #controller: AbortController | undefined
   readonly #streams: Duplex[] = []
   #failure: ConnectionFailure | undefined
 
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#failure !== undefined) this.#controller.abort(this.#failure)
+    }
     return this.#controller.signal
   }
 
@@ -19,17 +24,17 @@ export class Cut {
 
   /** Streams that end with the connection; one that comes too late ends at once. */
   owns(stream: Duplex): void {
-    if (this.signal.aborted) cut(stream)
+    if (this.#failure !== undefined) cut(stream)
     else this.#streams.push(stream)
   }
 
   readonly end = (failure: ConnectionFailure): void => {
-    if (this.signal.aborted) return
+    if (this.#failure !== undefined) return
     this.#failure = failure
     // Sockets come before tunnels in the list and must go first: the end of a tunnel starts an orderly shutdown of its
     // socket, and one that is under way cannot be turned into a reset (libuv refuses, and Node then leaks the handle).
     for (const stream of this.#streams) cut(stream)
-    this.#controller.abort(failure)
+    this.#controller?.abort(failure)
   }
 
   throwIfCut(): void {

@@ -1,9 +1,9 @@
-import type { Clock, Counter, Gauge, Labels, Logger, Metrics, SocketAddress } from '@ambit/core'
-import { formatSocketAddress } from '@ambit/core'
+import type { Clock, Logger, Metrics, SocketAddress, SpiffeId } from '@ambit/core'
+import { formatSocketAddress, sameSpiffeId } from '@ambit/core'
 import { closingFields, openingFields, type Transferred } from './access-log.ts'
 import type { ConnectionFailure } from './failures.ts'
 import type { Traffic } from './traffic.types.ts'
-import { TRAFFIC_LABELS, trafficLabels } from './traffic-labels.ts'
+import { TrafficSeries } from './traffic-series.ts'
 
 /** Bytes under way, read whenever somebody asks. */
 export interface ByteCounter {
@@ -16,17 +16,17 @@ export class ConnectionEvents {
   readonly #log: Logger
   readonly #clock: Clock
   readonly #open = new Set<OpenConnection>()
-  readonly metrics: TrafficMetrics
+  readonly #series: TrafficSeries
 
   constructor(components: { readonly logger: Logger; readonly metrics: Metrics; readonly clock: Clock }) {
     this.#log = components.logger.scope('access')
     this.#clock = components.clock
-    this.metrics = new TrafficMetrics(components.metrics)
+    this.#series = new TrafficSeries(components.metrics)
   }
 
   opened(traffic: Traffic, bytes: ByteCounter): OpenConnection {
     const connection = new OpenConnection(traffic, bytes, {
-      metrics: this.metrics,
+      series: this.#series,
       log: this.#log,
       startedMs: this.#clock.monotonic(),
       now: () => this.#clock.monotonic(),
@@ -51,14 +51,15 @@ export class ConnectionEvents {
     })
   }
 
-  /** Brings the byte counters up to date with connections still open; called before every scrape. */
+  /** Brings the metrics up to date, connections still open included; called before every scrape. */
   flush(): void {
     for (const connection of this.#open) connection.flush()
+    this.#series.flush()
   }
 }
 
 interface OpenContext {
-  readonly metrics: TrafficMetrics
+  readonly series: TrafficSeries
   readonly log: Logger
   readonly startedMs: number
   readonly now: () => number
@@ -68,7 +69,8 @@ interface OpenContext {
 export class OpenConnection {
   readonly #bytes: ByteCounter
   readonly #context: OpenContext
-  readonly #openLabels: Labels
+  /** What its bytes are counted under: known when it opened. */
+  readonly #openedAs: Traffic
   #traffic: Traffic
   #counted: Transferred = { fromDownstream: 0, toDownstream: 0 }
   #closed = false
@@ -77,24 +79,26 @@ export class OpenConnection {
     this.#traffic = traffic
     this.#bytes = bytes
     this.#context = context
-    this.#openLabels = trafficLabels(traffic, '-')
-    context.metrics.opened.add(this.#openLabels)
-    context.metrics.sockets.add({ reporter: traffic.reporter }, 1)
+    this.#openedAs = traffic
+    context.series.of(traffic, '-').opened++
+    context.series.socketsOpen(traffic.reporter, 1)
     if (context.log.enabled('debug')) context.log.debug('connection opened', openingFields(traffic))
   }
 
-  /** Learns more about the other end, such as the identity the handshake proved. */
-  refine(more: Partial<Traffic>): void {
-    this.#traffic = { ...this.#traffic, ...more }
+  /** Learns the identity that the other end's handshake proved. */
+  peerIs(destinationIdentity: SpiffeId): void {
+    const expected = this.#traffic.destinationIdentity
+    if (expected !== undefined && sameSpiffeId(expected, destinationIdentity)) return
+    this.#traffic = { ...this.#traffic, destinationIdentity }
   }
 
   flush(): void {
     const { fromDownstream, toDownstream } = this.#bytes
-    const { metrics } = this.#context
-    const received = fromDownstream - this.#counted.fromDownstream
-    const sent = toDownstream - this.#counted.toDownstream
-    if (received > 0) metrics.received.add(this.#openLabels, received)
-    if (sent > 0) metrics.sent.add(this.#openLabels, sent)
+    const counted = this.#counted
+    if (fromDownstream === counted.fromDownstream && toDownstream === counted.toDownstream) return
+    const series = this.#context.series.of(this.#openedAs, '-')
+    series.received += fromDownstream - counted.fromDownstream
+    series.sent += toDownstream - counted.toDownstream
     this.#counted = { fromDownstream, toDownstream }
   }
 
@@ -104,48 +108,16 @@ export class OpenConnection {
     this.#closed = true
     this.#context.done()
     this.flush()
-    const { metrics, log, startedMs, now } = this.#context
-    const labels = trafficLabels(this.#traffic, failure?.flag ?? '-')
-    metrics.closed.add(labels)
-    metrics.sockets.add({ reporter: this.#traffic.reporter }, -1)
-    if (failure !== undefined) metrics.failed.add(labels)
+    const { series, log, startedMs, now } = this.#context
+    const ended = series.of(this.#traffic, failure?.flag ?? '-')
+    ended.closed++
+    if (failure !== undefined) ended.failed++
+    series.socketsOpen(this.#traffic.reporter, -1)
     const level = failure === undefined ? 'info' : 'error'
     if (!log.enabled(level)) return
     log[level]('connection complete', {
       ...openingFields(this.#traffic),
       ...closingFields(this.#traffic, this.#counted, now() - startedMs, failure),
-    })
-  }
-}
-
-/** The connection families of Istio's ztunnel. */
-export class TrafficMetrics {
-  readonly opened: Counter
-  readonly closed: Counter
-  readonly failed: Counter
-  readonly received: Counter
-  readonly sent: Counter
-  readonly sockets: Gauge
-
-  constructor(metrics: Metrics) {
-    const labelNames = TRAFFIC_LABELS
-    this.opened = metrics.counter({ name: 'istio_tcp_connections_opened', help: 'TCP connections opened', labelNames })
-    this.closed = metrics.counter({ name: 'istio_tcp_connections_closed', help: 'TCP connections closed', labelNames })
-    this.failed = metrics.counter({
-      name: 'istio_tcp_connections_failed',
-      help: 'TCP connections that failed',
-      labelNames,
-    })
-    this.received = metrics.counter({
-      name: 'istio_tcp_received_bytes',
-      help: 'Bytes received from downstream',
-      labelNames,
-    })
-    this.sent = metrics.counter({ name: 'istio_tcp_sent_bytes', help: 'Bytes sent to downstream', labelNames })
-    this.sockets = metrics.gauge({
-      name: 'istio_tcp_sockets_open',
-      help: 'TCP connections open',
-      labelNames: ['reporter'],
     })
   }
 }

@@ -62,7 +62,7 @@ export class InboundPlaintext {
       if (!this.#components.connections.hasRoom('inbound')) {
         throw new ConnectionFailure('too-many-connections', 'too many inbound connections of this pod')
       }
-      const workload = await this.#components.local.get(cut.signal)
+      const workload = this.#components.local.current() ?? (await this.#components.local.get(cut.signal))
       await this.#judged(socket, ends, workload, cut, () => socket.off('close', gone))
     } catch (error) {
       const failure = cut.failure ?? dialFailure(error)

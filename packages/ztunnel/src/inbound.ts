@@ -62,7 +62,7 @@ export class Inbound {
       if (!this.#components.connections.hasRoom('inbound')) {
         throw new ConnectionFailure('too-many-connections', 'too many inbound connections of this pod')
       }
-      const workload = await this.#components.local.get(request.signal)
+      const workload = this.#components.local.current() ?? (await this.#components.local.get(request.signal))
       await this.#judged(request, workload, this.#destination(request, workload))
     } catch (error) {
       // Nothing is known of the connection yet: one line, no metrics.
@@ -110,7 +110,11 @@ export class Inbound {
       const verdict = tracked.authorize()
       this.#components.policyLog.verdict(verdict)
       if (!verdict.allowed) throw deniedAtStart(verdict)
+      const stopWatching = request.onGone(() =>
+        cut.end(new ConnectionFailure('connect-failed', 'connection failed: the client closed the stream')),
+      )
       const app = await this.#dial(request, target, cut)
+      stopWatching()
       cut.owns(app)
       cut.throwIfCut()
       answered = true
@@ -141,7 +145,7 @@ export class Inbound {
       from,
       allowHalfOpen: true,
       timeoutMs: CONNECT_TIMEOUT_MS,
-      signal: AbortSignal.any([cut.signal, request.signal]),
+      signal: cut.signal,
     })
   }
 

@@ -13,6 +13,9 @@ export const MAX_CONNECTIONS_PER_POD = 16_384
 /** Connections of one pod's outbound capture that are not yet connected; further ones are closed at accept. */
 export const MAX_CONNECTING_PER_POD = 2_048
 
+/** Label sets whose connections are counted before the metrics are told; one more tells them early. */
+export const MAX_GATHERED_SERIES = 1_024
+
 /** Rows of one direction of one pod in /config_dump; the rest is only counted. */
 export const MAX_DUMPED_CONNECTIONS = 1_000
 

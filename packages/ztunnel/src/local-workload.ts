@@ -15,11 +15,15 @@ export class LocalWorkload {
     this.#timeoutMs = timeoutMs
   }
 
+  /** As it is known now. */
+  current(): Workload | undefined {
+    return this.#store.localWorkload(this.#info)
+  }
+
   /** Undefined when it does not arrive in time. */
   async find(signal?: AbortSignal): Promise<Workload | undefined> {
     return (
-      this.#store.localWorkload(this.#info) ??
-      (await this.#store.waitForLocalWorkload(this.#info, { timeoutMs: this.#timeoutMs, signal }))
+      this.current() ?? (await this.#store.waitForLocalWorkload(this.#info, { timeoutMs: this.#timeoutMs, signal }))
     )
   }
 

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Ip, SocketAddress, SocketFactory } from '@ambit/core'
 import { abortable, formatSocketAddress, parseIp } from '@ambit/core'
-import type { HbonePool } from '@ambit/hbone'
+import { type HbonePool, cut as resetStream, type Tunnel } from '@ambit/hbone'
 import {
   type Resolution,
   resolveOutbound,
@@ -13,7 +13,7 @@ import {
   withResolvedAddress,
 } from '@ambit/state'
 import { type Captured, capturedEnds, isOutboundLoop } from './captured.ts'
-import { connectHeaders } from './connect-headers.ts'
+import { ConnectHeaders } from './connect-headers.ts'
 import type { Connections } from './connections.ts'
 import { Cut } from './cut.ts'
 import type { ConnectionEvents, OpenConnection } from './events.ts'
@@ -52,6 +52,7 @@ const REFUSALS: Readonly<Record<string, FailureCode>> = {
 export class Outbound {
   readonly #components: OutboundComponents
   readonly #network: string
+  readonly #headers = new ConnectHeaders()
   #connecting = 0
 
   constructor(components: OutboundComponents, options: { readonly network: string }) {
@@ -106,16 +107,16 @@ export class Outbound {
       cut.end,
     )
     try {
-      const source = await local.get(cut.signal)
-      await this.#components.demand?.(ends.target, cut.signal)
+      const source = local.current() ?? (await local.get(cut.signal))
+      if (this.#components.demand !== undefined) await this.#components.demand(ends.target, cut.signal)
       const resolution = await this.#resolve(source, ends)
       cut.throwIfCut()
       open = events.opened(trafficOf(resolution, source, ends), bytes)
       const route = reachable(resolution)
       tracked.refine(rowOf(route))
-      const upstream = await this.#connect(route, source, ends, cut, (more) => {
-        open?.refine(more.traffic)
-        tracked.refine(more.row)
+      const upstream = await this.#connect(route, source, ends, cut, (tunnel) => {
+        open?.peerIs(tunnel.peer)
+        tracked.refine({ sourceIdentity: source.identity, destinationIdentity: tunnel.peer, tls: tunnel.tls })
       })
       cut.owns(upstream)
       socket.off('close', goneWhileConnecting)
@@ -126,7 +127,7 @@ export class Outbound {
       if (open === undefined) events.refusedEarly('outbound', ends.source, ends.target, failure)
       else open.close(failure)
       // Refused is not finished: an orderly end would read as an empty answer (curl's exit code 52 instead of 56).
-      socket.resetAndDestroy()
+      resetStream(socket)
     } finally {
       doneConnecting()
       tracked.release()
@@ -152,7 +153,7 @@ export class Outbound {
     source: Workload,
     { source: client }: Captured,
     cut: Cut,
-    learned: (more: { traffic: Partial<Traffic>; row: object }) => void,
+    learned: (tunnel: Tunnel) => void,
   ): Promise<Duplex> {
     const { pool, sockets } = this.#components
     const authority = route.kind === 'passthrough' ? undefined : route.authority
@@ -171,13 +172,10 @@ export class Outbound {
         to: route.to,
         expected: route.expected,
         authority: formatSocketAddress(authority),
-        headers: connectHeaders({ source, client, serviceHostname: route.service?.hostname }),
+        headers: this.#headers.of({ source, client, serviceHostname: route.service?.hostname }),
         signal: cut.signal,
       })
-      learned({
-        traffic: { destinationIdentity: tunnel.peer },
-        row: { destinationIdentity: tunnel.peer, tls: tunnel.tls },
-      })
+      learned(tunnel)
       return tunnel.stream
     } catch (error) {
       throw cut.failure ?? hboneFailure(error, route.to)

@@ -18,14 +18,14 @@ export class Bytes implements ByteCounter, SpliceCounters {
   }
 }
 
-/** Copies both ways until both directions have ended; answers why it ended early, if it did. */
+/** Copies both ways until both directions have ended; answers why it ended early, if it did. The cut must own both streams. */
 export async function relay(
   downstream: Duplex,
   upstream: Duplex,
   bytes: Bytes,
   cut: Cut,
 ): Promise<ConnectionFailure | undefined> {
-  const { error } = await splice(downstream, upstream, { counters: bytes, signal: cut.signal })
+  const { error } = await splice(downstream, upstream, { counters: bytes })
   if (cut.failure !== undefined) return cut.failure
   return error === undefined ? undefined : copyFailure(error)
 }

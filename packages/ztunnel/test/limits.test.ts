@@ -7,8 +7,9 @@ import { FakeClock, LoopbackSockets, RecordingLogger, RecordingMetrics } from '@
 import test from 'ava'
 import { type ConnectionRow, Connections } from '../src/connections.ts'
 import { framed } from '../src/dns/forwarder.ts'
+import { parseResolvConf } from '../src/dns/resolv-conf.ts'
 import { DnsServer, dnsMetrics } from '../src/dns/server.ts'
-import { decodeMessage, encodeMessage, parseName, RCODE } from '../src/dns/wire.ts'
+import { decodeMessage, encodeMessage, MAX_RECORDS, type Message, parseName, RCODE, TYPE } from '../src/dns/wire.ts'
 import { ConnectionFailure, deniedAtStart } from '../src/failures.ts'
 import {
   DNS_MAX_IN_FLIGHT,
@@ -81,24 +82,23 @@ async function startDns(forward: () => Promise<Uint8Array>) {
   return { server, dial }
 }
 
-const QUERY = framed(
-  encodeMessage({
-    id: 7,
-    flags: {
-      response: false,
-      opcode: 0,
-      authoritative: false,
-      truncated: false,
-      recursionDesired: true,
-      recursionAvailable: false,
-      rcode: 0,
-    },
-    questions: [{ name: parseName('example.com') ?? [], type: 1, class: 1 }],
-    answers: [],
-    authorities: [],
-    additionals: [],
-  }),
-)
+const MESSAGE: Message = {
+  id: 7,
+  flags: {
+    response: false,
+    opcode: 0,
+    authoritative: false,
+    truncated: false,
+    recursionDesired: true,
+    recursionAvailable: false,
+    rcode: 0,
+  },
+  questions: [{ name: parseName('example.com') ?? [], type: 1, class: 1 }],
+  answers: [],
+  authorities: [],
+  additionals: [],
+}
+const QUERY = framed(encodeMessage(MESSAGE))
 
 test('DNS connections of a pod above the limit are closed, and room is made when one ends', async (t) => {
   const { server, dial } = await startDns(() => Promise.reject(new Error('no name server')))
@@ -152,4 +152,16 @@ test('what a peer or a policy writer says fits into a log line', (t) => {
   const unmatched = Array.from({ length: MAX_POLICIES_IN_LOG + 1 }, (_, index) => `ns/p${index}`)
   const { policies } = deniedAtStart({ allowed: false, reason: 'r', unmatched } as unknown as Denial)
   t.is(policies, `${unmatched.slice(0, MAX_POLICIES_IN_LOG).join(',')},...`)
+})
+
+test('a DNS message with more records than the limit is not read', (t) => {
+  const answer = { name: [], type: TYPE.A, class: 1, ttlSeconds: 1, data: { kind: 'address', ip: LOOPBACK } } as const
+  const answers = (count: number) => encodeMessage({ ...MESSAGE, answers: Array.from({ length: count }, () => answer) })
+  t.is(decodeMessage(answers(MAX_RECORDS - 1))?.answers.length, MAX_RECORDS - 1)
+  t.is(decodeMessage(answers(MAX_RECORDS + 1)), undefined)
+})
+
+test('of many name servers the first three are asked', (t) => {
+  const lines = [1, 2, 3, 4].map((last) => `nameserver 10.0.0.${last}\n`).join('')
+  t.deepEqual(parseResolvConf(lines).nameservers, [ip('10.0.0.1'), ip('10.0.0.2'), ip('10.0.0.3')])
 })
