@@ -34,6 +34,9 @@ const CHECKS = [
   ['lint', bin('oxlint'), '--type-aware', '--deny-warnings', '.'],
   ['format', bin('biome'), 'check', '--config-path=.ci/format.json', '.'],
   ['layers', 'node', '.ci/check-layers.ts'],
+  ['limits', 'node', '.ci/check-limits.ts'],
+  ['metrics', 'node', '.ci/check-metrics.ts'],
+  ['links', 'node', '.ci/check-links.ts'],
   ['unused', bin('knip'), '--config', '.ci/knip.json', '--no-config-hints'],
 ]
 

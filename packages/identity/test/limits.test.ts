@@ -45,7 +45,7 @@ test('bundles with more certificates or bytes than the limit are refused', (t) =
 })
 
 test('an answer of the CA with more elements than the limit is refused', (t) => {
-  const certChain = new Array<string>(MAX_CHAIN_ELEMENTS + 1).fill('')
+  const certChain = Array.from({ length: MAX_CHAIN_ELEMENTS + 1 }, () => '')
   t.throws(() => workloadCertificate({ identity: ALICE, privateKey: keys.privateKey, certChain, now: Date.now() }), {
     message: /chain elements/,
   })
