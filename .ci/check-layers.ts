@@ -37,7 +37,7 @@ function ambitNames(dependencies: Record<string, string> | undefined): string[] 
 
 /** Every package a file's import statements name, without the scope. */
 function importedPackages(source: string): string[] {
-  return [...source.matchAll(/(?:from|import)\s*\(?\s*'@ambit\/([^']+)'/g)].map((match) => match[1] ?? '')
+  return [...source.matchAll(/(?:from|import)\s*\(?\s*'@ambit\/([^'/]+)(?:\/[^']+)?'/g)].map((match) => match[1] ?? '')
 }
 
 function checkPackage(name: string): string[] {

@@ -1,4 +1,5 @@
-import { ANNOTATIONS, LABELS } from '@ambit/api'
+// Not the whole package: the CNI plugin starts anew for every pod, and the codecs take 60 ms to load.
+import { ANNOTATIONS, LABELS } from '@ambit/api/labels'
 import { type LabelSelector, parseLabelSelector, SelectorError, selects } from './label-selector.ts'
 import type { NamespaceFacts, PodFacts } from './pod-facts.ts'
 

@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http'
-import { request as httpsRequest, type RequestOptions } from 'node:https'
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
 import { type CniAddEvent, encodeCniAddEvent } from './cni-add-event.ts'
 import { PLUGIN_API_TIMEOUT_MS, PLUGIN_MAX_ANSWER_BYTES, PLUGIN_REQUEST_TIMEOUT_MS } from './limits.ts'
 import type { PluginAccess } from './plugin-kubeconfig.ts'
@@ -9,18 +9,24 @@ interface Answer {
   readonly text: string
 }
 
-/** Reads one object of the API server, without any client library: the plugin runs anew for every pod. */
-export async function readObject(access: PluginAccess, path: string): Promise<unknown> {
-  const url = new URL(path, access.server)
+/**
+ * Reads objects of the API server, without any client library: the plugin runs anew for every pod. All over one
+ * connection: a handshake costs more than waiting for each other.
+ */
+export function objectReader(access: PluginAccess): (path: string) => Promise<unknown> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const headers = { authorization: `Bearer ${access.token}`, accept: 'application/json' }
   const ca = access.caPem === undefined ? {} : { ca: access.caPem }
-  const options: RequestOptions = { method: 'GET', headers, ...ca, agent: false, timeout: PLUGIN_API_TIMEOUT_MS }
-  const { status, text } = await exchange(
-    url.protocol === 'http:' ? httpRequest(url, options) : httpsRequest(url, options),
-  )
-  if (status === 404) return undefined
-  if (status !== 200) throw new Error(`GET ${url.href} answered ${status}: ${text.slice(0, 500)}`)
-  return JSON.parse(text)
+  const options: RequestOptions = { method: 'GET', headers, ...ca, timeout: PLUGIN_API_TIMEOUT_MS }
+  return async (path) => {
+    const url = new URL(path, access.server)
+    const { status, text } = await exchange(
+      url.protocol === 'http:' ? httpRequest(url, options) : httpsRequest(url, { ...options, agent }),
+    )
+    if (status === 404) return undefined
+    if (status !== 200) throw new Error(`GET ${url.href} answered ${status}: ${text.slice(0, 500)}`)
+    return JSON.parse(text)
+  }
 }
 
 /** Tells the agent of a new pod and waits until it is enrolled. */

@@ -14,7 +14,7 @@ import {
 import { AGENT_SOCKET, PLUGIN_KUBECONFIG } from './file-names.ts'
 import { PLUGIN_MAX_STDIN_BYTES } from './limits.ts'
 import { addSandbox, PluginError } from './plugin-add.ts'
-import { readObject, reportPod } from './plugin-clients.ts'
+import { objectReader, reportPod } from './plugin-clients.ts'
 import { parseKubeconfig } from './plugin-kubeconfig.ts'
 import { decodeNamespace, decodePod } from './pod-facts.ts'
 
@@ -41,15 +41,26 @@ async function readStdin(): Promise<string> {
 }
 
 async function add(config: PluginConfig, env: PluginEnv): Promise<string> {
-  const access = async () => parseKubeconfig(await readFile(join(config.agentRunDir, PLUGIN_KUBECONFIG), 'utf8'))
+  let reader: Promise<(path: string) => Promise<unknown>> | undefined
+  const readObject = async (path: string): Promise<unknown> => {
+    reader ??= readFile(join(config.agentRunDir, PLUGIN_KUBECONFIG), 'utf8').then((text) =>
+      objectReader(parseKubeconfig(text)),
+    )
+    try {
+      return await (await reader)(path)
+    } catch (error) {
+      // The agent may be writing another token just now.
+      reader = undefined
+      throw error
+    }
+  }
   await addSandbox(
     config,
     { netns: env.netns, args: decodeCniArgs(env.args) },
     {
       clock: systemClock,
-      readPod: async (namespace, name) =>
-        decodePod(await readObject(await access(), `/api/v1/namespaces/${namespace}/pods/${name}`)),
-      readNamespace: async (name) => decodeNamespace(await readObject(await access(), `/api/v1/namespaces/${name}`)),
+      readPod: async (namespace, name) => decodePod(await readObject(`/api/v1/namespaces/${namespace}/pods/${name}`)),
+      readNamespace: async (name) => decodeNamespace(await readObject(`/api/v1/namespaces/${name}`)),
       report: (event) => reportPod(join(config.agentRunDir, AGENT_SOCKET), event),
     },
   )
