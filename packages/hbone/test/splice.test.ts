@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
 import { ip } from '@ambit/core'
 import test from 'ava'
-import { splice } from '../src/index.ts'
+import { cut, splice } from '../src/index.ts'
 import { CLIENT, newPool, readAll, SERVER, TestCa, tcpPair, until } from './mesh.ts'
 import { foreignServer } from './raw-peers.ts'
 
@@ -74,6 +74,32 @@ test('a cut ends both sides with a reset and reports its reason', async (t) => {
   t.is((await result).error?.message, 'connection closed due to policy change')
   await closed
   t.is(errors.length, 2)
+})
+
+test('a socket whose end is on its way is closed by a cut, after all that was written', async (t) => {
+  using p = await tcpPair()
+  const received = readAll(p.far)
+  const closed = new Promise<void>((resolve) => void p.near.once('close', () => resolve()))
+  p.near.write('all')
+  await once(p.far, 'readable')
+  p.near.end()
+  t.false(p.near.writableFinished)
+  cut(p.near)
+  await closed
+  t.is((await received).toString(), 'all')
+})
+
+test('a splice that is cut while it passes an end on is over, and both sockets are closed', async (t) => {
+  using p = await twoPairs()
+  const stop = new AbortController()
+  const result = splice(...p.ends, { signal: stop.signal })
+  p.left.end('one')
+  const closed = Promise.all(
+    p.ends.map((side) => new Promise<void>((resolve) => void side.once('close', () => resolve()))),
+  )
+  p.ends[0].once('end', () => stop.abort(new Error('cut')))
+  t.is((await result).error?.message, 'cut')
+  await closed
 })
 
 test('a splice that is cut before it begins copies nothing', async (t) => {

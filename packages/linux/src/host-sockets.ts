@@ -47,7 +47,10 @@ function dial(options: DialOptions): Promise<Socket> {
 }
 
 function bindUdp(address: SocketAddress): Promise<UdpSocket> {
-  const socket = createSocket({ type: ipFamily(address.ip) === 6 ? 'udp6' : 'udp4', ipv6Only: address.ip !== '::' })
+  // libuv refuses the option for IPv4 (EINVAL).
+  const socket = createSocket(
+    ipFamily(address.ip) === 6 ? { type: 'udp6', ipv6Only: address.ip !== '::' } : { type: 'udp4' },
+  )
   return new Promise((resolve, reject) => {
     socket.once('error', reject)
     socket.once('listening', () => {

@@ -27,12 +27,15 @@ import { encodeSockaddr } from './sockaddr.ts'
 import { setIntOption, setKeepAlive, setNoDelay, trySetIntOption } from './socket-options.ts'
 import { check, SystemCallError } from './system-call-error.ts'
 
-/** A socket belongs for ever to the namespace it was created in, so only socket(2) has to run inside. */
-function socketIn(netns: Netns, ip: Ip, type: number, mark: number | undefined): number {
+/**
+ * A socket belongs for ever to the namespace it was created in, so only socket(2) has to run inside. Without a namespace
+ * it is this process' own, which needs no privilege to enter.
+ */
+function socketIn(netns: Netns | undefined, ip: Ip, type: number, mark: number | undefined): number {
   const domain = ipFamily(ip) === 6 ? AF_INET6 : AF_INET
-  const fd = netns.run(() =>
-    check(libc().socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), 'socket', `for ${ip}`),
-  )
+  const create = (): number =>
+    check(libc().socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), 'socket', `for ${ip}`)
+  const fd = netns === undefined ? create() : netns.run(create)
   // Before anything can be sent: an unmarked packet would be captured by the rules meant for applications.
   closingOnError(fd, () => {
     if (mark !== undefined) setIntOption(fd, SOL_SOCKET, SO_MARK, mark)
@@ -70,7 +73,7 @@ export interface ListenerFdOptions {
 }
 
 /** A bound TCP socket for `server.listen({ fd })`, which calls listen(2) itself. */
-export function listenerFd(netns: Netns, at: SocketAddress, options: ListenerFdOptions): number {
+export function listenerFd(netns: Netns | undefined, at: SocketAddress, options: ListenerFdOptions): number {
   const fd = socketIn(netns, at.ip, SOCK_STREAM, options.mark)
   return closingOnError(fd, () => {
     setIntOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
@@ -87,7 +90,7 @@ export function listenerFd(netns: Netns, at: SocketAddress, options: ListenerFdO
 }
 
 /** A bound UDP socket for `socket.bind({ fd })`. */
-export function udpFd(netns: Netns, at: SocketAddress, mark: number | undefined): number {
+export function udpFd(netns: Netns | undefined, at: SocketAddress, mark: number | undefined): number {
   const fd = socketIn(netns, at.ip, SOCK_DGRAM, mark)
   return closingOnError(fd, () => {
     // On a well-known port an old and a new process must be able to serve together during an upgrade.
@@ -104,7 +107,7 @@ export interface ClientFdOptions {
 }
 
 /** An unconnected TCP socket for `new net.Socket({ fd }).connect(...)`. */
-export function clientFd(netns: Netns, to: Ip, options: ClientFdOptions): number {
+export function clientFd(netns: Netns | undefined, to: Ip, options: ClientFdOptions): number {
   const fd = socketIn(netns, to, SOCK_STREAM, options.mark)
   return closingOnError(fd, () => {
     setNoDelay(fd)

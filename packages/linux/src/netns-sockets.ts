@@ -32,12 +32,17 @@ export function netnsSockets(netns: Netns, options: NetnsSocketsOptions = {}): S
   return new NetnsSockets(netns, options)
 }
 
+/** Sockets of this process' own namespace, marked; takes CAP_NET_ADMIN there. */
+export function markedSockets(options: NetnsSocketsOptions & { readonly mark: number }): SocketFactory {
+  return new NetnsSockets(undefined, options)
+}
+
 class NetnsSockets implements SocketFactory {
-  readonly #netns: Netns
+  readonly #netns: Netns | undefined
   readonly #options: NetnsSocketsOptions
   readonly #nextSpoofedPort = spoofedPorts()
 
-  constructor(netns: Netns, options: NetnsSocketsOptions) {
+  constructor(netns: Netns | undefined, options: NetnsSocketsOptions) {
     this.#netns = netns
     this.#options = options
   }

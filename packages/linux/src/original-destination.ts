@@ -4,10 +4,11 @@ import { IP6T_SO_ORIGINAL_DST, IPPROTO_IP, IPPROTO_IPV6, SO_ORIGINAL_DST } from 
 import { libc } from './libc/load.ts'
 import { decodeSockaddr, SOCKADDR_IN_LENGTH, SOCKADDR_IN6_LENGTH } from './sockaddr.ts'
 
+const address = Buffer.alloc(SOCKADDR_IN6_LENGTH)
+const length = Buffer.alloc(4)
+
 /** What netfilter remembers of a redirected connection, IPv4 first: a dual-stack listener gets both families. */
 function redirectedFrom(fd: number): SocketAddress | undefined {
-  const address = Buffer.alloc(SOCKADDR_IN6_LENGTH)
-  const length = Buffer.alloc(4)
   length.writeUInt32LE(SOCKADDR_IN_LENGTH)
   if (libc().getsockopt(fd, IPPROTO_IP, SO_ORIGINAL_DST, address, length) === 0) return decodeSockaddr(address)
   length.writeUInt32LE(SOCKADDR_IN6_LENGTH)

@@ -5,7 +5,9 @@ import { text } from 'node:stream/consumers'
 import { ip } from '@ambit/core'
 import test from 'ava'
 import {
+  hostSockets,
   interfaceAddresses,
+  markedSockets,
   Netns,
   netnsSockets,
   readNft,
@@ -183,6 +185,24 @@ test.serial('a dial appears with the foreign source it asked for, from a port be
   }
   t.is(new Set(peers.map((peer) => peer.remotePort)).size, 3)
   for (const socket of [...clients, ...peers]) socket.destroy()
+  server.close()
+})
+
+test.serial('marked sockets of the own namespace are not redirected', async (t) => {
+  using home = Netns.home()
+  await runIp(home, ['link set lo up'])
+  const marked = markedSockets({ mark: MARK })
+  const server = await marked.listen({ ip: ip('127.0.0.1'), port: 0, onConnection: (peer) => peer.destroy() })
+  const { port } = server.address() as { port: number }
+  await runNft(
+    home,
+    `table inet own { chain o { type nat hook output priority -100; tcp dport 4433 meta mark and 0xfff != ${MARK} redirect to :${port}; }; }`,
+  )
+  const to = { ip: ip('127.0.0.1'), port: 4433 }
+  const redirected = await hostSockets().dial({ to, timeoutMs: 5000 })
+  redirected.destroy()
+  await t.throwsAsync(marked.dial({ to, timeoutMs: 5000 }), { code: 'ECONNREFUSED' })
+  await runNft(home, 'delete table inet own')
   server.close()
 })
 

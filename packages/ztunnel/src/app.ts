@@ -3,6 +3,7 @@ import { TYPE_URLS } from '@ambit/api'
 import {
   type Clock,
   type Closable,
+  type DialOptions,
   formatSocketAddress,
   type Ip,
   ip,
@@ -13,7 +14,15 @@ import {
 } from '@ambit/core'
 import { HbonePool, HboneServer } from '@ambit/hbone'
 import { type CaClient, CaUnavailableError, GrpcCaClient, SecretManager } from '@ambit/identity'
-import { hostSockets, interfaceAddresses, Netns, netnsSockets, SeqpacketConnection, warmThreadPool } from '@ambit/linux'
+import {
+  hostSockets,
+  interfaceAddresses,
+  markedSockets,
+  Netns,
+  netnsSockets,
+  SeqpacketConnection,
+  warmThreadPool,
+} from '@ambit/linux'
 import { dumpPolicy, dumpService, dumpWorkload, PolicyStore, WorkloadStore } from '@ambit/state'
 import {
   AdminServer,
@@ -283,18 +292,8 @@ export class App implements Closable {
     const config = this.#config
     const clock = this.#clock
     const scoped = this.logger
-    const mark = config.packetMark === undefined ? {} : { mark: config.packetMark }
     const inPod = netns instanceof Netns
-    const sockets = inPod
-      ? netnsSockets(netns, {
-          ...mark,
-          onSourceRefused: (error, options) =>
-            scoped.warn('could not take the address of the client; the application sees the pod as source', {
-              to: formatSocketAddress(options.to),
-              error: messageOf(error),
-            }),
-        })
-      : (this.#overrides.sockets ?? hostSockets())
+    const sockets = this.#sockets(netns)
     const random = this.#overrides.random ?? Math.random
     const connections = new Connections({
       policies: this.policies,
@@ -396,6 +395,21 @@ export class App implements Closable {
       netns instanceof Netns &&
       interfaceAddresses(netns).some((address) => address.ip === loopback)
     return hasIpv6 ? [ip('127.0.0.1'), loopback] : [ip('127.0.0.1')]
+  }
+
+  #sockets(netns: PodNetns): SocketFactory {
+    const { packetMark: mark } = this.#config
+    const options = {
+      mark,
+      onSourceRefused: (error: unknown, dial: DialOptions): void =>
+        this.logger.warn('could not take the address of the client; the application sees the pod as source', {
+          to: formatSocketAddress(dial.to),
+          error: messageOf(error),
+        }),
+    }
+    if (netns instanceof Netns) return netnsSockets(netns, options)
+    if (this.#overrides.sockets !== undefined) return this.#overrides.sockets
+    return mark === undefined ? hostSockets() : markedSockets({ ...options, mark })
   }
 
   readonly #demand = async (target: SocketAddress, signal: AbortSignal): Promise<void> => {

@@ -11,26 +11,31 @@ export interface ConnectHeaderOptions {
 
 /** The headers an outbound CONNECT carries; nothing else is sent (Istio). */
 export class ConnectHeaders {
-  readonly #baggage = new WeakMap<Workload, string>()
+  readonly #baggage = new WorkloadBaggage()
 
   of({ source, client, serviceHostname }: ConnectHeaderOptions): Record<string, string> {
     return {
-      baggage: this.#baggageOf(source),
+      baggage: this.#baggage.of(source),
       forwarded: formatForwarded(client, serviceHostname),
       traceparent: newTraceParent(),
     }
   }
+}
 
-  #baggageOf(workload: Workload): string {
-    const known = this.#baggage.get(workload)
+/** The baggage header of a workload, written once for each version of it. */
+export class WorkloadBaggage {
+  readonly #written = new WeakMap<Workload, string>()
+
+  of(workload: Workload): string {
+    const known = this.#written.get(workload)
     if (known !== undefined) return known
     const baggage = formatBaggage(baggageOf(workload))
-    this.#baggage.set(workload, baggage)
+    this.#written.set(workload, baggage)
     return baggage
   }
 }
 
-export function baggageOf(workload: Workload): Baggage {
+function baggageOf(workload: Workload): Baggage {
   return {
     clusterName: workload.clusterId,
     namespace: workload.namespace,

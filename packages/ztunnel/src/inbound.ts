@@ -1,8 +1,8 @@
 import type { SocketFactory } from '@ambit/core'
 import { formatSocketAddress } from '@ambit/core'
-import { formatBaggage, type HboneRequest, parseAuthority, parseBaggage, parseForwardedHost } from '@ambit/hbone'
+import { type HboneRequest, parseAuthority, parseBaggage, parseForwardedHost } from '@ambit/hbone'
 import { checkInboundDestination, type InboundVerdict, type Workload, type WorkloadLookup } from '@ambit/state'
-import { baggageOf, partyOfBaggage } from './connect-headers.ts'
+import { partyOfBaggage, WorkloadBaggage } from './connect-headers.ts'
 import type { Connections } from './connections.ts'
 import { Cut } from './cut.ts'
 import type { ConnectionEvents } from './events.ts'
@@ -37,6 +37,7 @@ type Accepted = InboundVerdict & { readonly accepted: true }
 export class Inbound {
   readonly #components: InboundComponents
   readonly #options: InboundOptions
+  readonly #baggage = new WorkloadBaggage()
 
   constructor(components: InboundComponents, options: InboundOptions) {
     this.#components = components
@@ -118,9 +119,7 @@ export class Inbound {
       cut.owns(app)
       cut.throwIfCut()
       answered = true
-      const stream = request.accept(
-        this.#options.responseBaggage ? { baggage: formatBaggage(baggageOf(workload)) } : {},
-      )
+      const stream = request.accept(this.#options.responseBaggage ? { baggage: this.#baggage.of(workload) } : {})
       cut.owns(stream)
       if (target.proxyHeader !== undefined) {
         app.write(encodeProxyHeader({ source: request.remote, destination: target.proxyHeader.destination, identity }))
@@ -168,7 +167,6 @@ export class Inbound {
   /** The workload at the peer's address when its identity fits, otherwise what the peer's proxy says, for telemetry only. */
   #sourceParty(request: HboneRequest): Party | undefined {
     const { network } = this.#options
-    const claimed = partyOfBaggage(parseBaggage(request.headers['baggage']))
     const through = header(request.headers['x-forwarded-network'])
     const behindGateway = through !== undefined && through.toLowerCase() !== network.toLowerCase()
     const workload = behindGateway ? undefined : this.#components.workloads.workloadByIp(network, request.remote.ip)
@@ -180,9 +178,9 @@ export class Inbound {
     ) {
       return partyOf(workload)
     }
-    return this.#options.responseBaggage
-      ? { ...claimed, namespace: claimed.namespace ?? identity.namespace }
-      : { namespace: identity.namespace }
+    if (!this.#options.responseBaggage) return { namespace: identity.namespace }
+    const claimed = partyOfBaggage(parseBaggage(request.headers['baggage']))
+    return { ...claimed, namespace: claimed.namespace ?? identity.namespace }
   }
 }
 

@@ -200,6 +200,18 @@ test('config_dump shows workloads, policies, certificates and open connections w
     bytesFromDownstream: 1,
   })
   t.false(JSON.stringify(dump).includes('PRIVATE KEY'))
+  const { workloadState } = JSON.parse(await a.get('/config_dump')) as {
+    workloadState: Record<string, { connections: { outbound: Record<string, unknown>[] } }>
+  }
+  t.like(workloadState['default/a']?.connections.outbound[0], {
+    protocol: 'HBONE',
+    actualDst: `${b.ip}:15008`,
+    srcIdentity: 'spiffe://cluster.local/ns/default/sa/a',
+    dstIdentity: 'spiffe://cluster.local/ns/default/sa/b',
+    tlsVersion: 'TLSv1.3',
+    bytesFromDownstream: 1,
+    bytesToDownstream: 1,
+  })
 })
 
 test('a drain refuses new connections, lets open ones finish and cuts the rest at the deadline', async (t) => {
