@@ -22,3 +22,13 @@ export function descendants(ancestor: number, text: string): number[] {
   }
   return [...lines].filter(([pid, line]) => line.includes(text) && below(pid)).map(([pid]) => pid)
 }
+
+/** Whether the process runs; one that only waits to be reaped does not. */
+export function alive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
+  } catch {
+    return false
+  }
+}

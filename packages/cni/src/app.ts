@@ -37,6 +37,8 @@ export class App implements Closable {
   readonly #stack = new AsyncDisposableStack()
   readonly #client: KubeClient
   #installer: CniInstaller | undefined
+  /** Gives every pod, and the node itself, its own network back. */
+  #release: (() => Promise<void>) | undefined
   #ready = false
 
   constructor(components: AppComponents) {
@@ -103,6 +105,10 @@ export class App implements Closable {
     this.#followCluster(cluster, reconciler, queue)
     this.#sweep(cache, queue, probes)
 
+    this.#release = async () => {
+      await reconciler.releaseAll()
+      await probes.clear()
+    }
     const view = { view: cluster, api: cluster, reconciler, finder, clock }
     this.#stack.use(
       await PluginServer.listen(
@@ -119,14 +125,18 @@ export class App implements Closable {
     logger.info('node agent ready', { node: config.nodeName, pods: cache.values().length })
   }
 
-  /** Stops; on a real uninstallation also takes the plugin off the node. */
+  /** Stops; on a real uninstallation also takes the plugin off the node, and every pod out of the mesh. */
   async close(): Promise<void> {
     const { config, logger } = this.#components
     this.#ready = false
     const gone = await isUninstall(this.#client, { namespace: config.podNamespace, nodeName: config.nodeName, logger })
-    if (gone && this.#installer !== undefined) {
-      logger.info('the DaemonSet is gone, removing the CNI plugin from the node')
-      await this.#installer.uninstall()
+    if (gone) {
+      logger.info('the DaemonSet is gone, removing the CNI plugin and all redirection from the node')
+      // First the plugin: otherwise pods that start now would be captured after the others were let go.
+      await this.#installer?.uninstall()
+      await this.#release?.().catch((error: unknown) => {
+        logger.error('redirection was not removed from the whole node', { error: messageOf(error) })
+      })
     }
     await this.#stack.disposeAsync()
   }

@@ -83,6 +83,13 @@ export class ProbeRules {
     return next
   }
 
+  /** Takes the rules off the node for good; what is written later brings them back. */
+  async clear(): Promise<void> {
+    await this.#writing.catch(() => undefined)
+    this.#written = undefined
+    await runNft(this.#host, `add table ${TABLE}\ndelete table ${TABLE}\n`)
+  }
+
   async #writeNow(): Promise<void> {
     const script = probeRules(this.#pods, this.#addresses)
     if (script === this.#written) return

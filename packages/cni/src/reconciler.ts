@@ -1,5 +1,5 @@
 import { ANNOTATIONS } from '@ambit/api'
-import { AmbitError, type Clock, type Counter, type Ip, type Logger } from '@ambit/core'
+import { AmbitError, type Clock, type Counter, type Ip, type Logger, messageOf } from '@ambit/core'
 import type { Netns } from '@ambit/linux'
 import type { ClusterView } from './cluster.types.ts'
 import type { Enroller } from './enroller.ts'
@@ -37,6 +37,7 @@ export class Reconciler {
   readonly #locks = new KeyedLock()
   readonly #unlistedSince = new Map<string, number>()
   readonly #gone = new Set<string>()
+  #leaving = false
 
   constructor(components: ReconcilerComponents, rules: EnrollmentRules) {
     this.#components = components
@@ -74,7 +75,33 @@ export class Reconciler {
     return this.#locks.run(pod.uid, () => this.#components.enroller.add(pod, netns, ips))
   }
 
+  /** The node leaves the mesh for good: every pod goes on in plain text, and none is enrolled any more. */
+  async releaseAll(): Promise<void> {
+    this.#leaving = true
+    const { view, cache, enroller, logger } = this.#components
+    const left = cache.values().map(({ pod }) => pod.uid)
+    const worker = async (): Promise<void> => {
+      for (let uid = left.pop(); uid !== undefined; uid = left.pop()) {
+        const pod = view.pod(uid)
+        if (pod === undefined) continue
+        this.#count('remove')
+        try {
+          await this.#locks.run(uid, () =>
+            enroller.remove(pod, cache.get(uid)?.netns === undefined ? this.#find(pod) : undefined),
+          )
+        } catch (error) {
+          logger.error('a pod could not be let go; restart it to give it its network back', {
+            pod: podKey(pod),
+            error: messageOf(error),
+          })
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: RECONCILE_CONCURRENCY }, worker))
+  }
+
   async #reconcileNow(uid: string): Promise<void> {
+    if (this.#leaving) return
     const { view, enroller, cache } = this.#components
     const pod = view.pod(uid)
     if (pod === undefined) return await this.#unlisted(uid)

@@ -66,6 +66,5 @@ async function warnAboutEnrolled(cluster: Cluster, context: Context): Promise<vo
   })
   if (enrolled.length === 0) return
   const names = enrolled.map((namespace) => namespace.metadata.name).join(', ')
-  context.err(`! pods of these namespaces keep their redirection until they are restarted: ${names}`)
-  context.err('  (kubectl label namespace <name> istio.io/dataplane-mode- before uninstalling avoids it)')
+  context.err(`! pods of these namespaces leave the mesh now and go on in plain text: ${names}`)
 }
