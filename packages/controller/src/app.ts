@@ -80,8 +80,9 @@ export async function startController(config: ControllerConfig, components: Cont
     signal,
     logger,
   })
-  const cluster = watchCluster({ client, index, domain: config.domain, logger, signal })
-  followMesh({ config, index, meshConfigs, namespaces: cluster.sets.namespace, logger })
+  const { domain, revision, namespace } = config
+  const cluster = watchCluster({ client, index, domain, revision, namespace, logger, signal })
+  followMesh({ config, index, meshConfigs, cluster, logger })
 
   metrics
     .gauge({ name: 'istio_build', help: 'Version of this component', labelNames: ['component', 'tag'] })

@@ -73,12 +73,21 @@ for (const [text, ms] of [
 test('mesh settings', (t) => {
   t.deepEqual(decodeMeshConfig(undefined, 'root'), {
     ok: true,
+    discoverySelectors: [],
     config: { rootNamespace: 'root', trustDomain: 'cluster.local' },
   })
   t.deepEqual(decodeMeshConfig('rootNamespace: a\ntrustDomain: corp\nother: 1', 'root'), {
     ok: true,
+    discoverySelectors: [],
     config: { rootNamespace: 'a', trustDomain: 'corp' },
   })
+  t.deepEqual(decodeMeshConfig('discoverySelectors: [{matchLabels: {env: prod}}]', 'root'), {
+    ok: true,
+    config: { rootNamespace: 'root', trustDomain: 'cluster.local' },
+    discoverySelectors: [[{ key: 'env', operator: 'In', values: ['prod'] }]],
+  })
+  t.false(decodeMeshConfig('discoverySelectors: [{matchLabel: {env: prod}}]', 'root').ok)
+  t.false(decodeMeshConfig('discoverySelectors: 7', 'root').ok)
   t.false(decodeMeshConfig('- a', 'root').ok)
   t.false(decodeMeshConfig('a: [', 'root').ok)
   t.false(decodeMeshConfig('trustDomain: a/b', 'root').ok)

@@ -179,7 +179,7 @@ test('an installed control plane serves certificates, configuration and status',
 
 test('a connected proxy is told of changes, and policies of what became of them', async (t) => {
   await using world = await start()
-  const { cluster, controller } = world
+  const { cluster } = world
   const seen = new Seen()
   const connect = (namespace: string): Promise<DeltaClient> => connectProxy(world, seen.apply, namespace)
   await using client = await connect('istio-system')
@@ -280,4 +280,37 @@ test('a proxy that asks on demand gets what it asks for, the workloads of a serv
   await proxy.demand(TYPE_URLS.address, 'demo/later.demo.svc.cluster.local')
   await cluster.put(make.service('demo/later', { clusterIP: '10.96.0.21', clusterIPs: ['10.96.0.21'] }))
   await demanded
+})
+
+test('configuration of another revision and namespaces not selected do not count', async (t) => {
+  await using world = await start()
+  const { cluster, controller } = world
+  const published = (typeUrl: string, name: string): boolean => controller.table.lookup(typeUrl, name) !== undefined
+  const pod = 'Kubernetes//Pod/demo/a'
+  await cluster.put(make.policy('demo/other', { rules: [{}] }, { labels: { 'istio.io/rev': 'canary' } }))
+  await cluster.put(make.policy('demo/ours', { rules: [{}] }, { labels: { 'istio.io/rev': 'default' } }))
+  await eventually(async () => published(TYPE_URLS.authorization, 'demo/ours'))
+  t.false(published(TYPE_URLS.authorization, 'demo/other'))
+
+  const tag = { labels: { 'istio.io/rev': 'default', 'istio.io/tag': 'canary' } }
+  await cluster.put(make.service('istio-system/istiod-canary', { clusterIP: undefined }, tag))
+  await eventually(async () => published(TYPE_URLS.authorization, 'demo/other'))
+
+  const meshConfig = async (mesh: string): Promise<unknown> =>
+    cluster.put({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { namespace: 'istio-system', name: 'istio' },
+      data: { mesh },
+    } as KubeObject)
+  await meshConfig('discoverySelectors: [{matchLabels: {env: prod}}]')
+  await eventually(async () => !published(TYPE_URLS.address, pod))
+  t.false(published(TYPE_URLS.authorization, 'demo/ours'))
+  t.true(published(TYPE_URLS.address, 'Kubernetes//Pod/istio-system/ztunnel-x'), 'the root namespace stays')
+  await cluster.put(make.namespace('demo', { labels: { env: 'prod' } }))
+  await eventually(async () => published(TYPE_URLS.address, pod))
+  t.true(published(TYPE_URLS.authorization, 'demo/ours'))
+  await meshConfig('discoverySelectors: [{matchLabel: {env: other}}]')
+  await eventually(async () => world.logger.records.some(({ message }) => /no label selector/.test(message)))
+  t.true(published(TYPE_URLS.address, pod), 'settings that cannot be read change nothing')
 })

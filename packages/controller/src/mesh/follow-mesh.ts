@@ -1,10 +1,11 @@
 import { LABELS } from '@ambit/api'
 import type { Logger } from '@ambit/core'
-import type { KubeObject, ReadonlyObjectSet } from '@ambit/kube'
+import type { ReadonlyObjectSet } from '@ambit/kube'
 import type { ConfigMap } from '../ca/root-cert-config-map.ts'
 import type { ControllerConfig } from '../config.ts'
 import type { MeshConfig } from '../domain.types.ts'
 import type { MeshIndex } from '../index/mesh-index.ts'
+import type { ClusterWatch } from '../watch/watch-cluster.ts'
 import { decodeMeshConfig } from './mesh-config.ts'
 
 /** ConfigMap of the mesh-wide settings; revisions have their own. */
@@ -17,10 +18,11 @@ export function followMesh(parts: {
   readonly config: ControllerConfig
   readonly index: MeshIndex
   readonly meshConfigs: ReadonlyObjectSet<ConfigMap>
-  readonly namespaces: ReadonlyObjectSet<KubeObject>
+  readonly cluster: Pick<ClusterWatch, 'sets' | 'discover'>
   readonly logger: Logger
 }): void {
-  const { config, index, meshConfigs, namespaces, logger } = parts
+  const { config, index, meshConfigs, cluster, logger } = parts
+  const namespaces = cluster.sets.namespace
   let mesh: MeshConfig = index.state.mesh
   const set = (): void => {
     const network = namespaces.get(undefined, mesh.rootNamespace)?.metadata.labels?.[LABELS.network] ?? ''
@@ -28,8 +30,10 @@ export function followMesh(parts: {
   }
   const read = (map: ConfigMap | undefined): void => {
     const verdict = decodeMeshConfig(map?.data?.['mesh'], config.namespace)
-    if (verdict.ok) mesh = verdict.config
-    else logger.error(`ConfigMap ${config.namespace}/${meshConfigName(config)} key mesh not taken: ${verdict.reason}`)
+    if (verdict.ok) {
+      mesh = verdict.config
+      cluster.discover({ rootNamespace: mesh.rootNamespace, discoverySelectors: verdict.discoverySelectors })
+    } else logger.error(`ConfigMap ${config.namespace}/${meshConfigName(config)} key mesh not taken: ${verdict.reason}`)
     set()
   }
   meshConfigs.subscribe({ add: read, update: read, delete: () => read(undefined) })

@@ -1,12 +1,13 @@
 import { DEFAULT_TRUST_DOMAIN, messageOf } from '@ambit/core'
 import { parse } from 'yaml'
 import type { MeshConfig } from '../domain.types.ts'
-import { isRecord, text } from '../watch/json.ts'
+import { isRecord, list, text } from '../watch/json.ts'
+import { decodeLabelSelector, type LabelSelector } from '../watch/label-selector.ts'
 
 export const DEFAULT_ROOT_NAMESPACE = 'istio-system'
 
 export type MeshConfigVerdict =
-  | { readonly ok: true; readonly config: MeshConfig }
+  | { readonly ok: true; readonly config: MeshConfig; readonly discoverySelectors: readonly LabelSelector[] }
   | { readonly ok: false; readonly reason: string }
 
 /** The `mesh` key of the ConfigMap `istio`. Text that is no YAML object is refused: the last good one stays. */
@@ -21,5 +22,16 @@ export function decodeMeshConfig(yaml: string | undefined, fallbackRoot: string)
   const trustDomain = text(value['trustDomain']) || DEFAULT_TRUST_DOMAIN
   if (trustDomain.includes('/'))
     return { ok: false, reason: `trustDomain ${JSON.stringify(trustDomain)} holds a slash` }
-  return { ok: true, config: { rootNamespace: text(value['rootNamespace']) || fallbackRoot, trustDomain } }
+  const discoverySelectors: LabelSelector[] = []
+  const written = value['discoverySelectors'] ?? []
+  for (const entry of Array.isArray(written) ? list(written) : [written]) {
+    const selector = decodeLabelSelector(entry)
+    if (selector === undefined) return { ok: false, reason: 'discoverySelectors holds what is no label selector' }
+    discoverySelectors.push(selector)
+  }
+  return {
+    ok: true,
+    discoverySelectors,
+    config: { rootNamespace: text(value['rootNamespace']) || fallbackRoot, trustDomain },
+  }
 }

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
+import { LABELS } from '@ambit/api'
 import { type Logger, messageOf } from '@ambit/core'
 import {
   KINDS,
@@ -15,12 +17,19 @@ import { decodePod, trimPod } from './decode-pod.ts'
 import { decodeEndpointSlice, decodeService } from './decode-service.ts'
 import { decodeServiceEntry, decodeWorkloadEntry } from './decode-service-entry.ts'
 import { decodeGateway, decodeGatewayClass, decodeNamespace, decodeNode } from './decode-topology.ts'
+import type { StringMap } from './json.ts'
+import { coversNamespace, coversRevision, type Scope } from './scope.ts'
 
 /** The watched sets, for those who write status or repair objects. */
 export interface ClusterWatch {
   readonly synced: Promise<void>
   readonly sets: Readonly<Record<WatchedKind, ReadonlyObjectSet<KubeObject>>>
+  /** Looks only at namespaces that one of the selectors selects, and at the root; none selects all. */
+  discover(mesh: Pick<Scope, 'discoverySelectors' | 'rootNamespace'>): void
 }
+
+/** Marks a Service as a further name of the revision its `istio.io/rev` names. */
+const TAG_LABEL = 'istio.io/tag'
 
 export type WatchedKind =
   | 'pod'
@@ -40,10 +49,16 @@ export function watchCluster(parts: {
   readonly client: KubeClient
   readonly index: MeshIndex
   readonly domain: string
+  readonly revision: string
+  /** Of this control plane. */
+  readonly namespace: string
   readonly logger: Logger
   readonly signal: AbortSignal
 }): ClusterWatch {
-  const { client, index, domain, logger, signal } = parts
+  const { client, index, domain, revision, namespace, logger, signal } = parts
+  let scope: Scope = { revision, rootNamespace: namespace, tags: new Set(), discoverySelectors: [] }
+  /** Decide anew about the objects of one kind, in one namespace or all. */
+  const again: ((namespace: string | undefined) => void)[] = []
   const watch = (
     kind: ResourceKind,
     trim: (object: KubeObject) => KubeObject = withoutBallast,
@@ -52,11 +67,19 @@ export function watchCluster(parts: {
     set: ReadonlyObjectSet<KubeObject>,
     kind: K,
     decode: (object: KubeObject) => Inputs[K] | undefined,
+    revisioned = false,
   ): void => {
+    const covered = ({ metadata: { namespace = '', labels = {} } }: KubeObject): boolean =>
+      coversNamespace(scope, namespace, labelsOf(sets.namespace.get(undefined, namespace))) &&
+      (!revisioned || coversRevision(scope, labels))
     const put = (object: KubeObject, value: Inputs[K] | undefined): void =>
       index.put(kind, object.metadata.namespace ?? '', object.metadata.name, value)
-    const take = (object: KubeObject): void => put(object, attempt(decode, object, logger))
+    const take = (object: KubeObject): void =>
+      put(object, covered(object) ? attempt(decode, object, logger) : undefined)
     set.subscribe({ add: take, update: take, delete: (object) => put(object, undefined) })
+    again.push((namespace) => {
+      for (const object of namespace === undefined ? set : set.inNamespace(namespace)) take(object)
+    })
   }
   const each = <T>(
     set: ReadonlyObjectSet<KubeObject>,
@@ -82,16 +105,58 @@ export function watchCluster(parts: {
   each(sets.namespace, (name, value) => index.putNamespace(name, value), decodeNamespace)
   each(sets.node, (name, value) => index.putNode(name, value), decodeNode)
   each(sets.gatewayClass, (name, value) => index.putGatewayClass(name, value), decodeGatewayClass)
-  feed(sets.gateway, 'gateways', decodeGateway)
+  feed(sets.gateway, 'gateways', decodeGateway, true)
   feed(sets.service, 'services', (object) => decodeService(object, domain))
-  feed(sets.serviceEntry, 'serviceEntries', decodeServiceEntry)
-  feed(sets.workloadEntry, 'workloadEntries', decodeWorkloadEntry)
+  feed(sets.serviceEntry, 'serviceEntries', decodeServiceEntry, true)
+  feed(sets.workloadEntry, 'workloadEntries', decodeWorkloadEntry, true)
   feed(sets.endpointSlice, 'slices', decodeEndpointSlice)
-  feed(sets.authorizationPolicy, 'policies', decodeAuthorizationPolicy)
-  feed(sets.peerAuthentication, 'authentications', decodePeerAuthentication)
+  feed(sets.authorizationPolicy, 'policies', decodeAuthorizationPolicy, true)
+  feed(sets.peerAuthentication, 'authentications', decodePeerAuthentication, true)
   feed(sets.pod, 'pods', decodePod)
+  const rescope = (change: Partial<Scope>, namespace?: string): void => {
+    scope = { ...scope, ...change }
+    for (const decide of again) decide(namespace)
+  }
+  followTags(sets.service, { revision, namespace }, (tags) => rescope({ tags }))
+  const moved = ({ metadata: { name } }: KubeObject): void => {
+    if (scope.discoverySelectors.length > 0) rescope({}, name)
+  }
+  sets.namespace.subscribe({
+    add: moved,
+    update: (after, before) => {
+      if (!isDeepStrictEqual(after.metadata.labels, before.metadata.labels)) moved(after)
+    },
+  })
+  const discover: ClusterWatch['discover'] = ({ discoverySelectors, rootNamespace }) => {
+    const next = { discoverySelectors, rootNamespace }
+    if (!isDeepStrictEqual({ ...scope, ...next }, scope)) rescope(next)
+  }
   const synced = Promise.all(Object.values(sets).map((set) => set.synced)).then(() => undefined)
-  return { synced, sets }
+  return { synced, sets, discover }
+}
+
+/** Services that are further names of the revision. */
+function followTags(
+  services: ReadonlyObjectSet<KubeObject>,
+  { revision, namespace }: { readonly revision: string; readonly namespace: string },
+  changed: (tags: ReadonlySet<string>) => void,
+): void {
+  const tags = new Map<string, string>()
+  const set = ({ metadata }: KubeObject, there: boolean): void => {
+    if (metadata.namespace !== namespace) return
+    const tag = there && metadata.labels?.[LABELS.revision] === revision ? metadata.labels[TAG_LABEL] : undefined
+    if (tags.get(metadata.name) === tag) return
+    if (tag === undefined) tags.delete(metadata.name)
+    else tags.set(metadata.name, tag)
+    changed(new Set(tags.values()))
+  }
+  const take = (object: KubeObject): void => set(object, true)
+  services.subscribe({ add: take, update: take, delete: (object) => set(object, false) })
+}
+
+/** Undefined: no such object. */
+function labelsOf(object: KubeObject | undefined): StringMap | undefined {
+  return object === undefined ? undefined : (object.metadata.labels ?? {})
 }
 
 /** One object that can not be decoded must not stop the others; it counts as absent. */
