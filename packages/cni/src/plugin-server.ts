@@ -1,7 +1,7 @@
 import { chmod, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Closable, Counter, Logger } from '@ambit/core'
-import { messageOf } from '@ambit/core'
+import { collectBytes, messageOf } from '@ambit/core'
 import { type CniAddEvent, decodeCniAddEvent } from './cni-add-event.ts'
 import { PLUGIN_MAX_BODY_BYTES, PLUGIN_MAX_CONNECTIONS, PLUGIN_REQUEST_TIMEOUT_MS } from './limits.ts'
 
@@ -60,9 +60,9 @@ export class PluginServer implements Closable {
     if (request.url !== '/cmdadd') return { status: 404, text: 'not found\n' }
     if (request.method !== 'POST') return { status: 405, text: 'method not allowed\n' }
     try {
-      const body = await readBody(request)
+      const body = await collectBytes(request, PLUGIN_MAX_BODY_BYTES)
       if (body === undefined) return { status: 413, text: 'body too large\n' }
-      const event = decodeCniAddEvent(body)
+      const event = decodeCniAddEvent(body.toString('utf8'))
       if ('problem' in event) return { status: 400, text: `${event.problem}\n` }
       await this.#components.onAdd(event)
       return { status: 200, text: '' }
@@ -71,15 +71,4 @@ export class PluginServer implements Closable {
       return { status: 500, text: `${messageOf(error)}\n` }
     }
   }
-}
-
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > PLUGIN_MAX_BODY_BYTES) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }

@@ -1,5 +1,4 @@
-import type { Clock } from '@ambit/core'
-import { silentLogger } from '@ambit/telemetry'
+import { type Clock, silentLogger } from '@ambit/core'
 import test from 'ava'
 import { RECONCILE_CONCURRENCY } from '../src/limits.ts'
 import { WorkQueue } from '../src/work-queue.ts'

@@ -1,9 +1,9 @@
 import { inspect } from 'node:util'
 import { formatSpiffeId, type SpiffeId } from '@ambit/core'
 import test from 'ava'
+import { FakeClock, settle } from '../../testing/src/fake-clock.ts'
 import { type CaClient, CertificateAuthority, type CertificateRequest, SecretManager } from '../src/index.ts'
 import { ALICE, BOB, TextLogger } from './fixtures.ts'
-import { ManualClock, turn } from './manual-clock.ts'
 
 const SECOND_MS = 1000
 const HOUR_MS = 3_600_000
@@ -11,14 +11,14 @@ const HOUR_MS = 3_600_000
 /** A signer in the process, which can be away, slow, or wrong. */
 class TestCa implements CaClient {
   readonly #ca = CertificateAuthority.createSelfSigned({ trustDomain: 'cluster.local' }).ca
-  readonly #clock: ManualClock
+  readonly #clock: FakeClock
   readonly asked: string[] = []
   readonly held: (() => void)[] = []
   hold = false
   failure: Error | undefined
   signAs: SpiffeId | undefined
 
-  constructor(clock: ManualClock) {
+  constructor(clock: FakeClock) {
     this.#clock = clock
   }
 
@@ -35,7 +35,7 @@ class TestCa implements CaClient {
 }
 
 function setup(options: { ttlSeconds?: number; maxIdentities?: number } = {}) {
-  const clock = new ManualClock(Date.UTC(2030, 0, 1))
+  const clock = new FakeClock(Date.UTC(2030, 0, 1))
   const ca = new TestCa(clock)
   const logger = new TextLogger()
   const secrets = new SecretManager({ ca, clock, logger, random: () => 0.5 }, { ttlSeconds: 24 * 3600, ...options })
@@ -90,7 +90,7 @@ test('failures are retried after 1, 2, 4 and up to 150 seconds', async (t) => {
   const { clock, ca, secrets } = setup()
   ca.failure = new Error('away')
   secrets.prefetch(ALICE)
-  await turn()
+  await settle()
   const delays: (number | undefined)[] = []
   for (let attempt = 0; attempt < 10; attempt++) {
     delays.push(clock.nextMs)
@@ -105,7 +105,7 @@ test('failures are retried after 1, 2, 4 and up to 150 seconds', async (t) => {
 test('a life of less than the back-dating is renewed at half of what remains', async (t) => {
   const { clock, ca, secrets } = setup({ ttlSeconds: 60 })
   await secrets.get(ALICE)
-  await turn()
+  await settle()
   t.is(ca.asked.length, 1)
   t.is(clock.nextMs, 30 * SECOND_MS)
 })
@@ -135,7 +135,7 @@ test('a waiting connection brings a distant retry forward, to once in five secon
   const { clock, ca, secrets } = setup()
   ca.failure = new Error('away')
   secrets.prefetch(ALICE)
-  await turn()
+  await settle()
   await clock.advance(300 * SECOND_MS)
   t.true((clock.nextMs ?? 0) > 30 * SECOND_MS)
   const before = ca.asked.length
@@ -145,7 +145,7 @@ test('a waiting connection brings a distant retry forward, to once in five secon
   t.is(ca.asked.length, before + 1)
   ca.failure = new Error('away')
   secrets.prefetch(BOB)
-  await turn()
+  await settle()
   for (let i = 0; i < 100; i++) {
     await secrets.get(BOB).catch(() => undefined)
     await clock.advance(100)
@@ -157,12 +157,12 @@ test('at most eight requests are in flight, and connections go before prefetches
   const { ca, secrets } = setup()
   ca.hold = true
   for (let i = 0; i < 20; i++) secrets.prefetch(id(`warm-${i}`))
-  await turn()
+  await settle()
   t.is(ca.asked.length, 8)
   const urgent = secrets.get(id('urgent'))
   const promoted = secrets.get(id('warm-19'))
   ca.release()
-  await turn()
+  await settle()
   t.is(ca.asked.length, 16)
   t.deepEqual(ca.asked.slice(8, 10).toSorted(), ['urgent', 'warm-19'])
   ca.hold = false
@@ -174,7 +174,7 @@ test('forgetting an identity tells who waits, and stops its renewal', async (t) 
   const { clock, ca, secrets } = setup()
   ca.hold = true
   const waiting = secrets.get(ALICE)
-  await turn()
+  await settle()
   secrets.forget(ALICE)
   await t.throwsAsync(waiting, { code: 'ERR_IDENTITY_FORGOTTEN', message: /no longer needed/ })
   ca.hold = false
@@ -192,7 +192,7 @@ test('a waiter that gives up does not end the request of others', async (t) => {
   const impatient = new AbortController()
   const first = secrets.get(ALICE, impatient.signal)
   const second = secrets.get(ALICE)
-  await turn()
+  await settle()
   impatient.abort(new Error('gone'))
   await t.throwsAsync(first, { message: 'gone' })
   ca.release()

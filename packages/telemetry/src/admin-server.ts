@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { createGzip } from 'node:zlib'
 import type { Closable, Logger, SocketAddress } from '@ambit/core'
-import { formatSocketAddress, messageOf, parseIp } from '@ambit/core'
+import { collectBytes, formatSocketAddress, messageOf, parseIp } from '@ambit/core'
 import {
   ADMIN_HEADERS_TIMEOUT_MS,
   ADMIN_KEEP_ALIVE_TIMEOUT_MS,
@@ -124,7 +124,7 @@ export class AdminServer implements Closable {
         body: 'method not allowed\n',
       }
     }
-    const body = await readBody(request)
+    const body = await collectBytes(request, ADMIN_MAX_BODY_BYTES)
     if (body === undefined) return { status: 413, headers: { connection: 'close' }, body: 'body too large\n' }
     const gone = new AbortController()
     response.once('close', () => gone.abort(new Error('client closed the connection')))
@@ -137,17 +137,6 @@ export class AdminServer implements Closable {
       signal: gone.signal,
     })
   }
-}
-
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > ADMIN_MAX_BODY_BYTES) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 function send(request: IncomingMessage, response: ServerResponse, answer: AdminResponse): void {

@@ -41,17 +41,6 @@ export function createLogger(options: LoggerOptions = {}): LeveledLogger {
   return new ScopedLogger(sink, options.scope ?? 'app')
 }
 
-/** A logger that says nothing, for callers that were given none. */
-export const silentLogger: Logger = {
-  error: () => undefined,
-  warn: () => undefined,
-  info: () => undefined,
-  debug: () => undefined,
-  trace: () => undefined,
-  enabled: () => false,
-  scope: () => silentLogger,
-}
-
 class Sink implements LogControl {
   readonly #initial: LogFilter
   readonly #clock: Clock

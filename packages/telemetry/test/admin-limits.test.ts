@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { ip } from '@ambit/core'
+import { ip, silentLogger } from '@ambit/core'
 import test from 'ava'
-import { AdminServer, silentLogger } from '../src/index.ts'
+import { AdminServer } from '../src/index.ts'
 import { ADMIN_MAX_CONNECTIONS, ADMIN_MAX_HEADER_BYTES, MAX_FILTER_LENGTH } from '../src/limits.ts'
 import { parseLogFilter } from '../src/log-filter.ts'
 

@@ -1,4 +1,4 @@
-import { ip } from '@ambit/core'
+import { ip, silentLogger } from '@ambit/core'
 import test from 'ava'
 import type { AdminRoute } from '../src/index.ts'
 import {
@@ -9,7 +9,6 @@ import {
   PrometheusMetrics,
   Readiness,
   readinessRoute,
-  silentLogger,
 } from '../src/index.ts'
 
 async function start(routes: readonly AdminRoute[]) {

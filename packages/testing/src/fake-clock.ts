@@ -27,6 +27,12 @@ export class FakeClock implements Clock {
     return this.#timers.size
   }
 
+  /** Milliseconds to the next timer. */
+  get nextMs(): number | undefined {
+    const times = Array.from(this.#timers, ({ at }) => at - this.#now)
+    return times.length === 0 ? undefined : Math.min(...times)
+  }
+
   after(ms: number, callback: () => void): Disposable {
     const timer = { at: this.#now + ms, callback }
     this.#timers.add(timer)

@@ -1,4 +1,5 @@
 import { discoverypb } from '@ambit/api'
+import { silentLogger } from '@ambit/core'
 import { create } from '@bufbuild/protobuf'
 import test from 'ava'
 import { ClientType } from '../src/client-type.ts'
@@ -6,16 +7,6 @@ import { XdsLimitError } from '../src/errors.ts'
 import { MAX_SUBSCRIBED_NAMES, MAX_TYPES_PER_STREAM } from '../src/limits.ts'
 import { ResourceTable } from '../src/resource-table.ts'
 import { ServerStream, type ServerStreamComponents } from '../src/server-stream.ts'
-
-const quiet: ServerStreamComponents['logger'] = {
-  error: () => undefined,
-  warn: () => undefined,
-  info: () => undefined,
-  debug: () => undefined,
-  trace: () => undefined,
-  enabled: () => false,
-  scope: () => quiet,
-}
 
 const noTimers: ServerStreamComponents['clock'] = {
   now: () => 0,
@@ -29,7 +20,7 @@ test('a stream may ask for so many types and no more', (t) => {
     {
       source: new ResourceTable(),
       clock: noTimers,
-      logger: quiet,
+      logger: silentLogger,
       send: () => undefined,
       onStuck: () => undefined,
       onNack: () => undefined,

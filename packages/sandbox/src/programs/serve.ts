@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Server as NetServer } from 'node:net'
 import { parseArgs } from 'node:util'
+import { collectBytes } from '@ambit/core'
 
 /** Bytes of a request body that these programs read. */
 export const MAX_BODY_BYTES: number = 1024 * 1024
@@ -67,12 +68,7 @@ export function peerAddress(request: { readonly socket: { readonly remoteAddress
 }
 
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > MAX_BODY_BYTES) throw new Error('body too large')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+  const body = await collectBytes(request, MAX_BODY_BYTES)
+  if (body === undefined) throw new Error('body too large')
+  return body
 }

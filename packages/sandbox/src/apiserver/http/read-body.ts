@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { collectBytes } from '@ambit/core'
 import { parseDocument } from 'yaml'
 import { isObject, type JsonObject } from '../json.ts'
 import { MAX_BODY_BYTES, MAX_DEPTH } from '../limits.ts'
@@ -11,15 +12,9 @@ import { decodeEnvelope, decodeObject, typeOfKind } from './protobuf-decode.ts'
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const declared = Number(request.headers['content-length'] ?? 0)
   if (declared > MAX_BODY_BYTES) throw tooLarge()
-  const parts: Buffer[] = []
-  let length = 0
-  for await (const part of request) {
-    const bytes = part as Buffer
-    length += bytes.length
-    if (length > MAX_BODY_BYTES) throw tooLarge()
-    parts.push(bytes)
-  }
-  return Buffer.concat(parts)
+  const body = await collectBytes(request, MAX_BODY_BYTES)
+  if (body === undefined) throw tooLarge()
+  return body
 }
 
 function tooLarge(): StatusError {
