@@ -6,11 +6,13 @@ import type { PolicyCondition } from '../compile/policy-condition.ts'
 import { authorizationResource, serviceResource, workloadResource } from '../compile/resource.ts'
 import { compileService } from '../compile/service.ts'
 import { compileInlineEndpoints, compileServiceEntry } from '../compile/service-entry.ts'
+import { targetCondition } from '../compile/target-condition.ts'
 import { compileExternalWorkload, compilePod } from '../compile/workload.ts'
 import type { ServiceEntry } from '../domain.types.ts'
 import { membershipsOfPod, membershipsOfWorkloadEntry } from './memberships.ts'
 import type { MeshState } from './mesh-state.ts'
 import { authenticationsOf, isOlder, policiesOfWorkload } from './policies-of-workload.ts'
+import { targetsOfPolicy } from './targets-of-policy.ts'
 import { partsOf, type Unit } from './units.ts'
 import {
   addressOfAnswer,
@@ -31,6 +33,8 @@ export interface UnitResult {
   readonly ingressUsesWaypoint?: boolean | undefined
   /** For status: what became of the policy. */
   readonly policyCondition?: PolicyCondition | undefined
+  /** For status: what became of the policy's targets. */
+  readonly targetCondition?: PolicyCondition | undefined
 }
 
 const NOTHING: UnitResult = { addresses: [], policies: [] }
@@ -49,7 +53,7 @@ export function compileUnit(state: MeshState, key: Unit, uses: Uses): UnitResult
     case 'slice':
       return sliceUnit(state, namespace, name)
     case 'policy':
-      return policyUnit(state, namespace, name)
+      return policyUnit(state, namespace, name, uses)
     case 'authentication':
       return authenticationUnit(state, namespace, name)
     case 'strict':
@@ -153,12 +157,17 @@ function sliceUnit(state: MeshState, namespace: string, name: string): UnitResul
   return { ...NOTHING, addresses: compileEndpointSlice(slice, service, state.mesh).map(workloadResource) }
 }
 
-function policyUnit(state: MeshState, namespace: string, name: string): UnitResult {
+function policyUnit(state: MeshState, namespace: string, name: string, uses: Uses): UnitResult {
   const policy = state.policies.get(namespace, name)
   if (policy === undefined) return NOTHING
   const { authorization, condition } = compileAuthorizationPolicy(policy, state.mesh)
   const policies = authorization === undefined ? [] : [authorizationResource(authorization)]
-  return { ...NOTHING, policies, policyCondition: condition }
+  return {
+    ...NOTHING,
+    policies,
+    policyCondition: condition,
+    targetCondition: targetCondition(targetsOfPolicy(state, policy, uses)),
+  }
 }
 
 function authenticationUnit(state: MeshState, namespace: string, name: string): UnitResult {

@@ -143,6 +143,9 @@ export function* unitsOfNamespace(state: MeshState, namespace: string): Iterable
   for (const { name } of state.services.in(namespace)) yield unit('service', namespace, name)
   for (const { name } of state.serviceEntries.in(namespace)) yield unit('serviceEntry', namespace, name)
   for (const { name } of state.workloadEntries.in(namespace)) yield unit('workloadEntry', namespace, name)
+  // Their targets may inherit another waypoint.
+  for (const { name, targetRefs } of state.policies.in(namespace))
+    if (targetRefs.length > 0) yield unit('policy', namespace, name)
 }
 
 /** Everything, for a change of mesh-wide settings. */

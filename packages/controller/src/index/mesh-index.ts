@@ -7,7 +7,7 @@ import { compileUnit, type UnitResult } from './compile-unit.ts'
 import { allUnits, touchedUnits, unitsOfNamespace } from './invalidation.ts'
 import { type InputKind, type Inputs, MeshState } from './mesh-state.ts'
 import type { Unit } from './units.ts'
-import { classKey, gatewayKey, nodeKey } from './waypoint-lookup.ts'
+import { classKey, gatewayKey, nodeKey, targetKey } from './waypoint-lookup.ts'
 
 interface Compiled {
   readonly result: UnitResult
@@ -63,7 +63,8 @@ export class MeshIndex {
   put<K extends InputKind>(kind: K, namespace: string, name: string, after: Inputs[K] | undefined): void {
     const before = this.state.put(kind, namespace, name, after)
     if (kind === 'gateways') this.#touch(this.#users.get(gatewayKey(namespace, name)))
-    else this.#touch(touchedUnits(this.state, kind, { namespace, name, before, after }))
+    if (kind === 'services' || kind === 'serviceEntries') this.#touch(this.#users.get(targetKey(kind, namespace, name)))
+    if (kind !== 'gateways') this.#touch(touchedUnits(this.state, kind, { namespace, name, before, after }))
   }
 
   putGatewayClass(name: string, value: GatewayClass | undefined): void {
@@ -148,7 +149,9 @@ function isWorkloadUnit(key: Unit): boolean {
 }
 
 function hasStatus(result: UnitResult | undefined): boolean {
-  return result?.waypoint !== undefined || result?.policyCondition !== undefined
+  return (
+    result?.waypoint !== undefined || result?.policyCondition !== undefined || result?.targetCondition !== undefined
+  )
 }
 
 function setOrDelete<T>(map: Map<string, T>, key: string, value: T | undefined): void {

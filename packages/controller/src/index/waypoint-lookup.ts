@@ -76,6 +76,11 @@ export function applicationTunnelOf(
   return binding === undefined ? undefined : { protocol: 1, port: binding.port }
 }
 
+/** A Service or ServiceEntry that a policy names as its target. */
+export function targetKey(kind: 'services' | 'serviceEntries', namespace: string, name: string): string {
+  return `target/${kind}/${namespace}/${name}`
+}
+
 export function gatewayKey(namespace: string, name: string): string {
   return `gateway/${namespace}/${name}`
 }

@@ -8,6 +8,7 @@ import { type Condition, conditionOf, conditionToWrite, saysAlready } from './co
 import { WAYPOINT_BOUND, waypointCondition } from './waypoint-condition.ts'
 
 const ZTUNNEL_ACCEPTED = 'ZtunnelAccepted'
+const WAYPOINT_ACCEPTED = 'WaypointAccepted'
 
 interface Target {
   readonly kind: ResourceKind
@@ -22,41 +23,58 @@ interface Target {
 const withIngress = (result: UnitResult | undefined): Condition | undefined =>
   waypointCondition(result?.waypoint, { used: result?.ingressUsesWaypoint ?? false })
 
-/** Which condition each kind of unit gets, and as whom it is written (Istio's field managers). */
-const TARGETS: Partial<Record<string, Target>> = {
-  service: {
-    kind: KINDS.service,
-    watched: 'service',
-    fieldManager: 'istio-ambient-service',
-    type: WAYPOINT_BOUND,
-    observesGeneration: false,
-    condition: withIngress,
-  },
-  serviceEntry: {
-    kind: KINDS.serviceEntry,
-    watched: 'serviceEntry',
-    fieldManager: 'istio-ambient-service',
-    type: WAYPOINT_BOUND,
-    observesGeneration: true,
-    condition: withIngress,
-  },
-  workloadEntry: {
-    kind: KINDS.workloadEntry,
-    watched: 'workloadEntry',
-    fieldManager: 'istio-ambient-workloadentry',
-    type: WAYPOINT_BOUND,
-    observesGeneration: true,
-    condition: (result) => waypointCondition(result?.waypoint, undefined),
-  },
-  policy: {
-    kind: KINDS.authorizationPolicy,
-    watched: 'authorizationPolicy',
-    fieldManager: 'istio-ambient-ztunnel-policy',
-    type: ZTUNNEL_ACCEPTED,
-    observesGeneration: true,
-    condition: (result) =>
-      result?.policyCondition === undefined ? undefined : { type: ZTUNNEL_ACCEPTED, ...result.policyCondition },
-  },
+/** Which conditions each kind of unit gets, and as whom it is written (Istio's field managers). */
+const TARGETS: Readonly<Record<string, readonly Target[]>> = {
+  service: [
+    {
+      kind: KINDS.service,
+      watched: 'service',
+      fieldManager: 'istio-ambient-service',
+      type: WAYPOINT_BOUND,
+      observesGeneration: false,
+      condition: withIngress,
+    },
+  ],
+  serviceEntry: [
+    {
+      kind: KINDS.serviceEntry,
+      watched: 'serviceEntry',
+      fieldManager: 'istio-ambient-service',
+      type: WAYPOINT_BOUND,
+      observesGeneration: true,
+      condition: withIngress,
+    },
+  ],
+  workloadEntry: [
+    {
+      kind: KINDS.workloadEntry,
+      watched: 'workloadEntry',
+      fieldManager: 'istio-ambient-workloadentry',
+      type: WAYPOINT_BOUND,
+      observesGeneration: true,
+      condition: (result) => waypointCondition(result?.waypoint, undefined),
+    },
+  ],
+  policy: [
+    {
+      kind: KINDS.authorizationPolicy,
+      watched: 'authorizationPolicy',
+      fieldManager: 'istio-ambient-ztunnel-policy',
+      type: ZTUNNEL_ACCEPTED,
+      observesGeneration: true,
+      condition: (result) =>
+        result?.policyCondition === undefined ? undefined : { type: ZTUNNEL_ACCEPTED, ...result.policyCondition },
+    },
+    {
+      kind: KINDS.authorizationPolicy,
+      watched: 'authorizationPolicy',
+      fieldManager: 'istio-ambient-waypoint-policy',
+      type: WAYPOINT_ACCEPTED,
+      observesGeneration: true,
+      condition: (result) =>
+        result?.targetCondition === undefined ? undefined : { type: WAYPOINT_ACCEPTED, ...result.targetCondition },
+    },
+  ],
 }
 
 export interface StatusSyncComponents {
@@ -77,9 +95,11 @@ export function keepStatus(parts: StatusSyncComponents, signal: AbortSignal): vo
 }
 
 function writeStatus(parts: StatusSyncComponents, key: Unit, result: UnitResult | undefined): void {
-  const { kind, namespace, name } = partsOf(key)
-  const target = TARGETS[kind]
-  if (target === undefined) return
+  for (const target of TARGETS[partsOf(key).kind] ?? []) writeCondition(parts, target, key, result)
+}
+
+function writeCondition(parts: StatusSyncComponents, target: Target, key: Unit, result: UnitResult | undefined): void {
+  const { namespace, name } = partsOf(key)
   const object = parts.sets[target.watched].get(namespace, name)
   const write = { kind: target.kind, namespace, name, fieldManager: target.fieldManager }
   if (object === undefined) {
@@ -104,11 +124,12 @@ function generationOf(object: KubeObject): number | undefined {
 /** Conditions a former leader left on objects that no longer ask for anything. */
 function sweepOrphans(parts: StatusSyncComponents): void {
   const speaking = new Set([...parts.index.results()].map(([key]) => key))
-  for (const [unitKind, target] of Object.entries(TARGETS)) {
-    if (target === undefined) continue
-    for (const object of parts.sets[target.watched]) {
-      const key = `${unitKind}/${object.metadata.namespace ?? ''}/${object.metadata.name}`
-      if (!speaking.has(key)) writeStatus(parts, key, undefined)
+  for (const [unitKind, targets] of Object.entries(TARGETS)) {
+    for (const target of targets) {
+      for (const object of parts.sets[target.watched]) {
+        const key = `${unitKind}/${object.metadata.namespace ?? ''}/${object.metadata.name}`
+        if (!speaking.has(key)) writeCondition(parts, target, key, undefined)
+      }
     }
   }
 }

@@ -1,0 +1,73 @@
+import type { TargetOutcome, TargetVerdict } from '../compile/target-condition.ts'
+import type { AuthorizationPolicy, TargetRef } from '../domain.types.ts'
+import type { MeshState } from './mesh-state.ts'
+import { classKey, gatewayKey, targetKey, type Uses, waypointOf } from './waypoint-lookup.ts'
+
+/** Controller of waypoints (Istio). */
+const MESH_CONTROLLER = 'istio.io/mesh-controller'
+
+/** What became of each target of the policy. */
+export function targetsOfPolicy(state: MeshState, policy: AuthorizationPolicy, uses: Uses): readonly TargetOutcome[] {
+  return policy.targetRefs.map((ref) => ({
+    ref,
+    namespace: ref.kind === 'GatewayClass' ? '' : policy.namespace,
+    verdict: verdictOn(state, policy, ref, uses),
+  }))
+}
+
+function verdictOn(state: MeshState, policy: AuthorizationPolicy, ref: TargetRef, uses: Uses): TargetVerdict {
+  const { namespace } = policy
+  const at = `${namespace}/${ref.name}`
+  // A policy of one namespace has no say in another.
+  if (ref.namespace !== undefined && ref.namespace !== namespace)
+    return invalid(`${ref.kind} ${ref.namespace}/${ref.name} is in another namespace than the policy`)
+  switch (`${ref.group || 'core'}/${ref.kind}`) {
+    case 'core/Service':
+      return served(state, 'services', ref, namespace, uses)
+    case 'networking.istio.io/ServiceEntry':
+      return served(state, 'serviceEntries', ref, namespace, uses)
+    case 'gateway.networking.k8s.io/Gateway':
+      uses(gatewayKey(namespace, ref.name))
+      return state.gateways.get(namespace, ref.name) === undefined ? notFound(ref, at) : { bound: true, to: at }
+    case 'gateway.networking.k8s.io/GatewayClass':
+      uses(classKey(ref.name))
+      return classVerdict(state, policy, ref)
+    default:
+      return invalid(`${ref.kind}.${ref.group || 'core'} is no target of a policy`)
+  }
+}
+
+function served(
+  state: MeshState,
+  kind: 'services' | 'serviceEntries',
+  ref: TargetRef,
+  namespace: string,
+  uses: Uses,
+): TargetVerdict {
+  uses(targetKey(kind, namespace, ref.name))
+  const object = state[kind].get(namespace, ref.name)
+  const at = `${namespace}/${ref.name}`
+  if (object === undefined) return notFound(ref, at)
+  const answer = waypointOf(state, object, 'service', uses)
+  if (answer?.binding.bound === true) return { bound: true, to: answer.waypoint }
+  return { bound: false, reason: 'AncestorNotBound', message: `${ref.kind} ${at} is not bound to a waypoint` }
+}
+
+function classVerdict(state: MeshState, { namespace }: AuthorizationPolicy, ref: TargetRef): TargetVerdict {
+  const { rootNamespace } = state.mesh
+  if (namespace !== rootNamespace)
+    return invalid(`GatewayClass ${ref.name} can be targeted only from the root namespace ${rootNamespace}`)
+  const found = state.gatewayClasses.get(ref.name)
+  if (found === undefined) return notFound(ref, ref.name)
+  if (found.controllerName !== MESH_CONTROLLER)
+    return invalid(`GatewayClass ${ref.name} is not of controller ${MESH_CONTROLLER}`)
+  return { bound: true, to: ref.name }
+}
+
+function notFound(ref: TargetRef, at: string): TargetVerdict {
+  return { bound: false, reason: 'TargetNotFound', message: `${ref.kind} ${at} was not found` }
+}
+
+function invalid(message: string): TargetVerdict {
+  return { bound: false, reason: 'Invalid', message }
+}
