@@ -88,6 +88,13 @@ const anyObject: fc.Arbitrary<KubeObject> = fc.oneof(
     .record({ namespace, name, selector, action: fc.constantFrom('ALLOW', 'DENY', 'AUDIT') })
     .map((o) => make.policy(`${o.namespace}/${o.name}`, { selector: o.selector, action: o.action, rules: [{}] })),
   fc
+    .record({ namespace, name, kinds: fc.subarray(['Service', 'ServiceEntry', 'Gateway'] as const, { minLength: 1 }) })
+    .map((o) => {
+      const group = { Service: '', ServiceEntry: 'networking.istio.io', Gateway: 'gateway.networking.k8s.io' }
+      const targetRefs = o.kinds.map((kind) => ({ kind, group: group[kind], name: kind === 'Gateway' ? 'wp' : o.name }))
+      return make.policy(`${o.namespace}/${o.name}`, { targetRefs, rules: [{}] })
+    }),
+  fc
     .record({ namespace, name, selector, mode, port: mode, created })
     .map((o) =>
       make.peerAuthentication(
@@ -144,7 +151,9 @@ test('what comes of many small changes is what comes of the final state', (t) =>
         if (flush) incremental.index.flush()
       }
       incremental.index.flush()
-      t.deepEqual(incremental.dump(), Mesh.of(...final.values()).dump())
+      const fresh = Mesh.of(...final.values())
+      t.deepEqual(incremental.dump(), fresh.dump())
+      t.deepEqual(incremental.said(), fresh.said())
     }),
     { numRuns: 1_000 },
   )

@@ -107,6 +107,15 @@ export class Mesh {
     return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 
+  /** What goes into statuses, comparable. */
+  said(): Readonly<Record<string, unknown>> {
+    const all: [string, unknown][] = []
+    for (const [key, { waypoint, ingressUsesWaypoint, policyCondition, targetCondition }] of this.index.results())
+      if (waypoint ?? policyCondition ?? targetCondition)
+        all.push([key, { waypoint, ingressUsesWaypoint, policyCondition, targetCondition }])
+    return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+
   #address(name: string): workloadpb.Address {
     const found = this.table.lookup(TYPE_URLS.address, name)
     if (found === undefined) throw new Error(`no ${name}; there are: ${this.names().join(', ')}`)
