@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { ip, type Logger, parseSpiffeId, type SpiffeId, systemClock } from '../../packages/core/src/index.ts'
-import { HbonePool, HboneServer, splice } from '../../packages/hbone/src/index.ts'
+import { HbonePool, HboneServer, ReadSlabs, splice } from '../../packages/hbone/src/index.ts'
 import { GrpcCaClient, SecretManager } from '../../packages/identity/src/index.ts'
 
 const [role = '', caAddress = '', rootsFile = '', host = '', port = '', targetHost = '', targetPort = ''] =
@@ -37,6 +37,7 @@ const ca = new GrpcCaClient(
     impersonate: false,
   },
 )
+const slabs = new ReadSlabs()
 const secrets = new SecretManager({ ca, clock: systemClock, logger })
 
 function outbound(): (socket: Socket) => void {
@@ -59,7 +60,7 @@ function outbound(): (socket: Socket) => void {
       authority: `${targetHost}:9000`,
     })
     open.then(
-      (tunnel) => splice(socket, tunnel.stream),
+      (tunnel) => splice(socket, tunnel.stream, { slabs }),
       (error: unknown) => {
         console.error(error)
         socket.destroy()
@@ -73,7 +74,7 @@ function inbound(): (socket: Socket) => void {
     certificate: () => secrets.get(server),
     onRequest: (request) => {
       const upstream = connect({ host: targetHost, port: Number(targetPort), noDelay: true, allowHalfOpen: true })
-      upstream.once('connect', () => void splice(upstream, request.accept()))
+      upstream.once('connect', () => void splice(upstream, request.accept(), { slabs }))
       upstream.once('error', () => request.reject(503))
     },
     onTlsError: (error) => console.error(error),

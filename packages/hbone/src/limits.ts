@@ -39,6 +39,15 @@ export const MAX_SESSION_MEMORY_MB = 256
 /** Bytes waiting to be written to one side of a splice before the other side is paused. */
 export const SPLICE_BUFFER_BYTES: number = MEBIBYTE / 4
 
+/** What one read of a socket brings at most, bytes: what libuv asks the kernel for. */
+export const READ_SLAB_BYTES: number = 64 * 1024
+
+/** Reads up to this many bytes are copied into memory of their size, larger ones take a slab. */
+export const SMALL_READ_BYTES: number = 4 * 1024
+
+/** Read slabs kept for the next large read; further ones are left to the garbage collector. 8 MiB at most. */
+export const MAX_SPARE_SLABS = 128
+
 /** Longest `:authority` that is parsed, characters: a DNS name has 253. */
 export const MAX_AUTHORITY_LENGTH = 512
 

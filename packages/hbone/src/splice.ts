@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { codeOf } from '@ambit/core'
 import { HboneCutError } from './errors.ts'
 import { SPLICE_BUFFER_BYTES } from './limits.ts'
+import type { ReadSlabs } from './read-slabs.ts'
 import { cut, isTunnel, resetFailure } from './reset.ts'
 
 /** Bytes taken from each side so far. Handed in, it is counted in while the splice runs, for connection tables. */
@@ -12,6 +13,8 @@ export interface SpliceCounters {
 
 export interface SpliceOptions {
   readonly counters?: SpliceCounters | undefined
+  /** Where sockets are read into; by default Node's own fresh memory for each read. */
+  readonly slabs?: ReadSlabs | undefined
   /** Aborting cuts both sides at once. */
   readonly signal?: AbortSignal | undefined
 }
@@ -58,8 +61,8 @@ export async function splice(a: Duplex, b: Duplex, options: SpliceOptions = {}):
   listen(b, backward, forward)
   if (signal?.aborted === true) onAbort()
   else signal?.addEventListener('abort', onAbort, { once: true })
-  forward.start()
-  backward.start()
+  forward.start(options.slabs)
+  backward.start(options.slabs)
   await forward.over
   await backward.over
   signal?.removeEventListener('abort', onAbort)
@@ -112,28 +115,35 @@ class Direction {
   }
 
   /** Sockets are often accepted paused, to lose nothing while the tunnel is opened; some are over by now. */
-  start(): void {
+  start(slabs: ReadSlabs | undefined): void {
     const from = this.#from
     const to = this.#to
     if (from.destroyed || from.readableEnded) this.sourceOver(from.errored ?? undefined)
     if (to.destroyed || to.writableFinished) this.targetOver(to.errored ?? undefined)
+    slabs?.attach(from, (chunk, written) => this.#take(chunk, written))
     from.resume()
   }
 
   readonly onData = (chunk: Buffer): void => {
-    if (this.#isOver) return
+    this.#take(chunk, undefined)
+  }
+
+  /** False when no more is to be read for now. */
+  #take(chunk: Buffer, written: ((error?: Error | null) => void) | undefined): boolean {
+    if (this.#isOver) return true
     this.#count(chunk.length)
     const to = this.#to
-    if (to.destroyed || to.writableEnded) return
+    if (to.destroyed || to.writableEnded) return true
     if (this.#corks && !this.#corked) {
       this.#corked = true
       to.cork()
       setImmediate(this.#uncork)
     }
-    if (!to.write(chunk) && !this.#waiting && to.writableLength >= SPLICE_BUFFER_BYTES) {
+    if (!to.write(chunk, written) && !this.#waiting && to.writableLength >= SPLICE_BUFFER_BYTES) {
       this.#waiting = true
       this.#from.pause()
     }
+    return !this.#waiting
   }
 
   readonly #uncork = (): void => {

@@ -55,6 +55,7 @@ import { type PodNetns, PodProxies } from './pod-proxies.ts'
 import { PodProxy } from './pod-proxy.ts'
 import { PolicyLog } from './policy-log.ts'
 import { followIdentities } from './prefetch.ts'
+import { Relay } from './relay.ts'
 import { subscriptions } from './xds-state.ts'
 import { ZdsClient } from './zds-client.ts'
 
@@ -99,6 +100,7 @@ export class App implements Closable {
   readonly #resolvConf: ResolvConf
   readonly #dnsMetrics: DnsMetrics
   readonly #policyLog: PolicyLog
+  readonly #relay = new Relay()
   readonly #localXds: unknown
   readonly logger: LeveledLogger
   readonly store: WorkloadStore
@@ -309,6 +311,7 @@ export class App implements Closable {
       local,
       connections,
       events: this.events,
+      relay: this.#relay,
       policyLog: this.#policyLog,
     }
     const inbound = new Inbound(common, {

@@ -10,7 +10,7 @@ import { ConnectionFailure, deniedAtStart, dialFailure } from './failures.ts'
 import { CONNECT_TIMEOUT_MS } from './limits.ts'
 import type { LocalWorkload } from './local-workload.ts'
 import type { PolicyLog } from './policy-log.ts'
-import { Bytes, relay } from './relay.ts'
+import { Bytes, type Relay } from './relay.ts'
 import { guessService } from './service-hint.ts'
 import { partyOf } from './traffic.types.ts'
 
@@ -20,6 +20,7 @@ export interface InboundPlaintextComponents {
   readonly local: LocalWorkload
   readonly connections: Connections
   readonly events: ConnectionEvents
+  readonly relay: Relay
   readonly policyLog: PolicyLog
 }
 
@@ -106,7 +107,7 @@ export class InboundPlaintext {
       })
       cut.owns(app)
       connected()
-      open.close(await relay(socket, app, bytes, cut))
+      open.close(await this.#components.relay.copy(socket, app, bytes, cut))
     } catch (error) {
       open.close(cut.failure ?? dialFailure(error))
       // Refused is not finished: an orderly end would read as an empty answer.

@@ -11,7 +11,7 @@ import { CONNECT_TIMEOUT_MS } from './limits.ts'
 import type { LocalWorkload } from './local-workload.ts'
 import type { PolicyLog } from './policy-log.ts'
 import { encodeProxyHeader } from './proxy-protocol.ts'
-import { Bytes, relay } from './relay.ts'
+import { Bytes, type Relay } from './relay.ts'
 import { guessService } from './service-hint.ts'
 import { type Party, partyOf, type Traffic } from './traffic.types.ts'
 
@@ -21,6 +21,7 @@ export interface InboundComponents {
   readonly local: LocalWorkload
   readonly connections: Connections
   readonly events: ConnectionEvents
+  readonly relay: Relay
   readonly policyLog: PolicyLog
 }
 
@@ -124,7 +125,7 @@ export class Inbound {
       if (target.proxyHeader !== undefined) {
         app.write(encodeProxyHeader({ source: request.remote, destination: target.proxyHeader.destination, identity }))
       }
-      open.close(await relay(stream, app, bytes, cut))
+      open.close(await this.#components.relay.copy(stream, app, bytes, cut))
     } catch (error) {
       const failure = cut.failure ?? dialFailure(error)
       open.close(failure)

@@ -21,7 +21,7 @@ import { ConnectionFailure, dialFailure, type FailureCode } from './failures.ts'
 import { hboneFailure } from './hbone-failure.ts'
 import { CONNECT_TIMEOUT_MS, MAX_CONNECTING_PER_POD, RESOLVE_TIMEOUT_MS } from './limits.ts'
 import type { LocalWorkload } from './local-workload.ts'
-import { Bytes, relay } from './relay.ts'
+import { Bytes, type Relay } from './relay.ts'
 import { partyOf, type Traffic } from './traffic.types.ts'
 
 export interface OutboundComponents {
@@ -31,6 +31,7 @@ export interface OutboundComponents {
   readonly local: LocalWorkload
   readonly connections: Connections
   readonly events: ConnectionEvents
+  readonly relay: Relay
   /** Addresses of a workload that only has a name. */
   readonly resolveHostname?: (hostname: string, source: Workload) => Promise<readonly Ip[]>
   /** Asks the control plane for what is at an address, where not everything is sent unasked. */
@@ -121,7 +122,7 @@ export class Outbound {
       cut.owns(upstream)
       socket.off('close', goneWhileConnecting)
       doneConnecting()
-      open.close(await relay(socket, upstream, bytes, cut))
+      open.close(await this.#components.relay.copy(socket, upstream, bytes, cut))
     } catch (error) {
       const failure = cut.failure ?? (error instanceof ConnectionFailure ? error : dialFailure(error))
       if (open === undefined) events.refusedEarly('outbound', ends.source, ends.target, failure)

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { type SpliceCounters, splice } from '@ambit/hbone'
+import { ReadSlabs, type SpliceCounters, splice } from '@ambit/hbone'
 import type { Cut } from './cut.ts'
 import type { ByteCounter } from './events.ts'
 import { type ConnectionFailure, copyFailure } from './failures.ts'
@@ -18,14 +18,14 @@ export class Bytes implements ByteCounter, SpliceCounters {
   }
 }
 
-/** Copies both ways until both directions have ended; answers why it ended early, if it did. The cut must own both streams. */
-export async function relay(
-  downstream: Duplex,
-  upstream: Duplex,
-  bytes: Bytes,
-  cut: Cut,
-): Promise<ConnectionFailure | undefined> {
-  const { error } = await splice(downstream, upstream, { counters: bytes })
-  if (cut.failure !== undefined) return cut.failure
-  return error === undefined ? undefined : copyFailure(error)
+/** Copies the bytes of all connections of a process. */
+export class Relay {
+  readonly #slabs = new ReadSlabs()
+
+  /** Copies both ways until both directions have ended; answers why it ended early, if it did. The cut must own both streams. */
+  async copy(downstream: Duplex, upstream: Duplex, bytes: Bytes, cut: Cut): Promise<ConnectionFailure | undefined> {
+    const { error } = await splice(downstream, upstream, { counters: bytes, slabs: this.#slabs })
+    if (cut.failure !== undefined) return cut.failure
+    return error === undefined ? undefined : copyFailure(error)
+  }
 }
