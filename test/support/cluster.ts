@@ -23,11 +23,15 @@ export interface ClusterOptions {
   readonly name: string
   readonly nodes?: number
   readonly mesh?: boolean
+  /** Words before every `ambit`, such as those that make it run as another user; needs a `home` of that user. */
+  readonly as?: readonly string[]
+  /** AMBIT_HOME, which the caller removes; by default a fresh folder that goes with the cluster. */
+  readonly home?: string
 }
 
 /** Boots a sandbox with the mesh installed; disposing takes it down. Fails loudly where a sandbox can't run. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const home = await mkdtemp(join(tmpdir(), 'ambit-test-'))
+  const home = options.home ?? (await mkdtemp(join(tmpdir(), 'ambit-test-')))
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     AMBIT_HOME: home,
@@ -35,8 +39,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     KUBECONFIG: join(home, 'none'),
     NO_COLOR: '1',
   }
+  const [program = '', ...before] = [...(options.as ?? []), join(root, 'node_modules/.bin/ambit')]
   const ambit = (...args: readonly string[]): Promise<CommandResult> =>
-    runCommand(join(root, 'node_modules/.bin/ambit'), args, { env })
+    runCommand(program, [...before, ...args], { env })
   const flags = [
     '--name',
     options.name,
@@ -69,7 +74,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     ambit,
     async [Symbol.asyncDispose]() {
       await ambit('sandbox', 'down', '--name', options.name)
-      await rm(home, { recursive: true, force: true })
+      if (options.home === undefined) await rm(home, { recursive: true, force: true })
     },
   }
 }

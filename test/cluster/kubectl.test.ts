@@ -1,0 +1,230 @@
+// What a person types: the real kubectl against the sandbox.
+import { spawn } from 'node:child_process'
+import test from 'ava'
+import { type Cluster, startCluster } from '../support/cluster.ts'
+import { runCommand } from '../support/command.ts'
+import { Follower } from '../support/follow.ts'
+
+const WATCH_LIMIT_MS = 15_000
+const NGINX = 'nginx:1.27'
+
+let cluster: Cluster
+
+test.serial.before(async () => {
+  cluster = await startCluster({ name: 'kubectl', nodes: 1, mesh: false })
+})
+
+test.serial.after.always(async () => {
+  await cluster?.[Symbol.asyncDispose]()
+})
+
+test.serial('create makes namespaces, accounts, config maps and deployments', async (t) => {
+  t.is(await cluster.must('create', 'ns', 'demo'), 'namespace/demo created\n')
+  t.is(await cluster.must('create', 'sa', 'bob', '-n', 'demo'), 'serviceaccount/bob created\n')
+  await cluster.must('create', 'configmap', 'settings', '-n', 'demo', '--from-literal=colour=green')
+  await cluster.must('create', 'deployment', 'web', '-n', 'demo', `--image=${NGINX}`, '--replicas=2', '--port=80')
+  await cluster.must('expose', 'deployment', 'web', '-n', 'demo', '--port=80')
+})
+
+test.serial('rollout status and wait end when it is so', async (t) => {
+  t.regex(
+    await cluster.must('rollout', 'status', 'deploy/web', '-n', 'demo', '--timeout=30s'),
+    /successfully rolled out/,
+  )
+  await cluster.must('wait', 'deploy/web', '-n', 'demo', '--for=condition=Available', '--timeout=10s')
+  const never = await cluster.kubectl(
+    'wait',
+    'deploy/web',
+    '-n',
+    'demo',
+    '--for=jsonpath={.spec.replicas}=9',
+    '--timeout=1s',
+  )
+  t.is(never.code, 1)
+  t.regex(never.stderr, /timed out waiting/)
+})
+
+test.serial('get shows a table, wide, as YAML, as JSON path and by label', async (t) => {
+  t.regex(
+    await cluster.must('get', 'deploy', '-n', 'demo'),
+    /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +2\/2 +2 +2 /,
+  )
+  t.regex(await cluster.must('get', 'pods', '-n', 'demo', '-o', 'wide'), /1\/1 +Running +0 .* 10\.244\.1\.\d+ +ambit-1/)
+  t.regex(
+    await cluster.must('get', 'deploy', 'web', '-n', 'demo', '-o', 'yaml'),
+    /^apiVersion: apps\/v1\nkind: Deployment\n/,
+  )
+  t.is(await cluster.must('get', 'cm', 'settings', '-n', 'demo', '-o', 'jsonpath={.data.colour}'), 'green')
+  t.is((await cluster.must('get', 'pods', '-n', 'demo', '-l', 'app=web', '-o', 'name')).trim().split('\n').length, 2)
+  t.regex(
+    await cluster.must('get', 'all', '-n', 'demo'),
+    /service\/web[^]*deployment\.apps\/web[^]*replicaset\.apps\/web-/,
+  )
+})
+
+test.serial('describe tells conditions and events', async (t) => {
+  const deployment = await cluster.must('describe', 'deploy', 'web', '-n', 'demo')
+  t.regex(deployment, /Replicas: +2 desired \| 2 updated \| 2 total \| 2 available/)
+  t.regex(deployment, /ScalingReplicaSet/)
+  const pods = await cluster.must('describe', 'pod', '-n', 'demo', '-l', 'app=web')
+  t.regex(pods, /Normal +Started .*Started container nginx/)
+  t.regex(
+    await cluster.must('describe', 'service', 'web', '-n', 'demo'),
+    /Endpoints: +10\.244\.1\.\d+:80,10\.244\.1\.\d+:80/,
+  )
+  t.regex(await cluster.must('describe', 'node', 'ambit-1'), /Ready +True/)
+})
+
+test.serial('label and annotate change, overwrite and remove', async (t) => {
+  await cluster.must('label', 'ns', 'demo', 'colour=red')
+  const refused = await cluster.kubectl('label', 'ns', 'demo', 'colour=blue')
+  t.is(refused.code, 1)
+  t.regex(refused.stderr, /--overwrite is false/)
+  await cluster.must('label', 'ns', 'demo', 'colour=blue', '--overwrite')
+  t.regex(await cluster.must('get', 'ns', '-l', 'colour=blue'), /^NAME[^]*demo /)
+  await cluster.must('label', 'ns', 'demo', 'colour-')
+  t.is(await cluster.must('get', 'ns', '-l', 'colour', '-o', 'name'), '')
+  await cluster.must('annotate', 'sa', 'bob', '-n', 'demo', 'note=hello')
+  t.is(await cluster.must('get', 'sa', 'bob', '-n', 'demo', '-o', 'jsonpath={.metadata.annotations.note}'), 'hello')
+})
+
+test.serial('apply creates, changes, leaves alone, and names the field it does not know', async (t) => {
+  const manifest = (data: string, extra = ''): string =>
+    `{apiVersion: v1, kind: ConfigMap, metadata: {name: applied, namespace: demo}, data: {${data}}${extra}}`
+  t.is(await cluster.apply(manifest('a: "1", b: "2"')), 'configmap/applied created\n')
+  t.is(await cluster.apply(manifest('a: "1", b: "2"')), 'configmap/applied unchanged\n')
+  t.is(await cluster.apply(manifest('a: "3"')), 'configmap/applied configured\n')
+  t.is(await cluster.must('get', 'cm', 'applied', '-n', 'demo', '-o', 'jsonpath={.data}'), '{"a":"3"}')
+  const wrong = await t.throwsAsync(cluster.apply(manifest('', ', dta: {}')))
+  t.regex(wrong?.message ?? '', /unknown field "dta"/)
+  const list = `{apiVersion: v1, kind: List, items: [${manifest('a: "4"')}]}`
+  t.is(await cluster.apply(list), 'configmap/applied configured\n')
+})
+
+test.serial('get -w shows what changes while it happens', async (t) => {
+  const args = ['get', 'cm', '-n', 'demo', '-w', '--output-watch-events']
+  await using watch = new Follower('kubectl', args, cluster.env)
+  await watch.until((text) => text.includes('applied'), WATCH_LIMIT_MS, 'the list')
+  await cluster.must('create', 'cm', 'late', '-n', 'demo')
+  await watch.until((text) => /ADDED +late/.test(text), WATCH_LIMIT_MS, 'what was added')
+  await cluster.must('delete', 'cm', 'late', '-n', 'demo')
+  t.regex(await watch.until((text) => /DELETED +late/.test(text), WATCH_LIMIT_MS, 'what was deleted'), /DELETED +late/)
+})
+
+test.serial('exec gives output, exit code and standard input', async (t) => {
+  const run = await cluster.kubectl(
+    'exec',
+    '-n',
+    'demo',
+    'deploy/web',
+    '--',
+    'sh',
+    '-c',
+    'echo out; echo err >&2; exit 7',
+  )
+  t.is(run.code, 7)
+  t.is(run.stdout, 'out\n')
+  t.regex(run.stderr, /^err\n/)
+  const big = 'x'.repeat(1_000_000)
+  const words = ['exec', '-i', '-n', 'demo', 'deploy/web', '--', 'wc', '-c']
+  t.is((await runCommand('kubectl', words, { env: cluster.env, input: big })).stdout.trim(), '1000000')
+  t.is((await cluster.kubectl('exec', '-n', 'demo', 'deploy/web', '--', 'nonsense')).code, 127)
+})
+
+test.serial('exec -it is a terminal, and learns when its window changes', async (t) => {
+  // `script` gives kubectl a terminal; its window is set, and set again, from inside.
+  const inside = `while read -r line; do stty size; [ "$line" = end ] && exit 3; done`
+  const command = `stty rows 30 cols 100; kubectl exec -it -n demo deploy/web -- sh -c 'tty; ${inside}'`
+  const child = spawn('script', ['-qefc', command, '/dev/null'], {
+    env: cluster.env,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  let text = ''
+  const shows = (what: RegExp): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        if (!what.test(text)) return
+        child.stdout.off('data', look)
+        resolve()
+      }
+      child.stdout.on('data', look)
+      look()
+    })
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  const exit = new Promise<number | null>((resolve) => child.once('close', resolve))
+  await shows(/\/dev\/pts\/\d+/)
+  child.stdin.write('one\n')
+  await shows(/30 100/)
+  child.stdin.write('end\n')
+  t.is(await exit, 3)
+})
+
+test.serial('logs follow, tail and tell of the container before', async (t) => {
+  await cluster.apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: talker, namespace: demo}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - {name: main, image: busybox, stdin: true, command: [sh, -c, 'echo begin; while read -r line; do echo "heard $line"; done']}
+`)
+  await cluster.must('wait', 'pod/talker', '-n', 'demo', '--for=condition=Ready', '--timeout=20s')
+  await using log = new Follower('kubectl', ['logs', '-f', 'talker', '-n', 'demo'], cluster.env)
+  await log.until((text) => text.includes('begin'), WATCH_LIMIT_MS, 'the first line')
+  await using attached = new Follower('kubectl', ['attach', '-i', 'talker', '-n', 'demo'], cluster.env)
+  attached.write('one\ntwo\n')
+  await log.until((text) => text.includes('heard two'), WATCH_LIMIT_MS, 'lines written later')
+  t.is(await cluster.must('logs', 'talker', '-n', 'demo', '--tail=1'), 'heard two\n')
+})
+
+test.serial('port-forward reaches a port of a pod', async (t) => {
+  await using forward = new Follower('kubectl', ['port-forward', '-n', 'demo', 'deploy/web', ':80'], cluster.env)
+  const text = await forward.until(
+    (printed) => printed.includes('Forwarding from 127.0.0.1'),
+    WATCH_LIMIT_MS,
+    'the port',
+  )
+  const port = /127\.0\.0\.1:(\d+)/.exec(text)?.[1]
+  t.is((await fetch(`http://127.0.0.1:${port}/`)).status, 200)
+})
+
+test.serial('an unknown image waits with ErrImagePull and the list of known ones', async (t) => {
+  await cluster.must('run', 'wrong', '-n', 'demo', '--image=example.com/no/such')
+  const reason = '--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}'
+  await Promise.any([
+    cluster.must('wait', 'pod/wrong', '-n', 'demo', `${reason}=ErrImagePull`, '--timeout=10s'),
+    cluster.must('wait', 'pod/wrong', '-n', 'demo', `${reason}=ImagePullBackOff`, '--timeout=10s'),
+  ])
+  const events = await cluster.must('get', 'events', '-n', 'demo', '--field-selector=involvedObject.name=wrong')
+  t.regex(events, /Failed to pull image "example\.com\/no\/such".*curlimages\/curl/)
+  t.regex(await cluster.must('get', 'pod', 'wrong', '-n', 'demo'), /ErrImagePull|ImagePullBackOff/)
+})
+
+const refused = test.macro({
+  async exec(t, args: readonly string[], message: RegExp) {
+    const { code, stderr } = await cluster.kubectl(...args)
+    t.not(code, 0)
+    t.regex(stderr, message)
+  },
+  title: (_, args: readonly string[]) => `refused: kubectl ${args.join(' ')}`,
+})
+
+test.serial(refused, ['get', 'statefulsets'], /doesn't have a resource type "statefulsets"/)
+test.serial(
+  refused,
+  ['create', 'job', 'j', '--image=busybox'],
+  /could not find the requested resource|no matches for kind|not served/i,
+)
+test.serial(refused, ['top', 'pods'], /Metrics API not available/)
+test.serial(refused, ['get', 'pod', 'nobody'], /pods "nobody" not found/)
+test.serial(refused, ['get', 'pods', '-l', 'a=('], /unable to parse requirement|found '\('|Invalid/i)
+test.serial(refused, ['get', '--raw', '/metrics'], /the server could not find the requested resource/)
+test.serial(refused, ['create', 'ns', 'Wrong_Name'], /Namespace "Wrong_Name" is invalid: metadata\.name/)
+
+test.serial('delete ends pods, their owners and whole namespaces', async (t) => {
+  t.regex(await cluster.must('delete', 'deploy', 'web', '-n', 'demo'), /deleted/)
+  await cluster.must('wait', 'pod', '-n', 'demo', '-l', 'app=web', '--for=delete', '--timeout=40s')
+  await cluster.must('delete', 'ns', 'demo', '--timeout=40s')
+  t.regex((await cluster.kubectl('get', 'ns', 'demo')).stderr, /not found/)
+})

@@ -1,0 +1,76 @@
+// The whole mesh without any privilege on the machine: as `nobody` when the tests run as root, else as whoever runs them.
+import { chmod, chown, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { type Cluster, startCluster } from '../support/cluster.ts'
+import { curlFrom, enrolled, podIps, ready, ztunnelLog } from '../support/mesh.ts'
+import { AMBIENT, client, namespace, policy, server } from './manifests.ts'
+
+const NOBODY = 65534
+const URL = 'http://web.shop:8000'
+
+let home: string
+let cluster: Cluster
+
+test.serial.before(async () => {
+  home = await mkdtemp(join(tmpdir(), 'ambit-rootless-'))
+  await chmod(home, 0o700)
+  const isRoot = process.getuid?.() === 0
+  if (isRoot) await chown(home, NOBODY, NOBODY)
+  const as = ['setpriv', '--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups']
+  cluster = await startCluster({ name: 'rootless', home, ...(isRoot ? { as } : {}) })
+  await cluster.apply(
+    namespace('people') +
+      namespace('shop') +
+      client('people', 'alice', 'ambit-1') +
+      client('people', 'mallory', 'ambit-1') +
+      server('shop', 'web', 'ambit-2', { dualStack: true }),
+  )
+  await ready(cluster, 'people', 'shop')
+})
+
+test.serial.after.always(async () => {
+  await cluster?.[Symbol.asyncDispose]()
+  await rm(home, { recursive: true, force: true })
+})
+
+test.serial('the sandbox runs as somebody who is not root', async (t) => {
+  const { uid } = await import('node:fs').then(({ statSync }) => statSync(`/proc/${cluster.daemonPid}`))
+  t.not(uid, 0)
+})
+
+test.serial('a labelled namespace is captured, and the source address survives in both families', async (t) => {
+  await cluster.must('label', 'namespace', 'people', 'shop', ...Object.entries(AMBIENT).map((pair) => pair.join('=')))
+  await enrolled(cluster, 'people', 'shop')
+  const ips = await podIps(cluster, 'people/alice')
+  for (const [index, flag] of ['-4', '-6'].entries()) {
+    const answer = await curlFrom(cluster, 'people/alice', flag, `${URL}/ip`)
+    t.is(answer.code, 0, answer.stderr)
+    t.deepEqual(JSON.parse(answer.stdout), { origin: ips[index] })
+  }
+  const log = await ztunnelLog(cluster)
+  t.regex(
+    log,
+    /src\.identity="spiffe:\/\/cluster\.local\/ns\/people\/sa\/alice".*direction="inbound"|direction="inbound".*src\.identity="spiffe:\/\/cluster\.local\/ns\/people\/sa\/alice"/,
+  )
+})
+
+test.serial('a policy by identity holds', async (t) => {
+  await cluster.apply(
+    policy('shop', 'only-alice', 'web', 'ALLOW', [
+      { from: [{ source: { principals: ['cluster.local/ns/people/sa/alice'] } }] },
+    ]),
+  )
+  await cluster.must(
+    'wait',
+    'authorizationpolicy',
+    '-n',
+    'shop',
+    'only-alice',
+    '--for=condition=ZtunnelAccepted',
+    '--timeout=10s',
+  )
+  t.is((await curlFrom(cluster, 'people/alice', `${URL}/get`)).code, 0)
+  t.is((await curlFrom(cluster, 'people/mallory', `${URL}/get`)).code, 56)
+})
