@@ -1,6 +1,7 @@
 import { type Clock, type Logger, messageOf } from '@ambit/core'
 import type { KubeClient } from '@ambit/kube'
 import type { ControllerConfig } from '../config.ts'
+import { CaSetupError } from '../errors.ts'
 import type { MeshIndex } from '../index/mesh-index.ts'
 import { Authority } from './authority.ts'
 import { readPluggedCa } from './ca-material.ts'
@@ -13,12 +14,20 @@ export async function loadAuthority(
   signal: AbortSignal,
 ): Promise<Authority> {
   const { client, clock, logger, index } = parts
-  const read = async (): ReturnType<typeof loadOrCreateSelfSignedCa> =>
-    (await readPluggedCa(config.pluggedCaFolder)) ??
-    (await loadOrCreateSelfSignedCa(client, {
+  let plugged = false
+  const read = async (): ReturnType<typeof loadOrCreateSelfSignedCa> => {
+    const material = await readPluggedCa(config.pluggedCaFolder)
+    if (material !== undefined) {
+      plugged = true
+      return material
+    }
+    // Falling back would replace the root of the whole mesh because somebody deleted a Secret.
+    if (plugged) throw new CaSetupError(`the plugged CA is gone from ${config.pluggedCaFolder}: restore Secret cacerts`)
+    return await loadOrCreateSelfSignedCa(client, {
       namespace: config.namespace,
       trustDomain: index.state.mesh.trustDomain,
-    }))
+    })
+  }
   const options = { defaultTtlSeconds: config.defaultCertTtlSeconds, maxTtlSeconds: config.maxCertTtlSeconds }
   for (;;) {
     try {
