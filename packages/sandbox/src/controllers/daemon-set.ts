@@ -1,10 +1,10 @@
 import { hasStatus } from '../apiserver/status-error.ts'
 import type { DaemonSet, Node } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
-import { keyOf } from '../objects/object-cache.ts'
 import type { Pod, PodSpec, Toleration } from '../objects/pod.types.ts'
 import { fitsNode } from '../scheduler/fit.ts'
 import type { ControllerComponents } from './components.types.ts'
+import { OwnerQueue } from './owner-queue.ts'
 import {
   controllerOf,
   isActive,
@@ -15,7 +15,6 @@ import {
   templateHash,
 } from './ownership.ts'
 import { resolveIntOrPercent } from './rollout.ts'
-import { WorkQueue } from './work-queue.ts'
 
 const HASH = 'controller-revision-hash'
 
@@ -32,42 +31,31 @@ const DAEMON_TOLERATIONS: readonly Toleration[] = [
 /** Keeps one pod of each DaemonSet on every node it fits. */
 export class DaemonSetController implements Disposable {
   readonly #components: ControllerComponents
-  readonly #queue: WorkQueue
+  readonly #queue: OwnerQueue<DaemonSet, Pod>
   readonly #stack = new DisposableStack()
 
   constructor(components: ControllerComponents) {
     this.#components = components
-    const { caches, clock, logger } = components
+    const { daemonSets, pods, nodes } = components.caches
     this.#queue = this.#stack.use(
-      new WorkQueue({ name: 'daemonset', logger, clock, reconcile: (key) => this.#reconcile(key) }),
-    )
-    const all = (): void => {
-      for (const set of caches.daemonSets.all()) this.#queue.add(keyOf(set))
-    }
-    this.#stack.use(caches.daemonSets.subscribe(({ object }) => this.#queue.add(keyOf(object))))
-    this.#stack.use(caches.nodes.subscribe(all))
-    this.#stack.use(
-      caches.pods.subscribe(({ object }) => {
-        const owner = controllerOf(object)
-        if (owner?.kind === 'DaemonSet') this.#queue.add(`${object.metadata.namespace}/${owner.name}`)
+      new OwnerQueue(components, {
+        kind: 'DaemonSet',
+        gvr: GVR.daemonSets,
+        owners: daemonSets,
+        dependents: pods,
+        reconcile: (set) => this.#reconcile(set),
       }),
     )
-    all()
+    this.#stack.use(nodes.subscribe(() => this.#queue.addAll()))
   }
 
   [Symbol.dispose](): void {
     this.#stack.dispose()
   }
 
-  async #reconcile(key: string): Promise<void> {
-    const [namespace = '', name = ''] = key.split('/')
+  async #reconcile(set: DaemonSet): Promise<void> {
     const { caches, client } = this.#components
-    const found = await client.get(GVR.daemonSets, namespace, name).catch((error: unknown) => {
-      if (hasStatus(error, 404)) return undefined
-      throw error
-    })
-    if (found === undefined || found.metadata.deletionTimestamp !== undefined) return
-    const set = found as DaemonSet
+    const { namespace } = set.metadata
     const tolerations = [...(set.spec.template.spec.tolerations ?? []), ...DAEMON_TOLERATIONS]
     const nodes = [...caches.nodes.all()].filter((node) => fitsNode(set.spec.template.spec, node, tolerations).fits)
     const pods = await this.#podsOf(set)
@@ -140,7 +128,7 @@ export class DaemonSetController implements Disposable {
       updatedNumberScheduled: count((pod) => pod.metadata.labels?.[HASH] === hash),
       observedGeneration: set.metadata.generation ?? 0,
     }
-    if (minReady > 0 && count(isReady) > available) this.#queue.addAfter(keyOf(set), minReady * 1000)
+    if (minReady > 0 && count(isReady) > available) this.#queue.addAfter(set, minReady * 1000)
     if (Object.entries(status).every(([field, value]) => set.status?.[field] === value)) return
     await this.#components.client.patch(
       GVR.daemonSets,

@@ -1,14 +1,12 @@
 import type { KubeObject } from '../apiserver/contract.types.ts'
-import { hasStatus } from '../apiserver/status-error.ts'
 import { mergeConditions } from '../kubelet/pod-status.ts'
 import type { Deployment, ReplicaSet } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
-import { keyOf } from '../objects/object-cache.ts'
 import type { Condition } from '../objects/pod.types.ts'
 import type { ControllerComponents } from './components.types.ts'
+import { OwnerQueue } from './owner-queue.ts'
 import { controllerOf, ownerReference, templateHash } from './ownership.ts'
 import { planRollingUpdate, rolloutBounds } from './rollout.ts'
-import { WorkQueue } from './work-queue.ts'
 
 const REVISION = 'deployment.kubernetes.io/revision'
 const HASH = 'pod-template-hash'
@@ -18,38 +16,27 @@ const DEFAULT_PROGRESS_S = 600
 /** Makes Deployments come true by creating and sizing ReplicaSets. */
 export class DeploymentController implements Disposable {
   readonly #components: ControllerComponents
-  readonly #queue: WorkQueue
-  readonly #stack = new DisposableStack()
+  readonly #queue: OwnerQueue<Deployment, ReplicaSet>
 
   constructor(components: ControllerComponents) {
     this.#components = components
-    const { caches, clock, logger } = components
-    this.#queue = this.#stack.use(
-      new WorkQueue({ name: 'deployment', logger, clock, reconcile: (key) => this.#reconcile(key) }),
-    )
-    this.#stack.use(caches.deployments.subscribe(({ object }) => this.#queue.add(keyOf(object))))
-    this.#stack.use(caches.replicaSets.subscribe(({ object }) => this.#ownerChanged(object)))
-    for (const deployment of caches.deployments.all()) this.#queue.add(keyOf(deployment))
+    const { deployments, replicaSets } = components.caches
+    this.#queue = new OwnerQueue(components, {
+      kind: 'Deployment',
+      gvr: GVR.deployments,
+      owners: deployments,
+      dependents: replicaSets,
+      reconcile: (deployment) => this.#reconcile(deployment),
+    })
   }
 
   [Symbol.dispose](): void {
-    this.#stack.dispose()
+    this.#queue[Symbol.dispose]()
   }
 
-  #ownerChanged(set: ReplicaSet): void {
-    const owner = controllerOf(set)
-    if (owner?.kind === 'Deployment') this.#queue.add(`${set.metadata.namespace}/${owner.name}`)
-  }
-
-  async #reconcile(key: string): Promise<void> {
-    const [namespace = '', name = ''] = key.split('/')
+  async #reconcile(deployment: Deployment): Promise<void> {
     const { client } = this.#components
-    const found = await client.get(GVR.deployments, namespace, name).catch((error: unknown) => {
-      if (hasStatus(error, 404)) return undefined
-      throw error
-    })
-    if (found === undefined || found.metadata.deletionTimestamp !== undefined) return
-    const deployment = found as Deployment
+    const { namespace } = deployment.metadata
     const { items } = await client.list(GVR.replicaSets, { namespace })
     const owned = (items as ReplicaSet[]).filter((set) => controllerOf(set)?.uid === deployment.metadata.uid)
     const current = await this.#currentSet(deployment, owned)
@@ -149,8 +136,7 @@ export class DeploymentController implements Disposable {
     const status = deploymentStatus(deployment, current, old, nowIso, nowMs)
     const progressing = status.conditions.find(({ type }) => type === 'Progressing')
     if (progressing?.reason === 'ReplicaSetUpdated') {
-      const key = keyOf(deployment)
-      this.#queue.addAfter(key, (deployment.spec.progressDeadlineSeconds ?? DEFAULT_PROGRESS_S) * 1000 + 1000)
+      this.#queue.addAfter(deployment, (deployment.spec.progressDeadlineSeconds ?? DEFAULT_PROGRESS_S) * 1000 + 1000)
     }
     if (sameStatus(deployment.status ?? {}, status)) return
     const { namespace, name = '' } = deployment.metadata

@@ -1,48 +1,35 @@
-import { hasStatus } from '../apiserver/status-error.ts'
 import type { ReplicaSet } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
-import { keyOf } from '../objects/object-cache.ts'
 import type { Pod } from '../objects/pod.types.ts'
 import { matchesSelector } from '../objects/selector.ts'
 import type { ControllerComponents } from './components.types.ts'
+import { OwnerQueue } from './owner-queue.ts'
 import { controllerOf, isActive, isAvailable, isReady, ownerReference, randomSuffix } from './ownership.ts'
-import { WorkQueue } from './work-queue.ts'
 
 /** Keeps the wanted number of pods of each ReplicaSet. */
 export class ReplicaSetController implements Disposable {
   readonly #components: ControllerComponents
-  readonly #queue: WorkQueue
-  readonly #stack = new DisposableStack()
+  readonly #queue: OwnerQueue<ReplicaSet, Pod>
 
   constructor(components: ControllerComponents) {
     this.#components = components
-    const { caches, clock, logger } = components
-    this.#queue = this.#stack.use(
-      new WorkQueue({ name: 'replicaset', logger, clock, reconcile: (key) => this.#reconcile(key) }),
-    )
-    this.#stack.use(caches.replicaSets.subscribe(({ object }) => this.#queue.add(keyOf(object))))
-    this.#stack.use(
-      caches.pods.subscribe(({ object }) => {
-        const owner = controllerOf(object)
-        if (owner?.kind === 'ReplicaSet') this.#queue.add(`${object.metadata.namespace}/${owner.name}`)
-      }),
-    )
-    for (const set of caches.replicaSets.all()) this.#queue.add(keyOf(set))
+    const { replicaSets, pods } = components.caches
+    this.#queue = new OwnerQueue(components, {
+      kind: 'ReplicaSet',
+      gvr: GVR.replicaSets,
+      owners: replicaSets,
+      dependents: pods,
+      reconcile: (set) => this.#reconcile(set),
+    })
   }
 
   [Symbol.dispose](): void {
-    this.#stack.dispose()
+    this.#queue[Symbol.dispose]()
   }
 
-  async #reconcile(key: string): Promise<void> {
-    const [namespace = '', name = ''] = key.split('/')
+  async #reconcile(set: ReplicaSet): Promise<void> {
     const { client } = this.#components
-    const found = await client.get(GVR.replicaSets, namespace, name).catch((error: unknown) => {
-      if (hasStatus(error, 404)) return undefined
-      throw error
-    })
-    if (found === undefined || found.metadata.deletionTimestamp !== undefined) return
-    const set = found as ReplicaSet
+    const { namespace } = set.metadata
     // Asked directly, not from the cache: a cache that lags behind would create pods twice.
     const { items } = await client.list(GVR.pods, { namespace })
     const matching = (items as Pod[]).filter((pod) => matchesSelector(set.spec.selector, pod.metadata.labels))
@@ -110,7 +97,7 @@ export class ReplicaSetController implements Disposable {
     const now = this.#components.clock.now()
     const ready = pods.filter(isReady)
     const available = ready.filter((pod) => isAvailable(pod, minReady, now))
-    if (available.length < ready.length) this.#queue.addAfter(keyOf(set), minReady * 1000)
+    if (available.length < ready.length) this.#queue.addAfter(set, minReady * 1000)
     const status = {
       replicas: pods.length,
       fullyLabeledReplicas: pods.length,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { AmbitError, messageOf } from '@ambit/core'
 import type { ExecSession } from '../apiserver/contract.types.ts'
-import { COMPILE_CACHE_FOLDER, commandLine, type ImageProgram } from '../images/catalogue.ts'
+import type { ImageProgram } from '../images/catalogue.ts'
 import { pullImage } from '../images/pull.ts'
 import { LIMITS } from '../limits.ts'
 import type { Container, ContainerState, ContainerStatus, LifecycleHandler, Pod } from '../objects/pod.types.ts'
@@ -10,15 +10,15 @@ import { Attachments } from './attachments.ts'
 import type { NodeComponents } from './components.types.ts'
 import { ContainerLog } from './container-log.ts'
 import { type ContainerProcess, type ExitStatus, startContainerProcess } from './container-process.ts'
-import { ContainerConfigError, containerEnvironment } from './environment.ts'
+import { ContainerConfigError } from './environment.ts'
 import { startExec } from './exec-session.ts'
-import { expand } from './expand.ts'
+import { planLaunch } from './launch-plan.ts'
 import { runHook } from './lifecycle-hook.ts'
 import type { PodSandbox } from './pod-sandbox.ts'
 import { restarts } from './pod-status.ts'
 import { type ProbeTarget, runProbe } from './probe.ts'
 import { keepProbing, type ProbeKind } from './prober.ts'
-import { type Mount, privilegeWords, rootfsScript } from './rootfs.ts'
+import { privilegeWords } from './rootfs.ts'
 import { type PodVolumes, VolumeError } from './volumes.ts'
 
 /** A container isn't running, so nothing can be run in it. */
@@ -229,28 +229,11 @@ export class ContainerRunner {
   async #start(context: PodContext, image: ImageProgram, log: ContainerLog): Promise<ContainerProcess> {
     const components = this.#components
     const { pod, sandbox, volumes } = context
-    const facts = { podIps: sandbox.ips, hostIp: components.node.ip }
-    const env = containerEnvironment(
-      { pod, container: this.#container, facts, imageEnv: image.env },
-      components.environment,
+    const { env, script, command } = await planLaunch(
+      { container: this.#container, image, pod, sandbox, volumes },
+      components,
     )
-    if (env['HOME'] === undefined) env['HOME'] = '/root'
     this.#env = env
-    const lookup = (name: string): string | undefined => env[name]
-    const command = commandLine(image, {
-      command: this.#container.command?.map((word) => expand(word, lookup)),
-      args: this.#container.args?.map((word) => expand(word, lookup)),
-    })
-    const script = rootfsScript({
-      base: components.base,
-      mountPoint: components.rootMountPoint,
-      etcFolder: etcFolderOf(components, pod),
-      mounts: [...this.#cacheMounts(image), ...(await volumes.mountsOf(pod, this.#container, env))],
-      workingDir: this.#container.workingDir ?? '/',
-      readOnlyRoot: this.#container.securityContext?.readOnlyRootFilesystem === true,
-      hostPid: pod.spec.hostPID === true,
-      privileges: privilegeWords(pod, this.#container, components.manyUsers),
-    })
     this.#id = randomBytes(32).toString('hex')
     this.#event(pod, 'Normal', 'Created', `Created container: ${this.name}`)
     const interactive = this.#container.stdin === true || this.#container.tty === true
@@ -267,13 +250,6 @@ export class ContainerRunner {
       tty: this.#container.tty === true,
       onOutput: (stream, chunk) => this.#attachments.write(stream, chunk),
     })
-  }
-
-  #cacheMounts(image: ImageProgram): Mount[] {
-    const source = this.#components.compileCache
-    return source === undefined || !image.keepsCompiled
-      ? []
-      : [{ source, target: COMPILE_CACHE_FOLDER, readOnly: false }]
   }
 
   #markRunning(context: PodContext, running: ContainerProcess, ended: AbortSignal): void {
@@ -403,9 +379,4 @@ export class ContainerRunner {
   #now(): string {
     return new Date(this.#components.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
   }
-}
-
-/** Where a pod's /etc files are prepared. */
-export function etcFolderOf(components: { readonly podsFolder: string }, pod: Pod): string {
-  return join(components.podsFolder, pod.metadata.uid ?? '', 'etc')
 }

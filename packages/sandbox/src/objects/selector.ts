@@ -4,7 +4,7 @@ type Labels = Readonly<Record<string, string>> | undefined
 
 /** Whether labels satisfy one requirement of a selector; an operator we don't know matches nothing. */
 export function matchesRequirement(requirement: SelectorRequirement, labels: Labels): boolean {
-  const value = labels?.[requirement.key]
+  const value = labels !== undefined && Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined
   const values = requirement.values ?? []
   switch (requirement.operator) {
     case 'In':

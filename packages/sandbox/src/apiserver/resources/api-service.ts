@@ -3,7 +3,6 @@ import { applyConfiguration, type Manager, managedAfterUpdate } from '../apply/m
 import type { DeleteOptions, KubeObject, ManagedFieldsEntry } from '../contract.types.ts'
 import { cloneJson, isObject, jsonEqual } from '../json.ts'
 import { MAX_CAUSES } from '../limits.ts'
-import { checkFields } from '../schema/check-fields.ts'
 import {
   alreadyExists,
   badRequest,
@@ -17,9 +16,11 @@ import {
 } from '../status-error.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { validateMetadata } from '../validation/metadata.ts'
+import { decodeRequestObject } from './decode-request-object.ts'
 import { planDeletion } from './deletion.ts'
+import { content, hasGeneration } from './generation.ts'
 import type { KindRules, RuleEnvironment } from './kind-rules.types.ts'
-import { asKubeObject, metadataForCreate, metadataForUpdate, timestamp } from './object-meta.ts'
+import { metadataForCreate, metadataForUpdate, timestamp } from './object-meta.ts'
 import type { RequestContext } from './request-context.ts'
 import { apiVersionOf, type ResourceDefinition, storageKey } from './resource-definition.ts'
 
@@ -60,7 +61,7 @@ export class ApiService {
 
   create(target: Target, body: unknown, context: RequestContext): KubeObject {
     const { definition, namespace } = target
-    const object = this.#decode(target, body, context)
+    const object = decodeRequestObject(target, body, context)
     const meta = object.metadata
     if (definition.namespaced) this.#checkNamespace(definition, namespace, meta.name ?? '')
     if (meta.namespace !== undefined && meta.namespace !== '' && meta.namespace !== (namespace ?? ''))
@@ -100,7 +101,7 @@ export class ApiService {
 
   /** Replaces an object; creates nothing. */
   update(target: Target, body: unknown, context: RequestContext): KubeObject {
-    const object = this.#decode(target, body, context)
+    const object = decodeRequestObject(target, body, context)
     if (object.metadata.name !== undefined && object.metadata.name !== target.name)
       throw badRequest(
         `the name of the object (${object.metadata.name}) does not match the name on the URL (${target.name})`,
@@ -112,7 +113,7 @@ export class ApiService {
   patch(target: Target, change: (current: KubeObject) => unknown, context: RequestContext): KubeObject {
     const current = this.#stored(target)
     const changed = change(inVersion(current, target))
-    const object = this.#decode(target, changed, context)
+    const object = decodeRequestObject(target, changed, context)
     const { name } = object.metadata
     if (name !== target.name) throw badRequest('the name of the object may not be changed by a patch')
     return this.#write(target, current, object, context)
@@ -121,7 +122,7 @@ export class ApiService {
   /** Server-side apply: creates or changes. */
   apply(target: Target, config: unknown, context: RequestContext & { readonly force: boolean }): KubeObject {
     const { definition, version, subresource } = target
-    const applied = this.#decode(target, config, context)
+    const applied = decodeRequestObject(target, config, context)
     if (applied.metadata.managedFields !== undefined && applied.metadata.managedFields.length > 0)
       throw badRequest('metadata.managedFields must be nil')
     delete applied.metadata.managedFields
@@ -263,26 +264,6 @@ export class ApiService {
     return object
   }
 
-  #decode(target: Target, body: unknown, context: RequestContext): KubeObject {
-    const { definition, version } = target
-    const object = asKubeObject(body, apiVersionOf(definition.group, version), definition.kind)
-    const custom = definition.custom?.(version)
-    if (custom !== undefined) {
-      // In-process callers may leave undefined members, which JSON doesn't know.
-      const pruned = JSON.parse(JSON.stringify(object)) as KubeObject
-      const unknown = custom.prune(pruned)
-      reportUnknown(definition, version, unknown, context)
-      return pruned
-    }
-    const check = checkFields(definition.type(version), object)
-    if (check.mismatches.length > 0)
-      throw badRequest(
-        `${definition.kind} in version "${version}" cannot be handled as a ${definition.kind}: json: ${check.mismatches.slice(0, 10).join('; ')}`,
-      )
-    reportUnknown(definition, version, check.unknown, context)
-    return check.value as KubeObject
-  }
-
   #fill(target: Target, rules: KindRules, object: KubeObject, old: KubeObject | undefined): void {
     target.definition.custom?.(target.version)?.applyDefaults(object)
     rules.defaults?.(object, old)
@@ -369,43 +350,7 @@ function namespaceFinalizers(object: KubeObject): readonly unknown[] {
   return isObject(spec) && Array.isArray(spec['finalizers']) ? spec['finalizers'] : []
 }
 
-/** Everything but metadata, status and type: what `generation` counts changes of. */
-function content(object: KubeObject): Record<string, unknown> {
-  const { metadata: _metadata, apiVersion: _apiVersion, status: _status, ...rest } = object
-  return rest
-}
-
-const WITHOUT_GENERATION = new Set([
-  'ConfigMap',
-  'Secret',
-  'Event',
-  'Lease',
-  'ServiceAccount',
-  'Namespace',
-  'Node',
-  'Service',
-])
-
-function hasGeneration(definition: ResourceDefinition): boolean {
-  return !WITHOUT_GENERATION.has(definition.kind)
-}
-
 function withoutTimes(object: KubeObject): unknown {
   const managedFields = object.metadata.managedFields?.map(({ time: _time, ...entry }) => entry)
   return { ...object, metadata: { ...object.metadata, resourceVersion: undefined, managedFields } }
-}
-
-function reportUnknown(
-  definition: ResourceDefinition,
-  version: string,
-  unknown: readonly string[],
-  context: RequestContext,
-): void {
-  if (unknown.length === 0 || context.fieldValidation === 'Ignore') return
-  const texts = unknown.slice(0, MAX_CAUSES).map((path) => `unknown field "${path}"`)
-  if (context.fieldValidation === 'Warn') context.warnings.push(...texts)
-  else
-    throw badRequest(
-      `${definition.kind} in version "${version}" cannot be handled as a ${definition.kind}: strict decoding error: ${texts.join(', ')}`,
-    )
 }

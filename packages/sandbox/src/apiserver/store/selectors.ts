@@ -1,14 +1,10 @@
+import type { SelectorRequirement } from '../../objects/pod.types.ts'
+import { matchesRequirement, matchesSelector } from '../../objects/selector.ts'
 import type { KubeObject } from '../contract.types.ts'
-import { at, objectOf, textOf } from '../json.ts'
+import { at, isObject, objectOf, textOf } from '../json.ts'
 import { badRequest } from '../status-error.ts'
 
 export type Predicate = (object: KubeObject) => boolean
-
-interface Requirement {
-  readonly key: string
-  readonly operator: 'in' | 'notin' | 'exists' | 'absent' | 'gt' | 'lt'
-  readonly values: readonly string[]
-}
 
 const KEY = '[A-Za-z0-9](?:[-A-Za-z0-9_./]{0,315}[A-Za-z0-9])?'
 const VALUE = '[-A-Za-z0-9_.]{0,63}'
@@ -21,25 +17,20 @@ const EXISTS = new RegExp(`^(!?)\\s*(${KEY})$`)
 export function parseLabelSelector(selector: string | undefined): Predicate {
   const requirements = splitTop(selector ?? '').map(parseRequirement)
   if (requirements.length === 0) return () => true
-  return (object) => requirements.every((requirement) => satisfies(requirement, object.metadata.labels ?? {}))
+  return (object) => requirements.every((requirement) => matchesRequirement(requirement, object.metadata.labels))
 }
 
 /** Whether labels satisfy a `LabelSelector` object; an absent selector matches nothing. */
 export function matchesLabelSelector(selector: unknown, labels: Readonly<Record<string, string>>): boolean {
-  if (typeof selector !== 'object' || selector === null) return false
-  for (const [key, value] of Object.entries(objectOf(at(selector, 'matchLabels'))))
-    if (labels[key] !== value) return false
-  const expressions = at(selector, 'matchExpressions')
-  for (const expression of Array.isArray(expressions) ? (expressions as unknown[]) : []) {
-    const operator = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: 'absent' }[
-      String(at(expression, 'operator'))
-    ] as Requirement['operator'] | undefined
-    const values = at(expression, 'values')
-    if (operator === undefined) return false
-    const requirement = { key: String(at(expression, 'key')), operator, values: Array.isArray(values) ? values : [] }
-    if (!satisfies(requirement, labels)) return false
-  }
-  return true
+  if (!isObject(selector)) return false
+  const expressions = selector['matchExpressions']
+  return matchesSelector(
+    {
+      matchLabels: objectOf(selector['matchLabels']) as Record<string, string>,
+      matchExpressions: Array.isArray(expressions) ? (expressions as SelectorRequirement[]) : [],
+    },
+    labels,
+  )
 }
 
 /** Splits at commas outside parentheses. */
@@ -59,40 +50,21 @@ function splitTop(selector: string): readonly string[] {
   return parts.map((text) => text.trim()).filter((text) => text !== '')
 }
 
-function parseRequirement(text: string): Requirement {
+function parseRequirement(text: string): SelectorRequirement {
   const set = SET.exec(text)
   if (set !== null) {
     const values = (set[3] ?? '').split(',').map((value) => value.trim())
-    return { key: set[1] ?? '', operator: set[2] === 'in' ? 'in' : 'notin', values }
+    return { key: set[1] ?? '', operator: set[2] === 'in' ? 'In' : 'NotIn', values }
   }
   const equality = EQUALITY.exec(text)
   if (equality !== null)
-    return { key: equality[1] ?? '', operator: equality[2] === '!=' ? 'notin' : 'in', values: [equality[3] ?? ''] }
+    return { key: equality[1] ?? '', operator: equality[2] === '!=' ? 'NotIn' : 'In', values: [equality[3] ?? ''] }
   const order = ORDER.exec(text)
-  if (order !== null) return { key: order[1] ?? '', operator: order[2] === '>' ? 'gt' : 'lt', values: [order[3] ?? ''] }
+  if (order !== null) return { key: order[1] ?? '', operator: order[2] === '>' ? 'Gt' : 'Lt', values: [order[3] ?? ''] }
   const exists = EXISTS.exec(text)
-  if (exists !== null) return { key: exists[2] ?? '', operator: exists[1] === '!' ? 'absent' : 'exists', values: [] }
+  if (exists !== null)
+    return { key: exists[2] ?? '', operator: exists[1] === '!' ? 'DoesNotExist' : 'Exists', values: [] }
   throw badRequest(`unable to parse requirement: ${JSON.stringify(text.slice(0, 200))} is no label requirement`)
-}
-
-function satisfies(requirement: Requirement, labels: Readonly<Record<string, string>>): boolean {
-  const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined
-  switch (requirement.operator) {
-    case 'in':
-      return value !== undefined && requirement.values.includes(value)
-    case 'notin':
-      return value === undefined || !requirement.values.includes(value)
-    case 'exists':
-      return value !== undefined
-    case 'absent':
-      return value === undefined
-    case 'gt':
-      return value !== undefined && Number(value) > Number(requirement.values[0])
-    case 'lt':
-      return value !== undefined && Number(value) < Number(requirement.values[0])
-    default:
-      return requirement.operator satisfies never
-  }
 }
 
 const META_FIELDS = ['metadata.name', 'metadata.namespace']
