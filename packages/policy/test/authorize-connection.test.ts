@@ -1,25 +1,18 @@
 import { ip, type SpiffeId } from '@ambit/core'
-import { type Authorization, compileCidr, type Match, PolicyStore, type StringMatch, type Workload } from '@ambit/state'
+import {
+  type Authorization,
+  compileCidr,
+  EMPTY_MATCH,
+  type Match,
+  PolicyStore,
+  type StringMatch,
+  type Workload,
+} from '@ambit/state'
 import test from 'ava'
 import fc from 'fast-check'
 import { authorizeConnection, type ConnectionFacts, NOT_ALLOWED } from '../src/index.ts'
 
 const CLIENT: SpiffeId = { trustDomain: 'cluster.local', namespace: 'shop', serviceAccount: 'web' }
-
-const EMPTY: Match = {
-  namespaces: [],
-  notNamespaces: [],
-  principals: [],
-  notPrincipals: [],
-  serviceAccounts: [],
-  notServiceAccounts: [],
-  sourceIps: [],
-  notSourceIps: [],
-  destinationIps: [],
-  notDestinationIps: [],
-  destinationPorts: [],
-  notDestinationPorts: [],
-}
 
 const exact = (value: string): StringMatch => ({ kind: 'exact', value })
 const prefix = (value: string): StringMatch => ({ kind: 'prefix', value })
@@ -59,7 +52,7 @@ function lookup(...policies: readonly Authorization[]): PolicyStore {
 }
 
 function holds(match: Partial<Match>, connection: ConnectionFacts = facts()): boolean {
-  return authorizeConnection(connection, lookup(policy({ rules: [ruleOf([{ ...EMPTY, ...match }])] }))).allowed
+  return authorizeConnection(connection, lookup(policy({ rules: [ruleOf([{ ...EMPTY_MATCH, ...match }])] }))).allowed
 }
 
 const matches = test.macro({
@@ -179,16 +172,16 @@ test(
 test(
   'the first matching rule is named',
   verdict,
-  [policy({ rules: [ruleOf([EMPTY]), ruleOf([])] })],
+  [policy({ rules: [ruleOf([EMPTY_MATCH]), ruleOf([])] })],
   true,
   'allow-policy',
   { policy: 'back/p', rule: 1 },
 )
-test('clauses must all hold', verdict, [policy({ rules: [ruleOf([], [EMPTY])] })], false, NOT_ALLOWED)
+test('clauses must all hold', verdict, [policy({ rules: [ruleOf([], [EMPTY_MATCH])] })], false, NOT_ALLOWED)
 test(
   'matches of a clause are alternatives',
   verdict,
-  [policy({ rules: [ruleOf([EMPTY, { ...EMPTY, destinationPorts: [8080] }])] })],
+  [policy({ rules: [ruleOf([EMPTY_MATCH, { ...EMPTY_MATCH, destinationPorts: [8080] }])] })],
   true,
   'allow-policy',
   { policy: 'back/p', rule: 0 },
@@ -199,7 +192,7 @@ test('a listed selector policy is enforced and a missing one reported', (t) => {
     name: 'strict',
     action: 'Deny',
     scope: 'WorkloadSelector',
-    rules: [ruleOf([{ ...EMPTY, notPrincipals: [presence] }])],
+    rules: [ruleOf([{ ...EMPTY_MATCH, notPrincipals: [presence] }])],
   })
   const listed = ['back/strict', 'back/unknown']
   t.true(authorizeConnection(facts(CLIENT, listed), lookup(strict)).allowed)

@@ -13,6 +13,7 @@ import type {
 } from './authorization.types.ts'
 import { compileCidr } from './cidr-match.ts'
 import { enumWord } from './decode-enum.ts'
+import { EMPTY_MATCH } from './empty-match.ts'
 import { decoding, type Rejection, RejectionSignal, reject } from './rejection.ts'
 
 const SCOPES: Readonly<Record<number, PolicyScope>> = { 0: 'Global', 1: 'Namespace', 2: 'WorkloadSelector' }
@@ -93,7 +94,7 @@ class MatchReader {
       notDestinationPorts: this.#ports(message.notDestinationPorts, `${path}.not_destination_ports`, false),
     }
     if (this.#problems.length === before) return match
-    if (this.#strict) return NEVER
+    if (this.#strict) return EMPTY_MATCH
     // Nothing readable left: a match without lists would never hold, this one must always.
     return Object.values(match).every((list) => list.length === 0) ? ALWAYS : match
   }
@@ -136,26 +137,10 @@ class MatchReader {
   }
 }
 
-/** A match without any list never holds (Istio). */
-const NEVER: Match = {
-  namespaces: [],
-  notNamespaces: [],
-  principals: [],
-  notPrincipals: [],
-  serviceAccounts: [],
-  notServiceAccounts: [],
-  sourceIps: [],
-  notSourceIps: [],
-  destinationIps: [],
-  notDestinationIps: [],
-  destinationPorts: [],
-  notDestinationPorts: [],
-}
-
-const NEVER_CLAUSE: Clause = { matches: [NEVER] }
+const NEVER_CLAUSE: Clause = { matches: [EMPTY_MATCH] }
 const NEVER_RULE: Rule = { clauses: [NEVER_CLAUSE] }
 const ANYWHERE: CidrMatch = { cidr: { ip: ip('::'), length: 0 }, contains: () => true }
-const ALWAYS: Match = { ...NEVER, sourceIps: [ANYWHERE] }
+const ALWAYS: Match = { ...EMPTY_MATCH, sourceIps: [ANYWHERE] }
 
 function stringMatchOf({ matchType }: pb.StringMatch, path: string): StringMatch {
   switch (matchType.case) {

@@ -13,6 +13,7 @@ import {
   type Authorization,
   type CidrMatch,
   compileCidr,
+  EMPTY_MATCH,
   type GatewayAddress,
   type LoadBalancing,
   type Match,
@@ -278,22 +279,7 @@ function matchOf(node: Node): Match {
     destinationPorts: ports,
     notDestinationPorts: ports,
   })
-  return { ...NOTHING, ...read }
-}
-
-const NOTHING: Match = {
-  namespaces: [],
-  notNamespaces: [],
-  principals: [],
-  notPrincipals: [],
-  serviceAccounts: [],
-  notServiceAccounts: [],
-  sourceIps: [],
-  notSourceIps: [],
-  destinationIps: [],
-  notDestinationIps: [],
-  destinationPorts: [],
-  notDestinationPorts: [],
+  return { ...EMPTY_MATCH, ...read }
 }
 
 function stringMatchOf(node: Node): StringMatch {
