@@ -49,7 +49,7 @@ export async function startLeaderWork(parts: {
     work.push(
       elect('istio-status-leader', async (leading) => {
         using writer = new StatusWriter({ client, clock, logger })
-        keepStatus({ index, sets: cluster.sets, writer, clock }, leading)
+        keepStatus({ index, cluster, writer, clock }, leading)
         await aborted(leading)
       }),
     )
@@ -58,7 +58,10 @@ export async function startLeaderWork(parts: {
     work.push(
       elect('istio-ip-autoallocate', async (leading) => {
         using writer = new StatusWriter({ client, clock, logger })
-        keepAllocated({ entries: cluster.sets.serviceEntry, writer, logger }, leading)
+        keepAllocated(
+          { entries: cluster.sets.serviceEntry, covers: (entry) => cluster.covers(entry), writer, logger },
+          leading,
+        )
         await aborted(leading)
       }),
     )

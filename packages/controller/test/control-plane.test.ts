@@ -291,6 +291,15 @@ test('configuration of another revision and namespaces not selected do not count
   await cluster.put(make.policy('demo/ours', { rules: [{}] }, { labels: { 'istio.io/rev': 'default' } }))
   await eventually(async () => published(TYPE_URLS.authorization, 'demo/ours'))
   t.false(published(TYPE_URLS.authorization, 'demo/other'))
+  const conditions = async (name: string): Promise<number> => {
+    const policy = await cluster.client.get<KubeObject & { readonly status?: { readonly conditions?: unknown[] } }>(
+      KINDS.authorizationPolicy,
+      { namespace: 'demo', name },
+    )
+    return policy?.status?.conditions?.length ?? 0
+  }
+  await eventually(async () => (await conditions('ours')) === 1)
+  t.is(await conditions('other'), 0, 'its own control plane says what became of it')
 
   const tag = { labels: { 'istio.io/rev': 'default', 'istio.io/tag': 'canary' } }
   await cluster.put(make.service('istio-system/istiod-canary', { clusterIP: undefined }, tag))

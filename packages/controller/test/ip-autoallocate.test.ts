@@ -54,7 +54,7 @@ test('entries get what they lack, and keep what they have', async (t) => {
     ],
   }
   entries.put(make.serviceEntry('a/has', spec, { status: has }))
-  keepAllocated({ entries, writer, logger: new RecordingLogger() }, new AbortController().signal)
+  keepAllocated({ covers: () => true, entries, writer, logger: new RecordingLogger() }, new AbortController().signal)
   await writer.settled()
   t.deepEqual(written, [])
   entries.put(make.serviceEntry('a/lacks', spec))

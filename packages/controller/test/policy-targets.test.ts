@@ -100,3 +100,19 @@ test('the condition follows its target, the target’s namespace and the waypoin
   mesh.delete(make.service('a/s'))
   t.is(message(), 'Service a/s was not found')
 })
+
+test('an entry whose names only a waypoint can see says that it needs one, until it has one', (t) => {
+  const spec = { hosts: ['*.example.org'], resolution: 'DYNAMIC_DNS', ports: [{ number: 80, name: 'http' }] }
+  const mesh = Mesh.of(make.serviceEntry('a/se', spec))
+  const missing = (): unknown => {
+    for (const [unit, result] of mesh.index.results()) if (unit === 'serviceEntry/a/se') return result.waypointMissing
+    return undefined
+  }
+  t.deepEqual(missing(), {
+    status: 'True',
+    reason: 'NoWaypointForWildcardService',
+    message: 'ServiceEntry will not apply until it is bound to a valid waypoint.',
+  })
+  mesh.apply(make.serviceEntry('a/se', spec, use), make.gateway('a/wp'))
+  t.is(missing(), undefined)
+})

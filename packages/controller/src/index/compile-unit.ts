@@ -31,6 +31,8 @@ export interface UnitResult {
   /** For status: the waypoint the object asked for. */
   readonly waypoint?: WaypointAnswer | undefined
   readonly ingressUsesWaypoint?: boolean | undefined
+  /** For status: that the object does nothing without a waypoint. */
+  readonly waypointMissing?: PolicyCondition | undefined
   /** For status: what became of the policy. */
   readonly policyCondition?: PolicyCondition | undefined
   /** For status: what became of the policy's targets. */
@@ -117,7 +119,16 @@ function serviceEntryUnit(state: MeshState, namespace: string, name: string, use
     addresses: [...services.map(serviceResource), ...workloads.map(workloadResource)],
     waypoint,
     ingressUsesWaypoint: ingress,
+    waypointMissing:
+      entry.resolution === 'DYNAMIC_DNS' && waypoint?.binding.bound !== true ? NEEDS_WAYPOINT : undefined,
   }
+}
+
+/** Only a waypoint can look at the name a client asked for (Istio's words). */
+const NEEDS_WAYPOINT: PolicyCondition = {
+  status: 'True',
+  reason: 'NoWaypointForWildcardService',
+  message: 'ServiceEntry will not apply until it is bound to a valid waypoint.',
 }
 
 /** A hostname belongs to the Kubernetes Service of that name, else to the oldest ServiceEntry. */

@@ -149,9 +149,8 @@ function isWorkloadUnit(key: Unit): boolean {
 }
 
 function hasStatus(result: UnitResult | undefined): boolean {
-  return (
-    result?.waypoint !== undefined || result?.policyCondition !== undefined || result?.targetCondition !== undefined
-  )
+  const { waypoint, waypointMissing, policyCondition, targetCondition } = result ?? {}
+  return [waypoint, waypointMissing, policyCondition, targetCondition].some((value) => value !== undefined)
 }
 
 function setOrDelete<T>(map: Map<string, T>, key: string, value: T | undefined): void {

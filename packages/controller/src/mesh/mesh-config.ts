@@ -14,7 +14,8 @@ export type MeshConfigVerdict =
 export function decodeMeshConfig(yaml: string | undefined, fallbackRoot: string): MeshConfigVerdict {
   let value: unknown
   try {
-    value = parse(yaml ?? '') ?? {}
+    // Of doubts about the text the verdict says enough.
+    value = parse(yaml ?? '', { logLevel: 'error' }) ?? {}
   } catch (error) {
     return { ok: false, reason: messageOf(error) }
   }

@@ -17,7 +17,13 @@ export function hostsToAllocate(entry: ServiceEntry): readonly string[] {
 
 /** Leader's work: ServiceEntries without addresses get one of each family for each host, written to their status. */
 export function keepAllocated(
-  parts: { readonly entries: ReadonlyObjectSet<KubeObject>; readonly writer: StatusWriter; readonly logger: Logger },
+  parts: {
+    readonly entries: ReadonlyObjectSet<KubeObject>
+    /** Entries of other control planes keep their addresses, and get none from here. */
+    readonly covers: (entry: KubeObject) => boolean
+    readonly writer: StatusWriter
+    readonly logger: Logger
+  },
   signal: AbortSignal,
 ): void {
   const owners = new Map<Ip, string>()
@@ -29,6 +35,7 @@ export function keepAllocated(
   const take = (object: KubeObject): void => {
     const entry = decodeServiceEntry(object)
     hold(entry)
+    if (!parts.covers(object)) return
     const addresses = allocationOf(entry, owners, parts.logger)
     if (addresses === undefined) return
     const { namespace, name } = entry

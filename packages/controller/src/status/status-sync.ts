@@ -1,5 +1,6 @@
 import type { Clock } from '@ambit/core'
 import { KINDS, type KubeObject, type ResourceKind, type StatusWriter } from '@ambit/kube'
+import type { PolicyCondition } from '../compile/policy-condition.ts'
 import type { UnitResult } from '../index/compile-unit.ts'
 import type { MeshIndex } from '../index/mesh-index.ts'
 import { partsOf, type Unit } from '../index/units.ts'
@@ -9,19 +10,24 @@ import { WAYPOINT_BOUND, waypointCondition } from './waypoint-condition.ts'
 
 const ZTUNNEL_ACCEPTED = 'ZtunnelAccepted'
 const WAYPOINT_ACCEPTED = 'WaypointAccepted'
+const WAYPOINT_MISSING = 'istio.io/WaypointMissing'
 
 interface Target {
   readonly kind: ResourceKind
   readonly watched: WatchedKind
   readonly fieldManager: string
-  readonly type: string
+  /** Types of the conditions that are written as this field manager. */
+  readonly types: readonly string[]
   /** Istio's own kinds say which generation a condition speaks of. */
   readonly observesGeneration: boolean
-  readonly condition: (result: UnitResult | undefined) => Condition | undefined
+  readonly conditions: (result: UnitResult | undefined) => readonly (Condition | undefined)[]
 }
 
 const withIngress = (result: UnitResult | undefined): Condition | undefined =>
   waypointCondition(result?.waypoint, { used: result?.ingressUsesWaypoint ?? false })
+
+const typed = (type: string, condition: PolicyCondition | undefined): Condition | undefined =>
+  condition === undefined ? undefined : { type, ...condition }
 
 /** Which conditions each kind of unit gets, and as whom it is written (Istio's field managers). */
 const TARGETS: Readonly<Record<string, readonly Target[]>> = {
@@ -30,9 +36,9 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       kind: KINDS.service,
       watched: 'service',
       fieldManager: 'istio-ambient-service',
-      type: WAYPOINT_BOUND,
+      types: [WAYPOINT_BOUND],
       observesGeneration: false,
-      condition: withIngress,
+      conditions: (result) => [withIngress(result)],
     },
   ],
   serviceEntry: [
@@ -40,9 +46,9 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       kind: KINDS.serviceEntry,
       watched: 'serviceEntry',
       fieldManager: 'istio-ambient-service',
-      type: WAYPOINT_BOUND,
+      types: [WAYPOINT_BOUND, WAYPOINT_MISSING],
       observesGeneration: true,
-      condition: withIngress,
+      conditions: (result) => [withIngress(result), typed(WAYPOINT_MISSING, result?.waypointMissing)],
     },
   ],
   workloadEntry: [
@@ -50,9 +56,9 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       kind: KINDS.workloadEntry,
       watched: 'workloadEntry',
       fieldManager: 'istio-ambient-workloadentry',
-      type: WAYPOINT_BOUND,
+      types: [WAYPOINT_BOUND],
       observesGeneration: true,
-      condition: (result) => waypointCondition(result?.waypoint, undefined),
+      conditions: (result) => [waypointCondition(result?.waypoint, undefined)],
     },
   ],
   policy: [
@@ -60,26 +66,24 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       kind: KINDS.authorizationPolicy,
       watched: 'authorizationPolicy',
       fieldManager: 'istio-ambient-ztunnel-policy',
-      type: ZTUNNEL_ACCEPTED,
+      types: [ZTUNNEL_ACCEPTED],
       observesGeneration: true,
-      condition: (result) =>
-        result?.policyCondition === undefined ? undefined : { type: ZTUNNEL_ACCEPTED, ...result.policyCondition },
+      conditions: (result) => [typed(ZTUNNEL_ACCEPTED, result?.policyCondition)],
     },
     {
       kind: KINDS.authorizationPolicy,
       watched: 'authorizationPolicy',
       fieldManager: 'istio-ambient-waypoint-policy',
-      type: WAYPOINT_ACCEPTED,
+      types: [WAYPOINT_ACCEPTED],
       observesGeneration: true,
-      condition: (result) =>
-        result?.targetCondition === undefined ? undefined : { type: WAYPOINT_ACCEPTED, ...result.targetCondition },
+      conditions: (result) => [typed(WAYPOINT_ACCEPTED, result?.targetCondition)],
     },
   ],
 }
 
 export interface StatusSyncComponents {
   readonly index: MeshIndex
-  readonly sets: ClusterWatch['sets']
+  readonly cluster: Pick<ClusterWatch, 'sets' | 'covers'>
   readonly writer: StatusWriter
   readonly clock: Clock
 }
@@ -100,21 +104,21 @@ function writeStatus(parts: StatusSyncComponents, key: Unit, result: UnitResult 
 
 function writeCondition(parts: StatusSyncComponents, target: Target, key: Unit, result: UnitResult | undefined): void {
   const { namespace, name } = partsOf(key)
-  const object = parts.sets[target.watched].get(namespace, name)
+  const object = parts.cluster.sets[target.watched].get(namespace, name)
   const write = { kind: target.kind, namespace, name, fieldManager: target.fieldManager }
-  if (object === undefined) {
+  if (object === undefined || !parts.cluster.covers(object)) {
     parts.writer.forget(write)
     return
   }
-  const wanted = target.condition(result)
-  if (wanted === undefined) {
-    // Applying without the condition gives it up, and with it the condition goes.
-    if (conditionOf(object, target.type) !== undefined) parts.writer.write({ ...write, status: { conditions: [] } })
-    return
-  }
   const generation = target.observesGeneration ? generationOf(object) : undefined
-  const condition = conditionToWrite(wanted, object, { nowMs: parts.clock.now(), generation })
-  if (!saysAlready(condition, object)) parts.writer.write({ ...write, status: { conditions: [condition] } })
+  const conditions = target
+    .conditions(result)
+    .filter((condition) => condition !== undefined)
+    .map((condition) => conditionToWrite(condition, object, { nowMs: parts.clock.now(), generation }))
+  // Applying without a condition gives it up, and with it the condition goes.
+  const present = target.types.filter((type) => conditionOf(object, type) !== undefined)
+  if (present.length === conditions.length && conditions.every((condition) => saysAlready(condition, object))) return
+  parts.writer.write({ ...write, status: { conditions } })
 }
 
 function generationOf(object: KubeObject): number | undefined {
@@ -126,7 +130,7 @@ function sweepOrphans(parts: StatusSyncComponents): void {
   const speaking = new Set([...parts.index.results()].map(([key]) => key))
   for (const [unitKind, targets] of Object.entries(TARGETS)) {
     for (const target of targets) {
-      for (const object of parts.sets[target.watched]) {
+      for (const object of parts.cluster.sets[target.watched]) {
         const key = `${unitKind}/${object.metadata.namespace ?? ''}/${object.metadata.name}`
         if (!speaking.has(key)) writeCondition(parts, target, key, undefined)
       }

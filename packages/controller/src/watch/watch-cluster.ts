@@ -26,7 +26,16 @@ export interface ClusterWatch {
   readonly sets: Readonly<Record<WatchedKind, ReadonlyObjectSet<KubeObject>>>
   /** Looks only at namespaces that one of the selectors selects, and at the root; none selects all. */
   discover(mesh: Pick<Scope, 'discoverySelectors' | 'rootNamespace'>): void
+  /** Whether the object counts for this control plane; of others it must not even write the status. */
+  covers(object: KubeObject): boolean
 }
+
+/** Kinds whose objects may be for one revision only. */
+const OF_REVISION: ReadonlySet<string> = new Set(
+  [KINDS.gateway, KINDS.serviceEntry, KINDS.workloadEntry, KINDS.authorizationPolicy, KINDS.peerAuthentication].map(
+    ({ kind }) => kind,
+  ),
+)
 
 /** Marks a Service as a further name of the revision its `istio.io/rev` names. */
 const TAG_LABEL = 'istio.io/tag'
@@ -63,19 +72,17 @@ export function watchCluster(parts: {
     kind: ResourceKind,
     trim: (object: KubeObject) => KubeObject = withoutBallast,
   ): ReadonlyObjectSet<KubeObject> => watchObjects({ client, kind, logger, signal, trim })
+  const covers = ({ kind, metadata: { namespace = '', labels = {} } }: KubeObject): boolean =>
+    coversNamespace(scope, namespace, labelsOf(sets.namespace.get(undefined, namespace))) &&
+    (!OF_REVISION.has(kind) || coversRevision(scope, labels))
   const feed = <K extends InputKind>(
     set: ReadonlyObjectSet<KubeObject>,
     kind: K,
     decode: (object: KubeObject) => Inputs[K] | undefined,
-    revisioned = false,
   ): void => {
-    const covered = ({ metadata: { namespace = '', labels = {} } }: KubeObject): boolean =>
-      coversNamespace(scope, namespace, labelsOf(sets.namespace.get(undefined, namespace))) &&
-      (!revisioned || coversRevision(scope, labels))
     const put = (object: KubeObject, value: Inputs[K] | undefined): void =>
       index.put(kind, object.metadata.namespace ?? '', object.metadata.name, value)
-    const take = (object: KubeObject): void =>
-      put(object, covered(object) ? attempt(decode, object, logger) : undefined)
+    const take = (object: KubeObject): void => put(object, covers(object) ? attempt(decode, object, logger) : undefined)
     set.subscribe({ add: take, update: take, delete: (object) => put(object, undefined) })
     again.push((namespace) => {
       for (const object of namespace === undefined ? set : set.inNamespace(namespace)) take(object)
@@ -105,13 +112,13 @@ export function watchCluster(parts: {
   each(sets.namespace, (name, value) => index.putNamespace(name, value), decodeNamespace)
   each(sets.node, (name, value) => index.putNode(name, value), decodeNode)
   each(sets.gatewayClass, (name, value) => index.putGatewayClass(name, value), decodeGatewayClass)
-  feed(sets.gateway, 'gateways', decodeGateway, true)
+  feed(sets.gateway, 'gateways', decodeGateway)
   feed(sets.service, 'services', (object) => decodeService(object, domain))
-  feed(sets.serviceEntry, 'serviceEntries', decodeServiceEntry, true)
-  feed(sets.workloadEntry, 'workloadEntries', decodeWorkloadEntry, true)
+  feed(sets.serviceEntry, 'serviceEntries', decodeServiceEntry)
+  feed(sets.workloadEntry, 'workloadEntries', decodeWorkloadEntry)
   feed(sets.endpointSlice, 'slices', decodeEndpointSlice)
-  feed(sets.authorizationPolicy, 'policies', decodeAuthorizationPolicy, true)
-  feed(sets.peerAuthentication, 'authentications', decodePeerAuthentication, true)
+  feed(sets.authorizationPolicy, 'policies', decodeAuthorizationPolicy)
+  feed(sets.peerAuthentication, 'authentications', decodePeerAuthentication)
   feed(sets.pod, 'pods', decodePod)
   const rescope = (change: Partial<Scope>, namespace?: string): void => {
     scope = { ...scope, ...change }
@@ -132,7 +139,7 @@ export function watchCluster(parts: {
     if (!isDeepStrictEqual({ ...scope, ...next }, scope)) rescope(next)
   }
   const synced = Promise.all(Object.values(sets).map((set) => set.synced)).then(() => undefined)
-  return { synced, sets, discover }
+  return { synced, sets, discover, covers }
 }
 
 /** Services that are further names of the revision. */

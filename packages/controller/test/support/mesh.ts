@@ -110,9 +110,12 @@ export class Mesh {
   /** What goes into statuses, comparable. */
   said(): Readonly<Record<string, unknown>> {
     const all: [string, unknown][] = []
-    for (const [key, { waypoint, ingressUsesWaypoint, policyCondition, targetCondition }] of this.index.results())
-      if (waypoint ?? policyCondition ?? targetCondition)
-        all.push([key, { waypoint, ingressUsesWaypoint, policyCondition, targetCondition }])
+    for (const [
+      key,
+      { waypoint, ingressUsesWaypoint, waypointMissing, policyCondition, targetCondition },
+    ] of this.index.results())
+      if (waypoint ?? waypointMissing ?? policyCondition ?? targetCondition)
+        all.push([key, { waypoint, ingressUsesWaypoint, waypointMissing, policyCondition, targetCondition }])
     return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 
