@@ -3,10 +3,10 @@ import { connect, type Socket } from 'node:net'
 import { ip, systemClock } from '@ambit/core'
 import type { Denial } from '@ambit/policy'
 import { PolicyStore, type Workload } from '@ambit/state'
-import { FakeClock, LoopbackSockets, RecordingLogger, RecordingMetrics } from '@ambit/testing'
+import { FakeClock, LoopbackSockets, RecordingLogger, RecordingMetrics, settle } from '@ambit/testing'
 import test from 'ava'
 import { type ConnectionRow, Connections } from '../src/connections.ts'
-import { framed } from '../src/dns/forwarder.ts'
+import { framed, TcpFramer } from '../src/dns/forwarder.ts'
 import { parseResolvConf } from '../src/dns/resolv-conf.ts'
 import { DnsServer, dnsMetrics } from '../src/dns/server.ts'
 import { decodeMessage, encodeMessage, MAX_RECORDS, type Message, parseName, RCODE, TYPE } from '../src/dns/wire.ts'
@@ -164,4 +164,30 @@ test('a DNS message with more records than the limit is not read', (t) => {
 test('of many name servers the first three are asked', (t) => {
   const lines = [1, 2, 3, 4].map((last) => `nameserver 10.0.0.${last}\n`).join('')
   t.deepEqual(parseResolvConf(lines).nameservers, [ip('10.0.0.1'), ip('10.0.0.2'), ip('10.0.0.3')])
+})
+
+test('a pod that asks by TCP and does not read is not asked for more, and gets every answer once it reads', async (t) => {
+  const queries = 50_000
+  let asked = 0
+  const { server, dial } = await startDns(() => {
+    asked++
+    return Promise.resolve(new Uint8Array(60_000))
+  })
+  await using _server = server
+  const socket = await dial()
+  socket.write(Buffer.concat(Array.from({ length: queries }, () => QUERY)))
+  let before = -1
+  for (let quiet = 0; quiet < 50; quiet = before === asked ? quiet + 1 : 0) {
+    before = asked
+    await settle()
+  }
+  t.true(asked > 0)
+  t.true(asked < 5 * DNS_MAX_IN_FLIGHT, `${asked} queries were worked on for nobody`)
+  const framer = new TcpFramer()
+  let answers = 0
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    answers += [...framer.push(chunk)].length
+    if (answers === queries) break
+  }
+  t.is(answers, queries)
 })

@@ -67,6 +67,7 @@ export class DnsServer implements Closable {
     socket.setTimeout(LIMITS.dnsTcpIdleMs, () => socket.destroy())
     socket.on('error', () => socket.destroy())
     socket.on('close', () => this.#connections.delete(socket))
+    socket.on('drain', () => socket.resume())
     socket.on('data', (chunk: Buffer) => {
       buffered = Buffer.concat([buffered, chunk])
       while (buffered.length >= 2 && buffered.length >= 2 + buffered.readUInt16BE(0)) {
@@ -79,7 +80,8 @@ export class DnsServer implements Closable {
         }
         const length = Buffer.alloc(2)
         length.writeUInt16BE(answer.length)
-        socket.write(Buffer.concat([length, answer]))
+        // Who asks and does not read is not asked for more: answers waiting for it would be without bound.
+        if (!socket.write(Buffer.concat([length, answer]))) socket.pause()
       }
     })
   }

@@ -133,11 +133,13 @@ export class DnsServer implements Closable {
     this.#streams.add(stream)
     stream.setTimeout(DNS_TCP_IDLE_MS, () => stream.destroy())
     stream.on('close', () => this.#streams.delete(stream))
+    stream.on('drain', () => stream.resume())
     const framer = new TcpFramer()
     stream.on('data', (chunk: Buffer) => {
       for (const bytes of framer.push(chunk)) {
         void this.#serve(bytes, 'tcp', (reply) => {
-          if (!stream.destroyed) stream.write(framed(reply))
+          // Who asks and does not read is not asked for more: answers waiting for it would be without bound.
+          if (!stream.destroyed && !stream.write(framed(reply))) stream.pause()
         })
       }
     })
