@@ -9,6 +9,7 @@ import type { Design } from './design.types.ts'
 import { haproxyDesigns } from './haproxy.ts'
 import { hboneLibrary } from './hbone-library.ts'
 import { buildLoad } from './load.ts'
+import { machineFacts } from './machine-facts.ts'
 import { type Effort, FULL, measure, QUICK, type Sample, warmUp } from './measure.ts'
 import { DIRECT_PORT, FAR, MESH_PORT, Namespaces, NEAR } from './namespaces.ts'
 import { direct, plain } from './plain.ts'
@@ -40,7 +41,10 @@ function enterNamespaces(): number {
 async function bench(effort: Effort, designs: readonly Design[]): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'ambit-bench-'))
   const results = new Map<string, Sample[]>(designs.map((design) => [design.name, []]))
+  const facts = machineFacts()
+  const startedMs = performance.now()
   let failures = 0
+  let done = 0
   try {
     const load = buildLoad(folder)
     using namespaces = await Namespaces.create()
@@ -52,6 +56,11 @@ async function bench(effort: Effort, designs: readonly Design[]): Promise<number
       ready: () => portOpen(FAR, DIRECT_PORT),
     })
     for (let round = 0; round < effort.rounds; round++) {
+      const seconds = (performance.now() - startedMs) / 1000
+      if (round > 0 && (seconds / round) * (round + 1) > effort.budgetSeconds) {
+        console.error(`${round} rounds took ${seconds.toFixed(0)} s, so there is no time for another`)
+        break
+      }
       // Forth and back, so that a drift of the machine does not favour whoever comes first.
       for (const design of round % 2 === 0 ? designs : designs.toReversed()) {
         process.stderr.write(`round ${round + 1} of ${effort.rounds}: ${design.name}\n`)
@@ -70,19 +79,23 @@ async function bench(effort: Effort, designs: readonly Design[]): Promise<number
         }
         if (!server.alive) throw new Error(`the server died:\n${server.tail}`)
       }
+      done++
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  print(results, effort)
-  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(Object.fromEntries(results), undefined, 1))
+  print(results, done, facts)
+  if (options.json !== undefined)
+    writeFileSync(
+      options.json,
+      JSON.stringify({ facts, rounds: done, samples: Object.fromEntries(results) }, undefined, 1),
+    )
   return failures === 0 ? 0 : 1
 }
 
-function print(results: Results, effort: Effort): void {
-  console.log(
-    `\nMedians of ${effort.rounds} interleaved rounds, ${cpus().length} CPUs shared by client, proxies and server, 1 KiB messages.`,
-  )
+function print(results: Results, rounds: number, facts: readonly string[]): void {
+  console.log(`\nMedians of ${rounds} interleaved rounds, 1 KiB messages; client, proxies and server share the CPUs.`)
+  for (const fact of facts) console.log(fact)
   console.log('CPU and memory: both proxies together. Compare within a column; quote ratios.\n')
   for (const rows of [
     valueRows(results),
@@ -117,6 +130,8 @@ if (options.help) {
   const [busy = 0] = loadavg()
   if (busy > cpus().length / 2)
     console.error(`the machine is busy (load ${busy.toFixed(1)}): only ratios will mean something`)
-  const rounds = options.rounds === undefined ? base.rounds : Math.max(1, Number(options.rounds) || 1)
-  process.exitCode = await bench({ ...base, rounds }, chooseDesigns())
+  const asked = options.rounds === undefined ? undefined : Math.max(1, Number(options.rounds) || 1)
+  // Who asks for rounds gets them, however long they take.
+  const effort = asked === undefined ? base : { ...base, rounds: asked, budgetSeconds: Number.POSITIVE_INFINITY }
+  process.exitCode = await bench(effort, chooseDesigns())
 }

@@ -23,7 +23,8 @@ const PROXY_MARK = 1337
 
 const SYSCTLS: readonly (readonly [string, string])[] = [
   ['tcp_max_tw_buckets', '512'],
-  ['ip_local_port_range', '2000 65000'],
+  // Above every port that a design listens on.
+  ['ip_local_port_range', '20000 65000'],
 ]
 
 export type Side = 'near' | 'far'

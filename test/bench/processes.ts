@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import type { Namespaces, Side } from './namespaces.ts'
 
 /** Clock ticks per second in /proc/PID/stat; fixed at 100 on every architecture Node runs on. */
@@ -12,6 +12,8 @@ export interface StartOptions {
   readonly side: Side
   readonly command: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Takes what it writes to stdout, in place of this process. */
+  readonly stdoutFile?: string
   /** Called until it returns true; by default a line `READY` on stdout is waited for. */
   readonly ready?: () => Promise<boolean>
 }
@@ -36,7 +38,9 @@ export class Process implements AsyncDisposable {
 
   static async start(namespaces: Namespaces, options: StartOptions): Promise<Process> {
     const [program = '', ...args] = namespaces.command(options.side, options.command)
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...options.env } })
+    const stdout = options.stdoutFile === undefined ? 'pipe' : openSync(options.stdoutFile, 'w')
+    const child = spawn(program, args, { stdio: ['pipe', stdout, 'pipe'], env: { ...process.env, ...options.env } })
+    if (typeof stdout === 'number') closeSync(stdout)
     const started = new Process(options.name, child)
     const deadline = Date.now() + READY_TIMEOUT_MS
     const ready = options.ready ?? (() => Promise.resolve(started.#tail.includes('READY')))

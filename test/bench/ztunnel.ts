@@ -67,9 +67,10 @@ function startZtunnel(
       POD_NAME: workload,
       POD_NAMESPACE: 'bench',
       SERVICE_ACCOUNT: workload,
-      // As on a busy node: the access log is written, but not one line per connection to a pipe nobody measures.
-      RUST_LOG: 'error',
+      // As installed: one line of access log per connection, into a file.
+      RUST_LOG: 'info',
     },
+    stdoutFile: join(folder, `${side}.log`),
     ready: async () => await portOpen(address, side === 'far' ? 15008 : 15001),
   })
 }
