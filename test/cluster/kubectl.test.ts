@@ -1,8 +1,10 @@
 // What a person types: the real kubectl against the sandbox.
-import { spawn } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { runCommand } from '../support/command.ts'
+import { eventually } from '../support/eventually.ts'
 import { Follower } from '../support/follow.ts'
 
 const WATCH_LIMIT_MS = 15_000
@@ -132,32 +134,34 @@ test.serial('exec gives output, exit code and standard input', async (t) => {
 })
 
 test.serial('exec -it is a terminal, and learns when its window changes', async (t) => {
-  // `script` gives kubectl a terminal; its window is set, and set again, from inside.
-  const inside = `while read -r line; do stty size; [ "$line" = end ] && exit 3; done`
-  const command = `stty rows 30 cols 100; kubectl exec -it -n demo deploy/web -- sh -c 'tty; ${inside}'`
-  const child = spawn('script', ['-qefc', command, '/dev/null'], {
-    env: cluster.env,
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
-  let text = ''
-  const shows = (what: RegExp): Promise<void> =>
-    new Promise((resolve) => {
-      const look = (): void => {
-        if (!what.test(text)) return
-        child.stdout.off('data', look)
-        resolve()
-      }
-      child.stdout.on('data', look)
-      look()
-    })
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-  const exit = new Promise<number | null>((resolve) => child.once('close', resolve))
-  await shows(/\/dev\/pts\/\d+/)
-  child.stdin.write('one\n')
-  await shows(/30 100/)
-  child.stdin.write('end\n')
-  t.is(await exit, 3)
+  // `script` gives kubectl a terminal. Its window changes when the first line has come back from the pod.
+  const inside = `tty; while read -r line; do stty size; [ "$line" = end ] && exit 3; done`
+  const command = [
+    'T=$(tty); F="$HOME/resize"; mkfifo "$F"',
+    '(read -r _ < "$F"; stty rows 41 cols 111 < "$T") &',
+    `stty rows 30 cols 100; kubectl exec -it -n demo deploy/web -- sh -c '${inside}'`,
+  ].join('\n')
+  await using terminal = new Follower('script', ['-qefc', command, '/dev/null'], cluster.env)
+  await terminal.until((text) => /\/dev\/pts\/\d+/.test(text), WATCH_LIMIT_MS, 'a terminal')
+  terminal.write('one\n')
+  await terminal.until((text) => text.includes('30 100'), WATCH_LIMIT_MS, 'the size of the window')
+  await writeFile(join(cluster.env['HOME'] ?? '', 'resize'), 'now\n')
+  await eventually(
+    () => askSize(terminal),
+    (text) => text.includes('41 111'),
+    WATCH_LIMIT_MS,
+    'the new size',
+  )
+  terminal.write('end\n')
+  t.is(await terminal.exited, 3)
 })
+
+/** One more line in, one more size out. */
+async function askSize(terminal: Follower): Promise<string> {
+  terminal.forget()
+  terminal.write('again\n')
+  return await terminal.until((text) => /\d+ \d+\r?\n/.test(text), WATCH_LIMIT_MS, 'a size')
+}
 
 test.serial('logs follow, tail and tell of the container before', async (t) => {
   await cluster.apply(`

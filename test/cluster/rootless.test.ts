@@ -1,5 +1,5 @@
 // The whole mesh without any privilege on the machine: as `nobody` when the tests run as root, else as whoever runs them.
-import { chmod, chown, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -18,7 +18,8 @@ test.serial.before(async () => {
   await chmod(home, 0o700)
   const isRoot = process.getuid?.() === 0
   if (isRoot) await chown(home, NOBODY, NOBODY)
-  const as = ['setpriv', '--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups']
+  const ids = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups']
+  const as = { program: 'setpriv', args: ids }
   cluster = await startCluster({ name: 'rootless', home, ...(isRoot ? { as } : {}) })
   await cluster.apply(
     namespace('people') +
@@ -36,8 +37,7 @@ test.serial.after.always(async () => {
 })
 
 test.serial('the sandbox runs as somebody who is not root', async (t) => {
-  const { uid } = await import('node:fs').then(({ statSync }) => statSync(`/proc/${cluster.daemonPid}`))
-  t.not(uid, 0)
+  t.not((await stat(`/proc/${cluster.daemonPid}`)).uid, 0)
 })
 
 test.serial('a labelled namespace is captured, and the source address survives in both families', async (t) => {

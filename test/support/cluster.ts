@@ -24,7 +24,7 @@ export interface ClusterOptions {
   readonly nodes?: number
   readonly mesh?: boolean
   /** Words before every `ambit`, such as those that make it run as another user; needs a `home` of that user. */
-  readonly as?: readonly string[]
+  readonly as?: { readonly program: string; readonly args: readonly string[] }
   /** AMBIT_HOME, which the caller removes; by default a fresh folder that goes with the cluster. */
   readonly home?: string
 }
@@ -39,9 +39,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     KUBECONFIG: join(home, 'none'),
     NO_COLOR: '1',
   }
-  const [program = '', ...before] = [...(options.as ?? []), join(root, 'node_modules/.bin/ambit')]
+  const binary = join(root, 'node_modules/.bin/ambit')
   const ambit = (...args: readonly string[]): Promise<CommandResult> =>
-    runCommand(program, [...before, ...args], { env })
+    options.as === undefined
+      ? runCommand(binary, args, { env })
+      : runCommand(options.as.program, [...options.as.args, binary, ...args], { env })
   const flags = [
     '--name',
     options.name,

@@ -3,7 +3,7 @@
 //   intruder garbage <host> <port>             bytes that are no TLS
 //   intruder hold <host> <port> <count>        connections that say nothing, until standard input ends
 import { readFileSync } from 'node:fs'
-import { connect as connectHttp2, constants } from 'node:http2'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
@@ -34,7 +34,7 @@ function tunnel(): void {
     const stream = session.request({ ':method': 'CONNECT', ':authority': `${host}:8080` })
     stream.on('error', (error) => tell({ outcome: 'refused', detail: error.message }))
     stream.on('response', (headers) => {
-      const status = headers[constants.HTTP2_HEADER_STATUS]
+      const { ':status': status } = headers
       tell({ outcome: status === 200 ? 'served' : 'refused', detail: String(status) })
     })
   })

@@ -12,11 +12,6 @@ export function curlFrom(cluster: Cluster, pod: string, ...args: readonly string
   return inPod(cluster, pod, 'curl', '-sS', '--max-time', '5', ...args)
 }
 
-/** A line of JavaScript in a pod, on the Node that runs this test. */
-export function nodeIn(cluster: Cluster, pod: string, script: string): Promise<CommandResult> {
-  return inPod(cluster, pod, process.execPath, '--input-type=module', '--eval', script)
-}
-
 /** Waits until every pod of the namespaces is ready. */
 export async function ready(cluster: Cluster, ...namespaces: readonly string[]): Promise<void> {
   for (const namespace of namespaces)
