@@ -14,6 +14,9 @@ export const RETRY_MAX_MS = 5000
 /** Pods worked on at the same time; each costs a few short-lived processes. */
 export const RECONCILE_CONCURRENCY = 4
 
+/** A network namespace found along with another pod's is held open for so long, in milliseconds. */
+export const SPARE_NETNS_MS = 2000
+
 /** Body of a request of the CNI plugin in bytes; a longer one is answered 413. */
 export const PLUGIN_MAX_BODY_BYTES: number = 64 * 1024
 

@@ -5,7 +5,7 @@ import type { ClusterView } from './cluster.types.ts'
 import type { Enroller } from './enroller.ts'
 import { type EnrollmentRules, enrollment, isTerminal } from './enrollment.ts'
 import { KeyedLock } from './keyed-lock.ts'
-import { RECONCILE_CONCURRENCY, UNLISTED_POD_GRACE_MS } from './limits.ts'
+import { RECONCILE_CONCURRENCY, SPARE_NETNS_MS, UNLISTED_POD_GRACE_MS } from './limits.ts'
 import type { NetnsFinder } from './netns-finder.ts'
 import { type PodFacts, podKey } from './pod-facts.ts'
 import type { PodNetnsCache } from './pod-netns-cache.ts'
@@ -37,6 +37,8 @@ export class Reconciler {
   readonly #locks = new KeyedLock()
   readonly #unlistedSince = new Map<string, number>()
   readonly #gone = new Set<string>()
+  /** Namespaces found along with another pod's, for whoever asks soon. */
+  readonly #spare = new Map<string, Netns>()
   #leaving = false
 
   constructor(components: ReconcilerComponents, rules: EnrollmentRules) {
@@ -170,8 +172,28 @@ export class Reconciler {
     return enrolled
   }
 
+  /**
+   * The caller owns the handle. One pass over the node's processes finds the namespaces of all pods that are about to be
+   * enrolled: a label on a namespace brings many at once.
+   */
   #find(pod: PodFacts): Netns | undefined {
-    return this.#components.finder.find([pod]).get(pod.uid)
+    const { view, cache, finder } = this.#components
+    if (!this.#spare.has(pod.uid)) {
+      const soon = view
+        .pods()
+        .filter((other) => !this.#spare.has(other.uid) && cache.get(other.uid) === undefined && !isTerminal(other))
+        .filter((other) => other.uid !== pod.uid && this.#decide(other) === true)
+      for (const [uid, netns] of finder.find([pod, ...soon])) this.#spare.set(uid, netns)
+      if (this.#spare.size > 1) this.#components.clock.after(SPARE_NETNS_MS, () => this.#dropSpare())
+    }
+    const netns = this.#spare.get(pod.uid)
+    this.#spare.delete(pod.uid)
+    return netns
+  }
+
+  #dropSpare(): void {
+    for (const netns of this.#spare.values()) netns[Symbol.dispose]()
+    this.#spare.clear()
   }
 
   #count(type: string): void {
