@@ -39,6 +39,7 @@ export class App implements Closable {
   #installer: CniInstaller | undefined
   /** Gives every pod, and the node itself, its own network back. */
   #release: (() => Promise<void>) | undefined
+  #zds: ZdsServer | undefined
   #ready = false
 
   constructor(components: AppComponents) {
@@ -79,6 +80,7 @@ export class App implements Closable {
         { path: config.ztunnelSocket, snapshotReady: snapshot.promise, onConnected: () => retry.now() },
       ),
     )
+    this.#zds = zds
     const enroller = new Enroller({ api: cluster, cache, zds, probes, logger: logger.scope('enroll') }, config)
     const reconciler = new Reconciler(
       {
@@ -125,18 +127,24 @@ export class App implements Closable {
     logger.info('node agent ready', { node: config.nodeName, pods: cache.values().length })
   }
 
-  /** Stops; on a real uninstallation also takes the plugin off the node, and every pod out of the mesh. */
+  /**
+   * Stops; on a real uninstallation also takes the plugin off the node. Pods leave the mesh only when no ztunnel is left to
+   * serve them: while one is, they stay captured (Istio), so that removing the agent alone opens nothing.
+   */
   async close(): Promise<void> {
     const { config, logger } = this.#components
     this.#ready = false
     const gone = await isUninstall(this.#client, { namespace: config.podNamespace, nodeName: config.nodeName, logger })
     if (gone) {
-      logger.info('the DaemonSet is gone, removing the CNI plugin and all redirection from the node')
+      const served = (this.#zds?.connections ?? 0) > 0
+      logger.info('the DaemonSet is gone, removing the CNI plugin from the node', { 'pods.stay.captured': served })
       // First the plugin: otherwise pods that start now would be captured after the others were let go.
       await this.#installer?.uninstall()
-      await this.#release?.().catch((error: unknown) => {
-        logger.error('redirection was not removed from the whole node', { error: messageOf(error) })
-      })
+      if (!served) {
+        await this.#release?.().catch((error: unknown) => {
+          logger.error('redirection was not removed from the whole node', { error: messageOf(error) })
+        })
+      }
     }
     await this.#stack.disposeAsync()
   }

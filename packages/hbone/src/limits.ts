@@ -14,6 +14,9 @@ export const MAX_SERVER_HEADER_LIST_BYTES = 65536
 /** Connections of one server whose handshake is not complete. */
 export const MAX_PENDING_HANDSHAKES = 512
 
+/** One source address may take one of so many equal shares of them. */
+export const HANDSHAKE_SHARES = 4
+
 /** Connections of one server, handshake complete. */
 export const MAX_SERVER_CONNECTIONS = 16_384
 

@@ -3,6 +3,7 @@ import {
   type Clock,
   type Closable,
   formatSocketAddress,
+  type Ip,
   type Logger,
   messageOf,
   parseIp,
@@ -11,7 +12,7 @@ import {
 import type { WorkloadCertificate } from '@ambit/identity'
 import type { Engine, HeaderMap, ServerSession, ServerStream, TunnelStream } from './engine.types.ts'
 import { HboneLimitError, HboneTlsError } from './errors.ts'
-import { HANDSHAKE_TIMEOUT_MS, MAX_PENDING_HANDSHAKES, MAX_SERVER_CONNECTIONS } from './limits.ts'
+import { HANDSHAKE_SHARES, HANDSHAKE_TIMEOUT_MS, MAX_PENDING_HANDSHAKES, MAX_SERVER_CONNECTIONS } from './limits.ts'
 import { type LivenessOptions, watchLiveness } from './liveness.ts'
 import { nodeHttp2Engine } from './node-http2-engine.ts'
 import { type SecuredServer, SecureServer } from './secure-server.ts'
@@ -61,6 +62,8 @@ export class HboneServer implements Closable {
   readonly #logger: Logger
   readonly #secure: SecureServer
   readonly #handshakes = new Set<Socket>()
+  /** The same, counted by source address; an entry leaves with its last handshake. */
+  readonly #handshakesOf = new Map<Ip, number>()
   readonly #sessions = new Set<ServerSession>()
   #state: 'open' | 'draining' | 'closed' = 'open'
 
@@ -87,7 +90,7 @@ export class HboneServer implements Closable {
       socket.destroy()
       return
     }
-    const refusal = this.#refusal()
+    const refusal = this.#refusal(remote.ip)
     if (refusal !== undefined) {
       socket.destroy()
       this.#components.onTlsError(refusal, remote)
@@ -95,6 +98,7 @@ export class HboneServer implements Closable {
     }
     socket.setNoDelay(true)
     this.#handshakes.add(socket)
+    this.#handshakesOf.set(remote.ip, (this.#handshakesOf.get(remote.ip) ?? 0) + 1)
     void this.#serve(socket, remote, local)
   }
 
@@ -124,14 +128,25 @@ export class HboneServer implements Closable {
     await this.close()
   }
 
-  #refusal(): HboneLimitError | undefined {
+  #refusal(source: Ip): HboneLimitError | undefined {
     const { maxPendingHandshakes = MAX_PENDING_HANDSHAKES, maxConnections = MAX_SERVER_CONNECTIONS } = this.#options
+    // Nobody is authenticated yet: one host must not be able to take all places.
+    const share = Math.ceil(maxPendingHandshakes / HANDSHAKE_SHARES)
+    if ((this.#handshakesOf.get(source) ?? 0) >= share) {
+      return new HboneLimitError(`refused: ${share} handshakes of ${source} are under way already`)
+    }
     if (this.#handshakes.size >= maxPendingHandshakes) {
       return new HboneLimitError(`refused: ${maxPendingHandshakes} handshakes are under way already`)
     }
     if (this.#sessions.size >= maxConnections)
       return new HboneLimitError(`refused: ${maxConnections} connections are open already`)
     return undefined
+  }
+
+  #leave(source: Ip): void {
+    const left = (this.#handshakesOf.get(source) ?? 1) - 1
+    if (left === 0) this.#handshakesOf.delete(source)
+    else this.#handshakesOf.set(source, left)
   }
 
   async #serve(socket: Socket, remote: SocketAddress, local: SocketAddress): Promise<void> {
@@ -143,6 +158,7 @@ export class HboneServer implements Closable {
       return
     } finally {
       this.#handshakes.delete(socket)
+      this.#leave(remote.ip)
     }
     if (this.#state !== 'open') {
       secured.tls.destroy()

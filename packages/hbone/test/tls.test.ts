@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect as h2connect } from 'node:http2'
-import type { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
-import { ip, type SpiffeId } from '@ambit/core'
+import { ip, type SocketAddress, type SpiffeId } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
 import test from 'ava'
 import { readClientHello } from '../src/client-hello.ts'
@@ -276,12 +276,27 @@ for (const [name, speak] of [
 
 test('handshakes beyond the limit are refused at once', async (t) => {
   await using s = await server(echo, { maxPendingHandshakes: 2 })
-  const sockets = await Promise.all([1, 2, 3].map(() => dial(s.address)))
-  for (const socket of sockets) socket.on('error', () => undefined).resume()
+  const sockets = [silent(s.address, '127.0.0.1'), silent(s.address, '127.0.0.2'), silent(s.address, '127.0.0.3')]
   await until(() => s.tlsErrors.length > 0)
   t.regex(s.tlsErrors[0]?.message ?? '', /2 handshakes are under way/)
   for (const socket of sockets) socket.destroy()
 })
+
+test('one host cannot take the handshakes of all', async (t) => {
+  await using s = await server(echo, { maxPendingHandshakes: 4 })
+  const sockets = [silent(s.address, '127.0.0.2'), silent(s.address, '127.0.0.2')]
+  await until(() => s.tlsErrors.length > 0)
+  t.regex(s.tlsErrors[0]?.message ?? '', /1 handshakes of 127\.0\.0\.2 are under way/)
+  await using pool = newPool({ certificate: () => Promise.resolve(clientCertificate) })
+  await t.notThrowsAsync(pool.open(request(s)))
+  for (const socket of sockets) socket.destroy()
+})
+
+/** A connection that never says a word, from an address of its own. */
+function silent(to: SocketAddress, from: string): Socket {
+  const socket = connect({ host: to.ip, port: to.port, localAddress: from })
+  return socket.on('error', () => undefined).resume()
+}
 
 test('connections beyond the limit are refused at once', async (t) => {
   await using s = await server(echo, { maxConnections: 1 })

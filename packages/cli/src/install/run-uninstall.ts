@@ -25,9 +25,17 @@ export async function runUninstall(flags: Flags, context: Context): Promise<Exit
   const all = set.steps.flatMap((step) => step.objects).filter(isRemovable)
   const programs = all.filter((object) => object.kind === 'DaemonSet' || object.kind === 'Deployment')
   const rest = all.filter((object) => !programs.includes(object))
-  for (const object of programs) await remove(cluster, context, object)
-  // The agents ask the API server while they end, so their accounts and roles go after them.
-  await waitForEnd(cluster, context, istioNamespace(flags))
+  // ztunnel before the agents: these let pods go only when nobody serves them any more. Accounts and roles go last, since
+  // the agents ask the API server while they end.
+  for (const [pods, names] of [
+    [/^ztunnel-/, ['ztunnel']],
+    [/^(istiod|istio-cni-node)-/, ['istio-cni-node', 'istiod']],
+  ] as const) {
+    for (const object of programs.filter(({ metadata }) => names.some((name) => name === metadata.name))) {
+      await remove(cluster, context, object)
+    }
+    await waitForEnd(cluster, context, istioNamespace(flags), pods)
+  }
   for (const object of rest.toReversed()) await remove(cluster, context, object)
   context.out(`${tick(context)} Uninstall complete`)
   return EXIT.ok
@@ -43,9 +51,8 @@ async function remove(cluster: Cluster, context: Context, object: ClusterObject)
   if (await cluster.delete(reference)) context.out(`  Removed ${object.kind}:${namespace ?? ''}:${name}.`)
 }
 
-async function waitForEnd(cluster: Cluster, context: Context, namespace: string): Promise<void> {
+async function waitForEnd(cluster: Cluster, context: Context, namespace: string, ours: RegExp): Promise<void> {
   const deadline = context.now() + READINESS_TIMEOUT_S * 1000
-  const ours = /^(istiod|istio-cni-node|ztunnel)-/
   for (;;) {
     const pods = await cluster.list({ apiVersion: 'v1', kind: 'Pod', namespace })
     const left = pods.filter((pod) => ours.test(pod.metadata.name))
