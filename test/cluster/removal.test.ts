@@ -5,13 +5,14 @@ import { join } from 'node:path'
 import test from 'ava'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
+import { inspector, NODES, redirectionOn } from '../support/inspect.ts'
 import { curlFrom, enrolled, inPod, podIps, ready } from '../support/mesh.ts'
 import { alive, descendants } from '../support/processes.ts'
 import { AMBIENT, client, namespace, server } from './manifests.ts'
 
 const URL = 'http://web.shop:8000'
 const END_LIMIT_MS = 10_000
-const NODES = ['ambit-1', 'ambit-2'] as const
+const redirection = (): Promise<string[]> => redirectionOn(cluster, NODES)
 
 let cluster: Cluster
 
@@ -32,46 +33,6 @@ test.serial.before(async () => {
 test.serial.after.always(async () => {
   await cluster?.[Symbol.asyncDispose]()
 })
-
-/** A pod that may look into every network namespace of its node, and at its files. */
-function inspector(node: string): string {
-  return `
-apiVersion: v1
-kind: Pod
-metadata: {name: look-${node}, namespace: tools}
-spec:
-  hostNetwork: true
-  hostPID: true
-  terminationGracePeriodSeconds: 0
-  nodeSelector: {kubernetes.io/hostname: ${node}}
-  containers:
-    - name: main
-      image: busybox
-      command: [sleep, infinity]
-      securityContext: {privileged: true}
-      volumeMounts: [{name: root, mountPath: /host, mountPropagation: HostToContainer}]
-  volumes: [{name: root, hostPath: {path: /}}]
----`
-}
-
-const LOOK = `
-for n in /host/run/netns/*; do
-  echo "namespace $n"
-  nsenter --net="$n" sh -c 'nft list ruleset; ip rule; ip -6 rule; ip route show table 100; ip -6 route show table 100; true' 2>&1
-done
-`
-
-/** Lines about redirection in all network namespaces of all nodes: rules, policy routes. */
-async function redirection(): Promise<string[]> {
-  const found: string[] = []
-  for (const node of NODES) {
-    const { code, stderr, stdout } = await inPod(cluster, `tools/look-${node}`, 'sh', '-c', LOOK)
-    if (code !== 0 || !stdout.includes('namespace /host/run/netns/'))
-      throw new Error(`${node} could not be inspected: ${stderr}${stdout}`)
-    found.push(...stdout.split('\n').filter((line) => /istio|0x111|1500[168]|local default|Operation/.test(line)))
-  }
-  return found
-}
 
 async function filesOfTheAgent(): Promise<string> {
   const outputs = await Promise.all(
