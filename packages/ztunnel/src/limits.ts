@@ -52,6 +52,9 @@ export const ZDS_RECONNECT = { initialMs: 10, maxMs: 15_000 } as const
 /** Local xDS file, bytes; a larger one is refused at start. */
 export const MAX_LOCAL_XDS_BYTES: number = 64 * 1024 * 1024
 
+/** Uses of one anchor in it; more would make a small file a large value. */
+export const MAX_YAML_ALIASES = 100
+
 /** Longest text of a failure that came from a peer or the system in a log line, characters. */
 export const MAX_FAILURE_TEXT = 512
 

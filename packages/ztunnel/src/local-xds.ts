@@ -3,6 +3,7 @@ import {
   type Cidr,
   DEFAULT_TRUST_DOMAIN,
   type Ip,
+  messageOf,
   parseCidr,
   parseIp,
   parsePort,
@@ -25,6 +26,7 @@ import {
   type Workload,
 } from '@ambit/state'
 import { parseDocument, type ScalarTag } from 'yaml'
+import { MAX_YAML_ALIASES } from './limits.ts'
 
 /** What a local file declares, in the types xDS resources become. */
 export interface LocalXds {
@@ -43,13 +45,22 @@ export function parseLocalXds(text: string): LocalXds {
   const document = parseDocument(text, { customTags: STRING_MATCH_TAGS })
   const [problem] = document.errors
   if (problem !== undefined) throw new LocalXdsError(`local xDS: ${problem.message}`)
-  const root = new Node(document.toJS({ maxAliasCount: 100 }) ?? {}, 'local xDS')
+  const root = new Node(plainValue(document) ?? {}, 'local xDS')
   const file = root.keys({
     workloads: (node) => node.list(workloadOf),
     services: (node) => node.list(serviceOf),
     policies: (node) => node.list(policyOf),
   })
   return { workloads: file.workloads ?? [], services: file.services ?? [], policies: file.policies ?? [] }
+}
+
+/** Aliases are resolved only here: one without its anchor, or a flood of them, throws whatever the parser found. */
+function plainValue(document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_YAML_ALIASES })
+  } catch (error) {
+    throw new LocalXdsError(`local xDS: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 /** `!Exact value` of upstream's files becomes the JSON form `{Exact: value}`. */

@@ -35,6 +35,10 @@ test('any text is a duration or none', (t) => {
   )
 })
 
+test('an alias without its anchor is a named error', (t) => {
+  t.throws(() => parseLocalXds('*$'), { code: 'local-xds-invalid' })
+})
+
 test('any text is a local configuration or a named error', (t) => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
