@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { checkServerIdentity, createSecureContext, type PeerCertificate, rootCertificates } from 'node:tls'
 import { capb } from '@ambit/api'
-import { type Closable, codeOf, formatSpiffeId, type Logger, messageOf, parseIp } from '@ambit/core'
+import { type Closable, codeOf, formatSpiffeId, type Logger, messageOf, parseIp, withinHandshake } from '@ambit/core'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
   Client,
@@ -140,7 +140,7 @@ export class GrpcCaClient implements CaClient, Closable {
         { cause },
       )
     }
-    const { altHostname } = this.#options
+    const { altHostname, connectTimeoutMs = CA_CONNECT_TIMEOUT_MS } = this.#options
     const host = hostOf(this.#target)
     const tls = credentials.createFromSecureContext(secureContext, {
       checkServerIdentity: (_name: string, certificate: PeerCertificate) => {
@@ -150,6 +150,14 @@ export class GrpcCaClient implements CaClient, Closable {
           : mismatch
       },
     })
+    const newConnector = tls._createSecureConnector.bind(tls)
+    tls._createSecureConnector = (...target) => {
+      const connector = newConnector(...target)
+      const connect = connector.connect.bind(connector)
+      // grpc-js itself waits without end for a peer that accepts and says nothing, even after the call was given up.
+      connector.connect = (socket) => withinHandshake(socket, connectTimeoutMs, connect)
+      return connector
+    }
     return new Client(this.#target, tls, {
       'grpc.keepalive_time_ms': CA_KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': CA_KEEPALIVE_TIMEOUT_MS,

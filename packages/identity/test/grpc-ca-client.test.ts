@@ -227,7 +227,14 @@ test('the client recovers when the CA comes back on the same port', async (t) =>
 })
 
 test('a CA that accepts but never speaks is given up after the connect timeout', async (t) => {
-  const silent = createTcpServer(() => undefined)
+  const left = Promise.withResolvers<void>()
+  const silent = createTcpServer(
+    (socket) =>
+      void socket
+        .on('error', () => undefined)
+        .resume()
+        .once('close', left.resolve),
+  )
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const { port } = silent.address() as AddressInfo
   await using ca = client({
@@ -240,16 +247,19 @@ test('a CA that accepts but never speaks is given up after the connect timeout',
     code: 'ERR_CA_UNAVAILABLE',
     message: /no connection .* within 100 ms/,
   })
+  // Otherwise every attempt at a mute CA would leave a connection behind.
+  await left.promise
   silent.close()
 })
 
 test('a call is ended by its signal', async (t) => {
-  const silent = createTcpServer(() => undefined)
+  const silent = createTcpServer((socket) => void socket.on('error', () => undefined).resume())
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const { port } = silent.address() as AddressInfo
   await using ca = client({
     address: `https://127.0.0.1:${port}`,
     root: { pem: CertificateAuthority.createSelfSigned({ trustDomain: 'x' }).ca.rootsPem },
+    connectTimeoutMs: 1000,
   })
   const abort = new AbortController()
   const request = { csrPem: createCsr(ALICE).csrPem, identity: ALICE, ttlSeconds: 60, signal: abort.signal }

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { checkServerIdentity, createSecureContext, type PeerCertificate, rootCertificates } from 'node:tls'
-import { codeOf, messageOf } from '@ambit/core'
+import { codeOf, messageOf, withinHandshake } from '@ambit/core'
 import { type ChannelCredentials, credentials, Metadata } from '@grpc/grpc-js'
 import { XdsCredentialError } from './errors.ts'
-import { MAX_ROOTS_BYTES, MAX_TOKEN_BYTES } from './limits.ts'
+import { CONNECT_TIMEOUT_MS, MAX_ROOTS_BYTES, MAX_TOKEN_BYTES } from './limits.ts'
 
 /** Roots that verify the control plane's serving certificate. A file is read again for every connection. */
 export type RootSource = { readonly file: string } | { readonly pem: string } | 'SYSTEM'
@@ -24,7 +24,7 @@ export async function channelCredentials(options: CredentialOptions, host: strin
   const ca = await readRoots(options.root)
   const context = parseRoots(ca)
   const { altHostname } = options
-  return credentials.createFromSecureContext(context, {
+  const tls = credentials.createFromSecureContext(context, {
     checkServerIdentity: (_asked: string, certificate: PeerCertificate) => {
       const mismatch = checkServerIdentity(host, certificate)
       return mismatch === undefined || altHostname === undefined
@@ -32,6 +32,15 @@ export async function channelCredentials(options: CredentialOptions, host: strin
         : checkServerIdentity(altHostname, certificate)
     },
   })
+  const newConnector = tls._createSecureConnector.bind(tls)
+  tls._createSecureConnector = (...target) => {
+    const connector = newConnector(...target)
+    const connect = connector.connect.bind(connector)
+    // grpc-js itself waits without end for a server that accepts and says nothing, even after the channel was closed.
+    connector.connect = (socket) => withinHandshake(socket, CONNECT_TIMEOUT_MS, connect)
+    return connector
+  }
+  return tls
 }
 
 export async function callMetadata(options: CredentialOptions): Promise<Metadata> {
