@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { type Cluster, startCluster } from '../support/cluster.ts'
+import type { CommandResult } from '../support/command.ts'
+import { eventually } from '../support/eventually.ts'
 import { curlFrom, enrolled, podIps, ready, ztunnelLog } from '../support/mesh.ts'
 import { AMBIENT, client, namespace, policy, server } from './manifests.ts'
 
@@ -71,6 +73,8 @@ test.serial('a policy by identity holds', async (t) => {
     '--for=condition=ZtunnelAccepted',
     '--timeout=10s',
   )
+  // Accepted means that the controller took it; the proxies have it within a second.
+  const refused = (): Promise<CommandResult> => curlFrom(cluster, 'people/mallory', `${URL}/get`)
+  await eventually(refused, ({ code }) => code === 56, 1000, 'mallory is refused')
   t.is((await curlFrom(cluster, 'people/alice', `${URL}/get`)).code, 0)
-  t.is((await curlFrom(cluster, 'people/mallory', `${URL}/get`)).code, 56)
 })
