@@ -117,6 +117,7 @@ export async function takeTour(narrator: Narrator, ambit: string): Promise<void>
     '--for=condition=ZtunnelAccepted',
     '--timeout=10s',
   )
+  await narrator.run(ambit, ['ztunnel-config', 'policies', '--node', 'ambit-2'])
   const allowed = await curl('alice', '-o', '/dev/null', '-w', '%{http_code}\\n', `${URL}/get`)
   narrator.check(
     'alice is allowed',
