@@ -1,20 +1,10 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { ip, type Logger, type SocketAddress, type SpiffeId, systemClock } from '@ambit/core'
+import { ip, type SocketAddress, type SpiffeId, silentLogger, systemClock } from '@ambit/core'
 import { CertificateAuthority, createCsr, type WorkloadCertificate, workloadCertificate } from '@ambit/identity'
 import { HbonePool, type HbonePoolComponents, type HbonePoolOptions } from '../src/pool.ts'
 import { type HboneRequest, HboneServer, type HboneServerComponents, type HboneServerOptions } from '../src/server.ts'
-
-export const silent: Logger = {
-  error: () => undefined,
-  warn: () => undefined,
-  info: () => undefined,
-  debug: () => undefined,
-  trace: () => undefined,
-  enabled: () => false,
-  scope: () => silent,
-}
 
 export function identity(serviceAccount: string, trustDomain = 'cluster.local'): SpiffeId {
   return { trustDomain, namespace: 'test', serviceAccount }
@@ -55,7 +45,7 @@ export async function startServer(
 ): Promise<TestServer> {
   const tlsErrors: Error[] = []
   const hbone = new HboneServer(
-    { onTlsError: (error) => tlsErrors.push(error), clock: systemClock, logger: silent, ...components },
+    { onTlsError: (error) => tlsErrors.push(error), clock: systemClock, logger: silentLogger, ...components },
     options,
   )
   const { server, address } = await listen((socket) => hbone.accept(socket), false)
@@ -92,7 +82,7 @@ export function newPool(
   components: Partial<HbonePoolComponents> & Pick<HbonePoolComponents, 'certificate'>,
   options: HbonePoolOptions = {},
 ): HbonePool {
-  return new HbonePool({ dial: (to) => dial(to), clock: systemClock, logger: silent, ...components }, options)
+  return new HbonePool({ dial: (to) => dial(to), clock: systemClock, logger: silentLogger, ...components }, options)
 }
 
 /** Two connected TCP sockets, both able to half-close. */

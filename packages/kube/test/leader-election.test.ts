@@ -1,7 +1,7 @@
 import type { Clock } from '@ambit/core'
+import { silentLogger } from '@ambit/core'
 import test from 'ava'
 import { KubeApiError, type KubeClient, LeaderElection, type Lease } from '../src/index.ts'
-import { silent } from './support/parts.ts'
 
 type LeaseClient = Pick<KubeClient, 'get' | 'create' | 'update'>
 
@@ -78,7 +78,7 @@ function campaign(leases: Leases, clock: Clock, identity: string): Candidate {
   const cut = { off: false }
   const lost = { count: 0 }
   const election = new LeaderElection(
-    { client: leases.client(cut), clock, logger: silent },
+    { client: leases.client(cut), clock, logger: silentLogger },
     { namespace: 'n', name: 'l', identity },
   )
   const run = election.run(end.signal, (leading) => {

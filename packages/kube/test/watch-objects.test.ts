@@ -1,8 +1,9 @@
+import { silentLogger } from '@ambit/core'
 import test from 'ava'
 import fc from 'fast-check'
 import { KINDS, type KubeObject, ObjectSet, type ReadonlyObjectSet, watchObjects } from '../src/index.ts'
 import { readLines } from '../src/watch-lines.ts'
-import { eager, silent } from './support/parts.ts'
+import { eager } from './support/parts.ts'
 import { events, failure, list, pod, TinyApi } from './support/tiny-api.ts'
 
 /** Watches pods; `until` resolves when the set, rendered as `name@version`, is as expected. */
@@ -10,7 +11,13 @@ function watch(
   api: TinyApi,
 ): AsyncDisposable & { set: ReadonlyObjectSet<KubeObject>; until(expected: string): Promise<void> } {
   const end = new AbortController()
-  const set = watchObjects({ client: api.client, kind: KINDS.pod, signal: end.signal, logger: silent, clock: eager })
+  const set = watchObjects({
+    client: api.client,
+    kind: KINDS.pod,
+    signal: end.signal,
+    logger: silentLogger,
+    clock: eager,
+  })
   const render = (): string =>
     [...set]
       .map(({ metadata }) => `${metadata.name}@${metadata.resourceVersion}`)

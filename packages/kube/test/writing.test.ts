@@ -1,3 +1,4 @@
+import { silentLogger } from '@ambit/core'
 import test from 'ava'
 import {
   ensureObject,
@@ -10,7 +11,7 @@ import {
   statusOf,
   verdictOf,
 } from '../src/index.ts'
-import { eager, silent } from './support/parts.ts'
+import { eager } from './support/parts.ts'
 import { failure, json, pod, TinyApi } from './support/tiny-api.ts'
 
 const write = (message: string, name = 'x'): StatusWrite => ({
@@ -28,7 +29,7 @@ test('status is applied under the manager’s name, equal wishes once', async (t
     body = `${request.headers['content-type']} ${text}`
     response.end('{}')
   })
-  using writer = new StatusWriter({ client: api.client, clock: eager, logger: silent })
+  using writer = new StatusWriter({ client: api.client, clock: eager, logger: silentLogger })
   writer.write(write('one'))
   writer.write(write('one'))
   await writer.settled()
@@ -49,7 +50,7 @@ test('a failed write is tried again with the latest wish', async (t) => {
     response.end('{}')
     resolve(text)
   })
-  using writer = new StatusWriter({ client: api.client, clock: eager, logger: silent })
+  using writer = new StatusWriter({ client: api.client, clock: eager, logger: silentLogger })
   writer.write(write('one'))
   t.regex(await promise, /one/)
 })
@@ -57,7 +58,7 @@ test('a failed write is tried again with the latest wish', async (t) => {
 test('an object that is gone is not tried again', async (t) => {
   await using api = await TinyApi.start()
   api.once('PATCH', failure(404, 'NotFound'))
-  using writer = new StatusWriter({ client: api.client, clock: eager, logger: silent })
+  using writer = new StatusWriter({ client: api.client, clock: eager, logger: silentLogger })
   writer.write(write('one'))
   await writer.settled()
   t.is(api.requests.length, 1)

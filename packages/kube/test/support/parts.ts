@@ -1,14 +1,4 @@
-import type { Clock, Logger } from '@ambit/core'
-
-export const silent: Logger = {
-  error: () => undefined,
-  warn: () => undefined,
-  info: () => undefined,
-  debug: () => undefined,
-  trace: () => undefined,
-  enabled: () => false,
-  scope: () => silent,
-}
+import type { Clock } from '@ambit/core'
 
 /** A clock that never waits. */
 export const eager: Clock = {
