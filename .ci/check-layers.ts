@@ -7,9 +7,9 @@ const ROWS: readonly (readonly string[])[] = [
   ['core'],
   ['api', 'linux', 'telemetry', 'kube'],
   ['xds', 'identity', 'state'],
-  ['policy', 'hbone'],
+  ['policy', 'route', 'hbone'],
   ['testing'],
-  ['ztunnel', 'controller', 'cni'],
+  ['ztunnel', 'waypoint', 'controller', 'cni'],
   ['sandbox'],
   ['cli'],
 ]

@@ -1,6 +1,7 @@
 export * as authorizationpb from './gen/authorization_pb.ts'
 export * as capb from './gen/ca_pb.ts'
 export * as discoverypb from './gen/discovery_pb.ts'
+export * as waypointpb from './gen/waypoint_pb.ts'
 export * as workloadpb from './gen/workload_pb.ts'
 export * as zdspb from './gen/zds_pb.ts'
 export * from './labels.ts'

@@ -3,4 +3,7 @@ export const TYPE_URLS = {
   address: 'type.googleapis.com/istio.workload.Address',
   workload: 'type.googleapis.com/istio.workload.Workload',
   authorization: 'type.googleapis.com/istio.security.Authorization',
+  waypointSettings: 'type.googleapis.com/ambit.waypoint.Settings',
+  destination: 'type.googleapis.com/ambit.waypoint.Destination',
+  httpAuthorization: 'type.googleapis.com/ambit.waypoint.HttpAuthorization',
 } as const

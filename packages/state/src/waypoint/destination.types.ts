@@ -1,0 +1,147 @@
+import type { ServiceKey } from '../workload.types.ts'
+
+/** What a waypoint serves: a service or a workload bound to it, with what is done to its requests. */
+export type Destination = ServiceDestination | WorkloadDestination
+
+interface DestinationBase {
+  /** `namespace/name` of every policy for requests in force here; one that is not known denies. */
+  readonly authorizationPolicies: readonly string[]
+  /** A request with a token can not be let through before the token is checked. */
+  readonly authenticatesRequests: boolean
+}
+
+export interface ServiceDestination extends DestinationBase {
+  readonly kind: 'service'
+  readonly key: ServiceKey
+  readonly namespace: string
+  readonly hostname: string
+  readonly ports: ReadonlyMap<number, DestinationPort>
+}
+
+export interface WorkloadDestination extends DestinationBase {
+  readonly kind: 'workload'
+  readonly uid: string
+}
+
+/** `unknown`: not declared, the client's first bytes decide. */
+export type PortProtocol = 'unknown' | 'tcp' | 'tls' | 'http' | 'http2' | 'grpc'
+
+export interface DestinationPort {
+  readonly number: number
+  readonly protocol: PortProtocol
+  /** In order of precedence; undefined when no route is attached. Empty: nothing matches. */
+  readonly routes: readonly Route[] | undefined
+}
+
+export interface Route {
+  /** `namespace.name.rule`, as in access logs. */
+  readonly name: string
+  readonly match: RouteMatch
+  readonly requestHeaders: HeaderChanges
+  readonly responseHeaders: HeaderChanges
+  readonly rewrite: Rewrite | undefined
+  readonly mirrors: readonly Mirror[]
+  readonly requestTimeoutMs: number | undefined
+  readonly backendTimeoutMs: number | undefined
+  /** Undefined: the default policy. */
+  readonly retry: Retry | undefined
+  readonly action: RouteAction
+}
+
+export type RouteAction =
+  | { readonly kind: 'forward'; readonly backends: readonly Backend[] }
+  | { readonly kind: 'redirect'; readonly redirect: Redirect }
+  | { readonly kind: 'fixed-status'; readonly status: number }
+
+export interface RouteMatch {
+  /** Undefined: every path. */
+  readonly path: PathMatch | undefined
+  /** Undefined: every method. */
+  readonly method: string | undefined
+  readonly headers: readonly ValueMatch[]
+  readonly query: readonly ValueMatch[]
+}
+
+/** A regular expression that was compiled once, matches in linear time and only the whole text. */
+export interface WholeTextPattern {
+  readonly source: string
+  test(text: string): boolean
+}
+
+export type PathMatch =
+  | { readonly kind: 'exact' | 'prefix'; readonly value: string }
+  | { readonly kind: 'regex'; readonly pattern: WholeTextPattern }
+
+export type ValueMatch =
+  | { readonly kind: 'exact'; readonly name: string; readonly value: string }
+  | { readonly kind: 'regex'; readonly name: string; readonly pattern: WholeTextPattern }
+
+/** Names in lower case; removals first, then `set`, then `add`. */
+export interface HeaderChanges {
+  readonly set: readonly HeaderValue[]
+  readonly add: readonly HeaderValue[]
+  readonly remove: readonly string[]
+}
+
+export interface HeaderValue {
+  readonly name: string
+  readonly value: string
+}
+
+export interface Rewrite {
+  readonly hostname: string | undefined
+  readonly path: PathChange | undefined
+}
+
+/** `prefix` replaces the prefix the route matched. */
+export interface PathChange {
+  readonly kind: 'full' | 'prefix'
+  readonly value: string
+}
+
+export interface Redirect {
+  readonly scheme: string | undefined
+  readonly hostname: string | undefined
+  readonly port: number | undefined
+  readonly path: PathChange | undefined
+  readonly status: number
+}
+
+export interface Backend {
+  readonly service: ServiceKey
+  readonly port: number
+  readonly weight: number
+  /** Not found or not permitted: its share of requests is answered 500. */
+  readonly invalid: boolean
+  readonly protocol: PortProtocol
+  readonly requestHeaders: HeaderChanges
+  readonly responseHeaders: HeaderChanges
+}
+
+export interface Mirror {
+  readonly backend: Backend
+  /** Of a million requests. */
+  readonly perMillion: number
+}
+
+export interface Retry {
+  /** Further attempts after the first; 0 turns retries off. */
+  readonly attempts: number
+  readonly codes: readonly number[]
+  readonly backoffMs: number
+}
+
+export type PathNormalization = 'none' | 'base' | 'merge-slashes' | 'decode-and-merge-slashes'
+
+export interface WaypointSettings {
+  readonly namespace: string
+  readonly gateway: string
+  readonly rootNamespace: string
+  readonly trustDomain: string
+  readonly trustDomainAliases: readonly string[]
+  readonly pathNormalization: PathNormalization
+  /** Undefined: none. An empty format is Istio's default. */
+  readonly accessLog: { readonly encoding: 'text' | 'json'; readonly format: string } | undefined
+  readonly forwardClientIdentity: boolean
+  readonly connectTimeoutMs: number
+}
