@@ -1,1 +1,10 @@
-export {}
+export * from './change-headers.ts'
+export * from './change-path.ts'
+export * from './choose-backend.ts'
+export * from './choose-endpoint.ts'
+export * from './match-path.ts'
+export * from './match-route.ts'
+export * from './redirect.ts'
+export type * from './request.types.ts'
+export * from './retry-policy.ts'
+export * from './rewrite-request.ts'

@@ -14,6 +14,10 @@ export type RejectionCode =
   | 'bad-match'
   | 'bad-port'
   | 'unknown-field'
+  | 'bad-pattern'
+  | 'bad-header'
+  | 'bad-status'
+  | 'bad-path'
 
 export type Decoded<T> =
   | { readonly ok: true; readonly value: T }

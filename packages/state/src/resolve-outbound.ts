@@ -7,10 +7,10 @@ import {
   type SpiffeId,
   sameSpiffeId,
 } from '@ambit/core'
-import type { NeedsHostname, Refused, Resolution, ResolveRequest } from './resolution.types.ts'
+import type { Direct, NeedsHostname, Refused, Resolution, ResolveRequest } from './resolution.types.ts'
 import { findGateway, resolveWaypoint, sampleWaypoint } from './resolve-waypoint.ts'
 import { offersFamily, selectAddress } from './select-address.ts'
-import { selectEndpoint, servicePortChoice } from './select-endpoint.ts'
+import { type SelectedEndpoint, selectEndpoint, servicePortChoice } from './select-endpoint.ts'
 import type { GatewayAddress, Service, Workload } from './workload.types.ts'
 import type { WorkloadLookup } from './workload-store.ts'
 
@@ -36,7 +36,7 @@ export function resolveOutbound(lookup: WorkloadLookup, request: ResolveRequest)
   if (workload.waypoint !== undefined && !isFromWaypoint(lookup, request, workload.waypoint)) {
     return viaWaypoint(lookup, request, workload.waypoint, undefined, workload)
   }
-  return direct(workload, target.port, target.ip, source, undefined)
+  return resolveWorkload({ workload, port: target.port, asked: target.ip, source })
 }
 
 function toService(lookup: WorkloadLookup, request: ResolveRequest, service: Service): Resolution {
@@ -60,7 +60,7 @@ function toService(lookup: WorkloadLookup, request: ResolveRequest, service: Ser
       service,
     }
   }
-  return direct(selected.workload, selected.port, target.ip, source, service)
+  return resolveWorkload({ ...selected, asked: target.ip, source, service })
 }
 
 function viaWaypoint(
@@ -113,13 +113,22 @@ function isFromWaypoint(
   )
 }
 
-function direct(
-  workload: Workload,
-  port: number,
-  asked: Ip,
-  source: Workload,
-  service: Service | undefined,
-): Resolution {
+export interface WorkloadTarget extends SelectedEndpoint {
+  /** The address the client asked for, or the family it would like. */
+  readonly asked: Ip | 4 | 6
+  readonly source: Workload
+  /** The service it was chosen for. */
+  readonly service?: Service | undefined
+}
+
+/** How to reach a port of a workload that has been chosen. */
+export function resolveWorkload({
+  workload,
+  port,
+  asked,
+  source,
+  service,
+}: WorkloadTarget): Direct | NeedsHostname | Refused {
   if (workload.network !== source.network) {
     return {
       kind: 'refused',
@@ -137,7 +146,7 @@ function direct(
     kind: 'resolve-hostname',
     hostname: workload.hostname,
     workload,
-    preferred: ipFamily(asked),
+    preferred: typeof asked === 'number' ? asked : ipFamily(asked),
     pending: { kind: 'direct', port, service, expected },
   }
 }
@@ -147,7 +156,7 @@ function dialled(
   target: SocketAddress,
   service: Service | undefined,
   expected: readonly SpiffeId[],
-): Resolution {
+): Direct {
   const { protocol } = workload
   if (protocol === 'TCP') return { kind: 'direct', protocol, to: target, workload, service, expected }
   const to = { ip: target.ip, port: PORTS.hbone }

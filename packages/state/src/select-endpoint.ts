@@ -23,7 +23,15 @@ export interface SelectOptions {
  * preferences, then drawn by capacity.
  */
 export function selectEndpoint(lookup: WorkloadLookup, options: SelectOptions): SelectedEndpoint | undefined {
-  const { source, service, servicePort, portOf } = options
+  const { source, service } = options
+  return drawByCapacity(preferred(endpointCandidates(lookup, options), source, service.loadBalancing), options.random)
+}
+
+/** The service's usable endpoints that offer the port and can be reached. */
+export function endpointCandidates(
+  lookup: WorkloadLookup,
+  { source, service, servicePort, portOf }: Omit<SelectOptions, 'random'>,
+): readonly SelectedEndpoint[] {
   const candidates: SelectedEndpoint[] = []
   for (const endpoint of lookup.usableEndpoints(service)) {
     const workload = lookup.workload(endpoint.workloadUid)
@@ -31,7 +39,7 @@ export function selectEndpoint(lookup: WorkloadLookup, options: SelectOptions): 
     const port = portOf(endpoint.ports.get(servicePort), workload)
     if (port !== undefined) candidates.push({ workload, port })
   }
-  return drawByCapacity(preferred(candidates, source, service.loadBalancing), options.random)
+  return candidates
 }
 
 /** A workload with neither address nor name can only be reached through its network's gateway. */
@@ -40,7 +48,8 @@ function isReachable(workload: Workload, source: Workload): boolean {
   return workload.network !== source.network && workload.networkGateway !== undefined
 }
 
-function preferred(
+/** Those of the candidates that the routing preferences leave. */
+export function preferred(
   candidates: readonly SelectedEndpoint[],
   source: Workload,
   { mode, routingPreferences }: LoadBalancing,

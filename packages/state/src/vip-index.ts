@@ -32,6 +32,15 @@ export class VipIndex {
         : undefined,
     )?.service
   }
+
+  /** All services of an address, whoever may see them: those that name it, else those of the narrowest range around it. */
+  all(network: string, ip: Ip): readonly Service[] {
+    const exact = this.#exact.get(`${network}/${ip}`)
+    if (exact !== undefined) return [...exact]
+    const around = [...(this.#networks.get(network) ?? [])].filter(({ vip }) => cidrContains(vip.cidr, ip))
+    const narrowest = Math.max(...around.map(({ vip }) => vip.cidr.length))
+    return around.filter(({ vip }) => vip.cidr.length === narrowest).map(({ service }) => service)
+  }
 }
 
 interface CidrEntry {

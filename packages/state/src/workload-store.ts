@@ -140,6 +140,11 @@ export class WorkloadStore implements WorkloadLookup {
     )
   }
 
+  /** All services of an address, whoever may see them; ranges only count when no exact address does. */
+  servicesByVip(network: string, ip: Ip): readonly Service[] {
+    return this.#vips.all(network, ip)
+  }
+
   /** All services of a hostname, whoever may see them. */
   servicesByHostname(hostname: string): readonly Service[] {
     return [...(this.#servicesByHostname.get(hostname) ?? [])]

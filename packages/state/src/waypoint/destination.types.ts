@@ -51,7 +51,8 @@ export interface Route {
 export type RouteAction =
   | { readonly kind: 'forward'; readonly backends: readonly Backend[] }
   | { readonly kind: 'redirect'; readonly redirect: Redirect }
-  | { readonly kind: 'fixed-status'; readonly status: number }
+  /** `problem`: why a route that could not be understood is answered so; undefined when the control plane said it. */
+  | { readonly kind: 'fixed-status'; readonly status: number; readonly problem?: string | undefined }
 
 export interface RouteMatch {
   /** Undefined: every path. */

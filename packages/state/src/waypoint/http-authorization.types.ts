@@ -60,7 +60,11 @@ export type PathSegment =
   | { readonly kind: 'any-number' }
 
 export type RequestCondition =
-  | { readonly kind: 'ip'; readonly of: 'source.ip' | 'remote.ip' | 'destination.ip'; readonly values: Either<CidrMatch> }
+  | {
+      readonly kind: 'ip'
+      readonly of: 'source.ip' | 'remote.ip' | 'destination.ip'
+      readonly values: Either<CidrMatch>
+    }
   | { readonly kind: 'port'; readonly values: Either<number> }
   | { readonly kind: 'header'; readonly name: string; readonly values: Either<StringMatch> }
   | {

@@ -1,0 +1,22 @@
+import type { PathMatch } from '@ambit/state'
+
+const SLASH = 47
+
+export function matchPath(match: PathMatch, path: string): boolean {
+  switch (match.kind) {
+    case 'exact':
+      return path === match.value
+    case 'prefix':
+      return hasSegmentPrefix(path, match.value)
+    case 'regex':
+      return match.pattern.test(path)
+  }
+}
+
+/** Whether the path is the prefix or lies below it; a slash at the end of the prefix means nothing (Gateway API). */
+export function hasSegmentPrefix(path: string, prefix: string): boolean {
+  if (!prefix.endsWith('/')) {
+    return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === SLASH)
+  }
+  return path.startsWith(prefix) || (path.length === prefix.length - 1 && prefix.startsWith(path))
+}

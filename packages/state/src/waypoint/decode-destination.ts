@@ -1,0 +1,71 @@
+import { waypointpb as pb } from '@ambit/api'
+import { MAX_PORT } from '@ambit/core'
+import { fromBinary } from '@bufbuild/protobuf'
+import { enumWord } from '../decode-enum.ts'
+import { type Decoded, decoding, reject } from '../rejection.ts'
+import { serviceKey } from '../workload.types.ts'
+import { decodeRoute } from './decode-route.ts'
+import type { Destination, DestinationPort, Route, ServiceDestination } from './destination.types.ts'
+import { PROTOCOLS } from './port-protocols.ts'
+import { unknownFieldIn } from './unknown-field.ts'
+
+const ROUTES: ReadonlySet<string> = new Set(['routes'])
+
+/**
+ * Reads an `ambit.waypoint.Destination` resource, whole or not at all; only a route of which something can not be understood stays, as
+ * one that is answered 500.
+ */
+export function decodeDestination(bytes: Uint8Array): Decoded<Destination> {
+  return decoding(() => {
+    const message = fromBinary(pb.DestinationSchema, bytes)
+    const unknown = unknownFieldIn(message, 'destination', ROUTES)
+    if (unknown !== undefined) reject('unknown-field', unknown)
+    const { target, authorizationPolicies, authenticatesRequests } = message
+    const rules = { authorizationPolicies, authenticatesRequests }
+    switch (target.case) {
+      case 'service':
+        return { ...serviceOf(target.value), ...rules }
+      case 'workload':
+        if (target.value.uid === '') reject('empty', 'workload.uid: required')
+        return { kind: 'workload', uid: target.value.uid, ...rules }
+      default:
+        return reject('empty', 'neither a service nor a workload')
+    }
+  })
+}
+
+/** The name a Destination goes by in xDS. */
+export function destinationName(destination: Destination): string {
+  return destination.kind === 'service' ? destination.key : destination.uid
+}
+
+function serviceOf({
+  namespace,
+  hostname,
+  ports,
+}: pb.Destination_Service): Pick<ServiceDestination, 'kind' | 'key' | 'namespace' | 'hostname' | 'ports'> {
+  if (namespace === '') reject('empty', 'service.namespace: required')
+  if (hostname === '') reject('empty', 'service.hostname: required')
+  const byNumber = new Map<number, DestinationPort>()
+  for (const [index, port] of ports.entries()) {
+    const path = `service.ports[${index}]`
+    if (byNumber.has(port.number)) reject('bad-port', `${path}: port ${port.number} stands there twice`)
+    byNumber.set(port.number, portOf(port, path))
+  }
+  return { kind: 'service', key: serviceKey({ namespace, hostname }), namespace, hostname, ports: byNumber }
+}
+
+function portOf({ number, protocol, routes }: pb.Port, path: string): DestinationPort {
+  if (number === 0 || number > MAX_PORT) reject('bad-port', `${path}: ${number} is not a port`)
+  return {
+    number,
+    protocol: enumWord(`${path}.protocol`, protocol, PROTOCOLS),
+    routes: routes && routesOf(routes, path),
+  }
+}
+
+function routesOf(table: pb.RouteTable, path: string): readonly Route[] {
+  // The list itself is read route by route; what stands beside it is not understood by anybody.
+  if ((table.$unknown ?? []).length > 0) reject('unknown-field', `${path}.routes: unknown field`)
+  return table.routes.map((route, index) => decodeRoute(route, `${path}.routes[${index}]`))
+}

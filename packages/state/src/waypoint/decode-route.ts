@@ -1,0 +1,235 @@
+import type { waypointpb as pb } from '@ambit/api'
+import { MAX_PORT } from '@ambit/core'
+import { enumWord } from '../decode-enum.ts'
+import { MAX_RETRIES, MAX_TIMEOUT_MS } from '../limits.ts'
+import { RejectionSignal, reject } from '../rejection.ts'
+import { serviceKey } from '../workload.types.ts'
+import { compilePattern } from './compile-pattern.ts'
+import type {
+  Backend,
+  HeaderChanges,
+  HeaderValue,
+  Mirror,
+  PathChange,
+  PathMatch,
+  Redirect,
+  Retry,
+  Rewrite,
+  Route,
+  RouteAction,
+  RouteMatch,
+  ValueMatch,
+} from './destination.types.ts'
+import { PROTOCOLS } from './port-protocols.ts'
+import { unknownFieldIn } from './unknown-field.ts'
+
+/**
+ * Reads a route. One of which something can not be understood is never left out, or a later and wider one would answer its requests: it
+ * matches whatever could be read of its match does not exclude, and is answered 500.
+ */
+export function decodeRoute(message: pb.Route, path: string): Route {
+  const problems: string[] = []
+  const unknown = unknownFieldIn(message, path)
+  if (unknown !== undefined) problems.push(unknown)
+  const match = matchOf(message.match, `${path}.match`, problems)
+  const rest = attempt(problems, () => restOf(message, match, path))
+  const [problem] = problems
+  if (rest !== undefined && problem === undefined) return { name: message.name, match, ...rest }
+  return { ...FAILING, name: message.name, match, action: { kind: 'fixed-status', status: 500, problem } }
+}
+
+const NO_CHANGES: HeaderChanges = { set: [], add: [], remove: [] }
+
+const FAILING: Omit<Route, 'name' | 'match' | 'action'> = {
+  requestHeaders: NO_CHANGES,
+  responseHeaders: NO_CHANGES,
+  rewrite: undefined,
+  mirrors: [],
+  requestTimeoutMs: undefined,
+  backendTimeoutMs: undefined,
+  retry: undefined,
+}
+
+/** Runs a reader; why it refused is noted and undefined takes the place of its result. */
+function attempt<T>(problems: string[], read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof RejectionSignal)) throw error
+    problems.push(error.rejection.message)
+    return undefined
+  }
+}
+
+/** Conditions that can not be read are left out: the match becomes wider, never narrower. */
+function matchOf(message: pb.RouteMatch | undefined, path: string, problems: string[]): RouteMatch {
+  if (message === undefined) return { path: undefined, method: undefined, headers: [], query: [] }
+  const values = (list: readonly pb.ValueMatch[], field: string, nameOf: (name: string) => string): ValueMatch[] => {
+    const byName = new Map<string, ValueMatch>()
+    for (const [index, value] of list.entries()) {
+      const read = attempt(problems, () => valueMatchOf(value, `${path}.${field}[${index}]`, nameOf))
+      // Of several conditions on one name the first counts (Gateway API).
+      if (read !== undefined && !byName.has(read.name)) byName.set(read.name, read)
+    }
+    return [...byName.values()]
+  }
+  return {
+    path: attempt(problems, () => pathMatchOf(message.path, path)),
+    method: message.method === '' ? undefined : message.method,
+    headers: values(message.headers, 'headers', headerName(`${path}.headers`)),
+    query: values(message.query, 'query', (name) => name),
+  }
+}
+
+function pathMatchOf(message: pb.RouteMatch['path'], path: string): PathMatch | undefined {
+  switch (message.case) {
+    case 'exactPath':
+      return { kind: 'exact', value: message.value }
+    case 'pathPrefix':
+      return { kind: 'prefix', value: message.value }
+    case 'pathRegex':
+      return { kind: 'regex', pattern: compilePattern(message.value, `${path}.path_regex`) }
+    case undefined:
+      return undefined
+  }
+}
+
+function valueMatchOf({ name, value }: pb.ValueMatch, path: string, nameOf: (name: string) => string): ValueMatch {
+  switch (value.case) {
+    case 'exact':
+      return { kind: 'exact', name: nameOf(name), value: value.value }
+    case 'regex':
+      return { kind: 'regex', name: nameOf(name), pattern: compilePattern(value.value, path) }
+    case undefined:
+      return reject('bad-match', `${path}: a condition without a kind this version knows`)
+  }
+}
+
+type Effects = Omit<Route, 'name' | 'match'>
+
+function restOf(message: pb.Route, match: RouteMatch, path: string): Effects {
+  return {
+    requestHeaders: headerChangesOf(message.requestHeaders, `${path}.request_headers`),
+    responseHeaders: headerChangesOf(message.responseHeaders, `${path}.response_headers`),
+    rewrite: message.rewrite && rewriteOf(message.rewrite, match, `${path}.rewrite`),
+    mirrors: message.mirrors.map((mirror, index) => mirrorOf(mirror, `${path}.mirrors[${index}]`)),
+    requestTimeoutMs: timeoutOf(message.requestTimeoutMs),
+    backendTimeoutMs: timeoutOf(message.backendTimeoutMs),
+    retry: message.retry && retryOf(message.retry, `${path}.retry`),
+    action: actionOf(message.action, match, path),
+  }
+}
+
+/** Zero means none (Gateway API). */
+function timeoutOf(ms: number | undefined): number | undefined {
+  return ms === undefined || ms === 0 ? undefined : Math.min(ms, MAX_TIMEOUT_MS)
+}
+
+function actionOf(action: pb.Route['action'], match: RouteMatch, path: string): RouteAction {
+  switch (action.case) {
+    case 'backends': {
+      const backends = action.value.backends.map((backend, index) => backendOf(backend, `${path}.backends[${index}]`))
+      return { kind: 'forward', backends }
+    }
+    case 'redirect':
+      return { kind: 'redirect', redirect: redirectOf(action.value, match, `${path}.redirect`) }
+    case 'fixedStatus':
+      if (action.value < 200 || action.value > 599) reject('bad-status', `${path}.fixed_status: ${action.value}`)
+      return { kind: 'fixed-status', status: action.value }
+    case undefined:
+      return reject('empty', `${path}: no action this version knows`)
+  }
+}
+
+function backendOf(message: pb.Backend, path: string): Backend {
+  const { namespace, hostname, port, weight, invalid } = message
+  if (!invalid && hostname === '') reject('empty', `${path}.hostname: required`)
+  if (!invalid && (port === 0 || port > MAX_PORT)) reject('bad-port', `${path}.port: ${port} is not a port`)
+  return {
+    service: serviceKey({ namespace, hostname }),
+    port,
+    weight,
+    invalid,
+    protocol: enumWord(`${path}.protocol`, message.protocol, PROTOCOLS),
+    requestHeaders: headerChangesOf(message.requestHeaders, `${path}.request_headers`),
+    responseHeaders: headerChangesOf(message.responseHeaders, `${path}.response_headers`),
+  }
+}
+
+function mirrorOf({ backend, perMillion }: pb.Mirror, path: string): Mirror {
+  if (backend === undefined) return reject('empty', `${path}.backend: required`)
+  return { backend: backendOf(backend, `${path}.backend`), perMillion }
+}
+
+const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+const DEFAULT_REDIRECT_STATUS = 302
+
+function redirectOf(message: pb.Redirect, match: RouteMatch, path: string): Redirect {
+  const { scheme, hostname, port } = message
+  const status = message.status || DEFAULT_REDIRECT_STATUS
+  if (!REDIRECT_STATUSES.has(status)) reject('bad-status', `${path}.status: ${status} is no redirect`)
+  if (!['', 'http', 'https'].includes(scheme)) reject('unsupported', `${path}.scheme: ${scheme}`)
+  if (port > MAX_PORT) reject('bad-port', `${path}.port: ${port} is not a port`)
+  return {
+    scheme: scheme || undefined,
+    hostname: hostname === '' ? undefined : hostnameOf(hostname, path),
+    port: port || undefined,
+    path: message.path && pathChangeOf(message.path, match, `${path}.path`),
+    status,
+  }
+}
+
+function rewriteOf({ hostname, path: change }: pb.Rewrite, match: RouteMatch, path: string): Rewrite {
+  return {
+    hostname: hostname === '' ? undefined : hostnameOf(hostname, path),
+    path: change && pathChangeOf(change, match, `${path}.path`),
+  }
+}
+
+// What stands in a path or an authority goes out as it is, so it must be what those consist of.
+const PATH_TEXT = /^[!-~]*$/
+const HOSTNAME = /^[A-Za-z0-9_.-]+(:\d{1,5})?$/
+
+function hostnameOf(hostname: string, path: string): string {
+  return HOSTNAME.test(hostname) ? hostname : reject('bad-path', `${path}.hostname: not a host name`)
+}
+
+function pathChangeOf({ change }: pb.PathChange, match: RouteMatch, path: string): PathChange {
+  if (change.case === undefined) return reject('empty', `${path}: no change this version knows`)
+  const { case: kind, value } = change
+  if (!PATH_TEXT.test(value) || value.includes('#')) reject('bad-path', `${path}: not the path of a URL`)
+  // Without a path match the whole path lies below the root.
+  if (kind === 'prefix' && match.path !== undefined && match.path.kind !== 'prefix') {
+    reject('bad-path', `${path}: replaces a prefix where none is matched`)
+  }
+  return { kind, value }
+}
+
+function retryOf({ attempts, codes, backoffMs }: pb.Retry, path: string): Retry {
+  const odd = codes.find((code) => code < 400 || code > 599)
+  if (odd !== undefined) reject('bad-status', `${path}.codes: ${odd} is no failure`)
+  return { attempts: Math.min(attempts, MAX_RETRIES), codes, backoffMs: Math.min(backoffMs, MAX_TIMEOUT_MS) }
+}
+
+function headerChangesOf(message: pb.HeaderChanges | undefined, path: string): HeaderChanges {
+  if (message === undefined) return NO_CHANGES
+  const { set, add, remove } = message
+  return {
+    set: set.map((header, index) => headerValueOf(header, `${path}.set[${index}]`)),
+    add: add.map((header, index) => headerValueOf(header, `${path}.add[${index}]`)),
+    remove: remove.map(headerName(`${path}.remove`)),
+  }
+}
+
+// RFC 9110 §5: a token, and a value of visible characters, spaces and tabs.
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const FIELD_VALUE = /^[\t -~\u0080-\u00ff]*$/
+
+function headerName(path: string): (name: string) => string {
+  return (name) => (TOKEN.test(name) ? name.toLowerCase() : reject('bad-header', `${path}: not a header name`))
+}
+
+function headerValueOf({ name, value }: pb.HeaderValue, path: string): HeaderValue {
+  if (!FIELD_VALUE.test(value)) reject('bad-header', `${path}: not a header value`)
+  return { name: headerName(path)(name), value }
+}
