@@ -36,6 +36,9 @@ export const MAX_POOLED_CONNECTIONS = 4096
 export const STREAM_RESET_BURST = 100_000
 export const STREAM_RESET_PER_SECOND = 10_000
 
+/** How long a connection that ends in order waits for its peer's end before it is destroyed, milliseconds. */
+export const CLOSE_GRACE_MS = 10_000
+
 /** Memory of one HTTP/2 session, megabytes: 16 of unread window, and 200 streams with 1/2 of queued writes each, and a margin. */
 export const MAX_SESSION_MEMORY_MB = 256
 

@@ -68,9 +68,11 @@ class NodeSession<T extends Http2Session> implements EngineSession {
   protected readonly session: T
   readonly closed: Promise<Error | undefined>
   streamCount = 0
+  readonly #tls: TLSSocket
 
-  constructor(session: T) {
+  constructor(session: T, tls: TLSSocket) {
     this.session = session
+    this.#tls = tls
     const { promise, resolve } = Promise.withResolvers<Error | undefined>()
     this.closed = promise
     let failure: Error | undefined
@@ -90,6 +92,8 @@ class NodeSession<T extends Http2Session> implements EngineSession {
 
   destroy(): void {
     this.session.destroy()
+    // A session that was told to close before would only end its half and wait for the peer's, which may be gone without a word.
+    this.#tls.destroy()
   }
 
   protected count(stream: TunnelStream): void {
@@ -106,7 +110,7 @@ class NodeClientSession extends NodeSession<ClientHttp2Session> implements Clien
 
   constructor(tls: TLSSocket) {
     // The URL names nothing: the socket is there already.
-    super(connect('https://hbone.invalid', { ...CLIENT, createConnection: () => tls }))
+    super(connect('https://hbone.invalid', { ...CLIENT, createConnection: () => tls }), tls)
     this.session.once('connect', () => {
       if (!this.session.destroyed) this.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
     })
@@ -158,7 +162,7 @@ class NodeClientSession extends NodeSession<ClientHttp2Session> implements Clien
 
 class NodeServerSession extends NodeSession<ServerHttp2Session> implements ServerSession {
   constructor(tls: TLSSocket, onStream: (stream: ServerStream) => void) {
-    super(performServerHandshake(tls, SERVER))
+    super(performServerHandshake(tls, SERVER), tls)
     this.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
     this.session.on('stream', (stream, headers) => {
       this.count(stream)

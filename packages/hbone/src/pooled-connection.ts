@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Clock, SpiffeId } from '@ambit/core'
 import type { ClientSession, ClientStream } from './engine.types.ts'
+import { CLOSE_GRACE_MS } from './limits.ts'
 import { type LivenessOptions, watchLiveness } from './liveness.ts'
 import type { SecuredClient } from './secure-client.ts'
 import type { TlsFacts } from './tls.types.ts'
@@ -104,6 +105,10 @@ export class PooledConnection {
   }
 
   #closeIfDone(): void {
-    if (this.streamCount === 0) this.#session.close()
+    if (this.streamCount > 0) return
+    this.#session.close()
+    // The orderly end takes the peer's consent; one that is gone without a word would hold the socket for many minutes.
+    const grace = this.#clock.after(CLOSE_GRACE_MS, () => this.#session.destroy())
+    void this.closed.then(() => grace[Symbol.dispose]())
   }
 }

@@ -317,6 +317,8 @@ test('draining sends GOAWAY with the highest id, then with the last id served', 
       const [type, flags] = [bytes.readUInt8(3), bytes.readUInt8(4)]
       const payload = bytes.subarray(9, 9 + length)
       if (type === 7) goaways.push(payload.readUInt32BE(0))
+      // Node ends no session whose SETTINGS are unanswered.
+      if (type === 4 && flags === 0) tls.write(frame(4, 1, 0))
       if (type === 6 && flags === 0) tls.write(frame(6, 1, 0, payload))
       bytes = bytes.subarray(9 + length)
     }

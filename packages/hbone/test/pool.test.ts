@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
-import { ip } from '@ambit/core'
+import { ip, type SocketAddress } from '@ambit/core'
 import test from 'ava'
 import type { HbonePoolOptions, OpenRequest } from '../src/index.ts'
 import { ManualClock, turn } from './manual-clock.ts'
@@ -152,7 +152,7 @@ test('a certificate that cannot be had fails the request', async (t) => {
 })
 
 test('a connection nobody used for five minutes is released', async (t) => {
-  await using m = await mesh()
+  await using m = await mesh({ intervalMs: 3_600_000 })
   const tunnel = await m.open()
   const done = closed(tunnel.stream)
   tunnel.stream.end()
@@ -277,6 +277,59 @@ test('a server that never completes the handshake is given up after ten seconds'
   await m.clock.advance(10_000)
   await t.throwsAsync(opening, { code: 'ERR_HBONE_TLS', message: /did not complete within 10000 ms/ })
   server.close()
+})
+
+/** Passes bytes on and never an end: what a peer looks like whose host is gone without a word. */
+async function vanishing(to: SocketAddress): Promise<{ address: SocketAddress; [Symbol.dispose](): void }> {
+  const sockets: Socket[] = []
+  const { server, address } = await listen((near) => {
+    near.on('error', () => undefined)
+    sockets.push(near)
+    void dial(to).then((far) => {
+      sockets.push(far)
+      far.on('error', () => undefined)
+      near.on('data', (bytes) => far.write(bytes))
+      far.on('data', (bytes) => near.write(bytes))
+    })
+  }, true)
+  return {
+    address,
+    [Symbol.dispose]() {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+test('the pool closes at once although a peer never ends its side', async (t) => {
+  await using m = await mesh()
+  using relay = await vanishing(m.server.address)
+  const tunnel = await m.open({ to: relay.address })
+  const done = closed(tunnel.stream)
+  tunnel.stream.end()
+  tunnel.stream.resume()
+  await done
+  await m.pool.close()
+  t.is(m.pool.connectionCount, 0)
+})
+
+test('a connection that ends in order is destroyed when its peer never ends its side', async (t) => {
+  await using m = await mesh({ idleReleaseMs: 1, intervalMs: 3_600_000 })
+  using relay = await vanishing(m.server.address)
+  const tunnel = await m.open({ to: relay.address })
+  const done = closed(tunnel.stream)
+  tunnel.stream.end()
+  tunnel.stream.resume()
+  await done
+  await m.clock.advance(1)
+  t.is(m.pool.availableCount, 0)
+  const gone = closed(m.dialled[0] as Socket)
+  await m.clock.advance(9_999)
+  t.is(m.pool.connectionCount, 1)
+  await m.clock.advance(1)
+  await gone
+  await until(() => m.pool.connectionCount === 0)
+  t.pass()
 })
 
 test('after close nothing is opened', async (t) => {
