@@ -1,10 +1,8 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { TYPE_URLS } from '@ambit/api'
 import {
   type Clock,
   type Closable,
-  type DialOptions,
-  formatSocketAddress,
   type Ip,
   ip,
   messageOf,
@@ -12,18 +10,9 @@ import {
   type SocketFactory,
   systemClock,
 } from '@ambit/core'
-import { HbonePool, HboneServer } from '@ambit/hbone'
 import { type CaClient, CaUnavailableError, GrpcCaClient, SecretManager } from '@ambit/identity'
-import {
-  hostSockets,
-  interfaceAddresses,
-  markedSockets,
-  Netns,
-  netnsSockets,
-  SeqpacketConnection,
-  warmThreadPool,
-} from '@ambit/linux'
-import { dumpPolicy, dumpService, dumpWorkload, PolicyStore, WorkloadStore } from '@ambit/state'
+import { Netns, netnsSockets, SeqpacketConnection, warmThreadPool } from '@ambit/linux'
+import { PolicyStore, WorkloadStore } from '@ambit/state'
 import {
   AdminServer,
   batchedOutput,
@@ -36,23 +25,19 @@ import {
 } from '@ambit/telemetry'
 import { DeltaClient } from '@ambit/xds'
 import { adminRoutes, statsRoutes } from './admin.ts'
+import { type BoundPorts, listenForAdmins } from './admin-servers.ts'
+import { PodAssembly } from './assemble-pod.ts'
 import type { Config, WorkloadInfo } from './config.types.ts'
 import { configDump } from './config-dump.ts'
-import { Connections } from './connections.ts'
-import { DnsForwarder } from './dns/forwarder.ts'
 import { parseResolvConf, type ResolvConf } from './dns/resolv-conf.ts'
-import { type DnsMetrics, DnsServer, dnsMetrics } from './dns/server.ts'
+import { dnsMetrics } from './dns/server.ts'
 import { ConnectionEvents } from './events.ts'
 import { ConnectionFailure } from './failures.ts'
-import { Inbound } from './inbound.ts'
-import { InboundPlaintext } from './inbound-plaintext.ts'
-import { CONNECT_TIMEOUT_MS, DEMAND_TIMEOUT_MS, DNS_PORT, MAX_LOCAL_XDS_BYTES } from './limits.ts'
-import { LocalWorkload } from './local-workload.ts'
-import { LocalXdsError, parseLocalXds } from './local-xds.ts'
+import { DEMAND_TIMEOUT_MS } from './limits.ts'
+import type { LocalXds } from './local-xds.ts'
+import { dumpLocalXds, readLocalXds } from './local-xds-file.ts'
 import { nodeMessage } from './node-message.ts'
-import { Outbound } from './outbound.ts'
 import { type PodNetns, PodProxies } from './pod-proxies.ts'
-import { PodProxy } from './pod-proxy.ts'
 import { PolicyLog } from './policy-log.ts'
 import { followIdentities } from './prefetch.ts'
 import { Relay } from './relay.ts'
@@ -75,13 +60,6 @@ export interface AppOverrides {
   readonly adminIp?: Ip
 }
 
-/** Addresses really bound, for tests and logs. */
-export interface BoundPorts {
-  readonly admin: SocketAddress
-  readonly stats: SocketAddress
-  readonly readiness: SocketAddress
-}
-
 const VERSION = '0.1.0'
 const RESOLV_CONF = '/etc/resolv.conf'
 
@@ -97,11 +75,8 @@ export class App implements Closable {
   readonly #failure = Promise.withResolvers<never>()
   readonly #quit = Promise.withResolvers<void>()
   readonly #proxying = Promise.withResolvers<void>()
-  readonly #resolvConf: ResolvConf
-  readonly #dnsMetrics: DnsMetrics
-  readonly #policyLog: PolicyLog
-  readonly #relay = new Relay()
-  readonly #localXds: unknown
+  readonly #assembly: PodAssembly
+  readonly #localXds: LocalXds | undefined
   readonly logger: LeveledLogger
   readonly store: WorkloadStore
   readonly policies: PolicyStore
@@ -124,10 +99,11 @@ export class App implements Closable {
     })
     this.policies = new PolicyStore()
     this.events = new ConnectionEvents(components)
-    this.#dnsMetrics = dnsMetrics(this.#metrics)
-    this.#policyLog = new PolicyLog(this.logger, { info: config.authorizationInfoLogging })
-    this.#localXds = this.#loadLocalXds()
-    this.#resolvConf = readResolvConf()
+    this.#localXds = readLocalXds(config)
+    if (this.#localXds !== undefined) {
+      this.store.put(this.#localXds)
+      this.policies.put(this.#localXds.policies)
+    }
     this.secrets = this.#stack.use(
       new SecretManager(
         { ca: overrides.ca ?? this.#caClient(), clock: this.#clock, logger: this.logger },
@@ -138,12 +114,35 @@ export class App implements Closable {
     this.pods = new PodProxies({
       ...components,
       logger: this.logger.scope('proxies'),
-      start: (_uid, workload, netns) => this.#startPod(workload, netns),
+      start: (_uid, workload, netns) => this.#assembly.start(workload, netns),
       onReady: (ready) => {
         proxiesReady(ready)
         if (ready) this.#proxying.resolve()
       },
     })
+    this.#assembly = new PodAssembly(
+      {
+        store: this.store,
+        policies: this.policies,
+        secrets: this.secrets,
+        events: this.events,
+        policyLog: new PolicyLog(this.logger, { info: config.authorizationInfoLogging }),
+        relay: new Relay(),
+        dnsMetrics: dnsMetrics(this.#metrics),
+        demand: config.xdsOnDemand ? this.#demand : undefined,
+        clock: this.#clock,
+        logger: this.logger,
+        random: overrides.random ?? Math.random,
+        signal: this.#stop.signal,
+      },
+      {
+        config,
+        resolvConf: readResolvConf(),
+        sockets: overrides.sockets,
+        dnsAddresses: overrides.dnsAddresses,
+        nameservers: overrides.nameservers,
+      },
+    )
     this.#failure.promise.catch(() => undefined)
   }
 
@@ -290,145 +289,12 @@ export class App implements Closable {
     }
   }
 
-  async #startPod(workload: WorkloadInfo, netns: PodNetns): Promise<PodProxy> {
-    const config = this.#config
-    const clock = this.#clock
-    const scoped = this.logger
-    const inPod = netns instanceof Netns
-    const sockets = this.#sockets(netns)
-    const random = this.#overrides.random ?? Math.random
-    const connections = new Connections({
-      policies: this.policies,
-      currentWorkload: (uid) => this.store.workload(uid),
-      clock,
-      logger: scoped.scope('connections'),
-    })
-    const local = new LocalWorkload(this.store, workload)
-    const originalSource = config.originalSource !== false
-    const common = {
-      sockets,
-      workloads: this.store,
-      local,
-      connections,
-      events: this.events,
-      relay: this.#relay,
-      policyLog: this.#policyLog,
-    }
-    const inbound = new Inbound(common, {
-      network: config.network,
-      originalSource,
-      localhostAppTunnel: config.localhostAppTunnel,
-      responseBaggage: config.responseBaggage,
-    })
-    const pool = new HbonePool(
-      {
-        dial: (to, signal) => sockets.dial({ to, timeoutMs: CONNECT_TIMEOUT_MS, signal }),
-        certificate: (identity, signal) => this.secrets.get(identity, signal),
-        clock,
-        logger: scoped,
-      },
-      { maxStreamsPerConnection: config.pool.maxStreamsPerConnection, idleReleaseMs: config.pool.unusedReleaseMs },
-    )
-    const hbone = new HboneServer({
-      certificate: async () => await this.secrets.get((await local.get()).identity),
-      onRequest: (request) => inbound.serve(request),
-      onTlsError: (error, remote) => this.#onTlsError(error, remote),
-      clock,
-      logger: scoped,
-    })
-    const demand = this.#config.xdsOnDemand ? this.#demand : undefined
-    return await PodProxy.start(
-      {
-        sockets,
-        connections,
-        outbound: new Outbound({ ...common, pool, random, demand }, { network: config.network }),
-        inboundPlaintext: new InboundPlaintext(common, { network: config.network, originalSource }),
-        hbone,
-        pool,
-        startDns: config.dns.enabled ? () => this.#startDns(sockets, local, netns) : undefined,
-        clock,
-      },
-      {
-        ports: config.ports,
-        listenIp: config.listenIp,
-        reusePort: config.portReuse,
-        transparent: inPod && originalSource,
-      },
-    )
-  }
-
-  async #startDns(sockets: SocketFactory, local: LocalWorkload, netns: PodNetns): Promise<DnsServer> {
-    const config = this.#config
-    const nameservers =
-      this.#overrides.nameservers ?? this.#resolvConf.nameservers.map((server) => ({ ip: server, port: DNS_PORT }))
-    const { store } = this
-    return await DnsServer.start(
-      {
-        sockets,
-        directory: {
-          servicesByHostname: (hostname) => store.servicesByHostname(hostname),
-          endpointWorkloads: (service) =>
-            store.usableEndpoints(service).flatMap(({ workloadUid }) => store.workload(workloadUid) ?? []),
-        },
-        forwarder: new DnsForwarder({ sockets, clock: this.#clock }, { nameservers }),
-        client: () => local.find(this.#stop.signal),
-        metrics: this.#dnsMetrics,
-        clock: this.#clock,
-        logger: this.logger.scope('dns'),
-      },
-      {
-        port: config.dns.address?.port ?? config.ports.dns,
-        addresses: config.dns.address === undefined ? this.#dnsAddresses(netns) : [config.dns.address.ip],
-        network: config.network,
-        clusterDomain: config.clusterDomain,
-        preferredNamespace: config.preferredServiceNamespace,
-        ipv6Enabled: config.ipv6Enabled,
-        searchDomains: config.mode.kind === 'dedicated' ? this.#resolvConf.search : undefined,
-        random: this.#overrides.random ?? Math.random,
-      },
-    )
-  }
-
-  /** Whether loopback has IPv6 differs between the pods of one node. */
-  #dnsAddresses(netns: PodNetns): readonly Ip[] {
-    if (this.#overrides.dnsAddresses !== undefined) return this.#overrides.dnsAddresses
-    const loopback = ip('::1')
-    const hasIpv6 =
-      this.#config.ipv6Enabled &&
-      netns instanceof Netns &&
-      interfaceAddresses(netns).some((address) => address.ip === loopback)
-    return hasIpv6 ? [ip('127.0.0.1'), loopback] : [ip('127.0.0.1')]
-  }
-
-  #sockets(netns: PodNetns): SocketFactory {
-    const { packetMark: mark } = this.#config
-    const options = {
-      mark,
-      onSourceRefused: (error: unknown, dial: DialOptions): void =>
-        this.logger.warn('could not take the address of the client; the application sees the pod as source', {
-          to: formatSocketAddress(dial.to),
-          error: messageOf(error),
-        }),
-    }
-    if (netns instanceof Netns) return netnsSockets(netns, options)
-    if (this.#overrides.sockets !== undefined) return this.#overrides.sockets
-    return mark === undefined ? hostSockets() : markedSockets({ ...options, mark })
-  }
-
   readonly #demand = async (target: SocketAddress, signal: AbortSignal): Promise<void> => {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(DEMAND_TIMEOUT_MS)])
     const name = `${this.#config.network}/${target.ip}`
     await this.#xds?.demand(TYPE_URLS.address, name, limit).catch((error: unknown) => {
       signal.throwIfAborted()
       throw new ConnectionFailure('no-route', `the control plane did not answer what is at ${name}`, { cause: error })
-    })
-  }
-
-  #onTlsError(error: Error, remote: SocketAddress | undefined): void {
-    this.logger.scope('access').warn('connection failed', {
-      'src.addr': remote && formatSocketAddress(remote),
-      direction: 'inbound',
-      error: `tls error: ${error.message}`,
     })
   }
 
@@ -447,58 +313,26 @@ export class App implements Closable {
     )
   }
 
-  #loadLocalXds(): unknown {
-    const { localXds } = this.#config
-    if (localXds === undefined) return undefined
-    if ('file' in localXds && statSync(localXds.file).size > MAX_LOCAL_XDS_BYTES) {
-      throw new LocalXdsError(`${localXds.file} is larger than ${MAX_LOCAL_XDS_BYTES} bytes`)
-    }
-    const text = 'file' in localXds ? readFileSync(localXds.file, 'utf8') : localXds.text
-    const parsed = parseLocalXds(text)
-    this.store.put(parsed)
-    this.policies.put(parsed.policies)
-    return {
-      workloads: parsed.workloads.map(dumpWorkload),
-      services: parsed.services.map((service) => dumpService(service, [])),
-      policies: parsed.policies.map(dumpPolicy),
-    }
-  }
-
   async #startServers(): Promise<void> {
-    const config = this.#config
-    const { adminIp } = this.#overrides
-    const at = (fallback: Ip, port: number): SocketAddress => ({
-      ip: adminIp ?? fallback,
-      port: adminIp === undefined ? port : 0,
-    })
+    const { version } = this.#config
     const metrics = this.#metrics
     this.#stack.use(registerProcessMetrics(metrics))
     metrics
       .gauge({ name: 'istio_build', help: 'Istio component build info', labelNames: ['component', 'tag'] })
-      .set({ component: 'ztunnel', tag: config.version === 'unknown' ? VERSION : config.version }, 1)
+      .set({ component: 'ztunnel', tag: version === 'unknown' ? VERSION : version }, 1)
     const logger = this.logger.scope('admin')
-    const admin = new AdminServer({
-      logger,
-      routes: adminRoutes({
-        logControl: this.logger.filter,
-        configDump: () => this.#dump(),
-        shutdown: () => this.#quit.resolve(),
-      }),
+    const control = adminRoutes({
+      logControl: this.logger.filter,
+      configDump: () => this.#dump(),
+      shutdown: () => this.#quit.resolve(),
     })
-    const stats = new AdminServer({ logger, routes: statsRoutes(metrics, () => this.events.flush()) })
-    const readiness = new AdminServer({ logger, routes: [readinessRoute(this.#readiness)] })
-    for (const server of [readiness, stats, admin]) this.#stack.use(server)
-    this.#bound = {
-      readiness: await listenAnywhere(readiness, at(config.listenIp, config.readinessPort)),
-      stats: await listenAnywhere(stats, at(config.listenIp, config.statsPort)),
-      admin: await admin.listen(at(ip('127.0.0.1'), config.adminPort)),
+    const servers = {
+      readiness: this.#stack.use(new AdminServer({ logger, routes: [readinessRoute(this.#readiness)] })),
+      stats: this.#stack.use(new AdminServer({ logger, routes: statsRoutes(metrics, () => this.events.flush()) })),
+      admin: this.#stack.use(new AdminServer({ logger, routes: control })),
     }
-    if (adminIp === undefined && config.ipv6Enabled) {
-      // Nodes without IPv6 have no ::1, which is no reason not to start.
-      await admin
-        .listen({ ip: ip('::1'), port: config.adminPort })
-        .catch((error: unknown) => logger.debug(messageOf(error)))
-    }
+    const options = { config: this.#config, adminIp: this.#overrides.adminIp }
+    this.#bound = await listenForAdmins(servers, options, logger)
   }
 
   #dump(): object {
@@ -508,19 +342,9 @@ export class App implements Closable {
       certificates: () => this.secrets.states(),
       workloadState: () => this.pods.dump(),
       config: this.#config,
-      staticConfig: this.#localXds,
+      staticConfig: this.#localXds && dumpLocalXds(this.#localXds),
       version: VERSION,
     })
-  }
-}
-
-/** `::` where the node has IPv6, otherwise every IPv4 address. */
-async function listenAnywhere(server: AdminServer, address: SocketAddress): Promise<SocketAddress> {
-  try {
-    return await server.listen(address)
-  } catch (error) {
-    if (address.ip !== '::') throw error
-    return await server.listen({ ...address, ip: ip('0.0.0.0') })
   }
 }
 

@@ -1,4 +1,5 @@
-export { App, type AppOverrides, type BoundPorts } from './app.ts'
+export type { BoundPorts } from './admin-servers.ts'
+export { App, type AppOverrides } from './app.ts'
 export { ConfigError, readConfig } from './config.ts'
 export type * from './config.types.ts'
 export * from './limits.ts'
