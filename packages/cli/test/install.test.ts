@@ -15,6 +15,7 @@ const FILES = { readFile: (path: string) => readFile(path, 'utf8'), listFolder: 
 
 /** A cluster that accepts everything and reports it ready after being asked `patience` times. */
 class FakeCluster implements Cluster {
+  readonly currentNamespace = 'default'
   readonly applied: ClusterObject[] = []
   readonly deleted: string[] = []
   readonly #patience: number
@@ -49,6 +50,10 @@ class FakeCluster implements Cluster {
   apply(object: ClusterObject): Promise<void> {
     this.applied.push(object)
     return Promise.resolve()
+  }
+
+  mergePatch(): Promise<never> {
+    return Promise.reject(new Error('nothing is patched in these tests'))
   }
 
   delete(reference: ObjectReference): Promise<boolean> {
@@ -147,6 +152,16 @@ test('every object is labelled for pruning, images follow hub and tag', async (t
       '"ambit/ztunnel:0.1.0"',
     ),
   )
+  const values = set.steps[1]?.objects.find((object) => object.metadata.name === 'istio-sidecar-injector')
+  if (values === undefined) {
+    t.fail()
+    return
+  }
+  const { data } = prepareObject(values, 'Pilot', options) as unknown as { data: { config: string; values: string } }
+  t.like(JSON.parse(data.values), {
+    global: { hub: 'registry.example/mesh', tag: 'v2', istioNamespace: 'istio-system' },
+  })
+  t.true(data.config.includes('policy: disabled'))
 })
 
 test('every CRD of the deploy folder has one storage version, structural types and names that fit', async (t) => {

@@ -144,7 +144,7 @@ export async function startController(config: ControllerConfig, components: Cont
   const tlsPort = await bind(server, listenIp, config.ports.tls, credentials)
   cleanup.defer(() => shutdown(server, clock))
 
-  const leaderWork = startLeaderWork({ config, client, clock, logger, signal, authority, cluster, index })
+  const leaderWork = startLeaderWork({ config, client, clock, logger, signal, authority, cluster, index, meshConfigs })
   cleanup.defer(async () => {
     end.abort(new Error('controller stopped'))
     await leaderWork

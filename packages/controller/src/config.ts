@@ -20,6 +20,8 @@ export interface ControllerConfig {
   readonly statusEnabled: boolean
   readonly dryRunPolicies: boolean
   readonly ipAutoallocate: boolean
+  /** Whether Gateways are deployed, not only described. */
+  readonly deployGateways: boolean
   readonly ports: { readonly http: number; readonly tls: number; readonly monitoring: number }
   readonly logLevel: string
   readonly logJson: boolean
@@ -48,6 +50,7 @@ export function readConfig({ variables, args }: ControllerEnv): ControllerConfig
     dryRunPolicies: variables['AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY'] === 'true',
     statusEnabled: variables['AMBIENT_ENABLE_STATUS'] !== 'false',
     ipAutoallocate: variables['PILOT_ENABLE_IP_AUTOALLOCATE'] !== 'false',
+    deployGateways: variables['PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER'] !== 'false',
     ports: {
       http: portOf(flags.get('httpAddr'), 8080),
       tls: portOf(flags.get('secureGRPCAddr'), PORTS.controlPlane),

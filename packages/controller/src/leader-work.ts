@@ -1,9 +1,13 @@
 import { hostname } from 'node:os'
 import { aborted, type Clock, type Logger } from '@ambit/core'
-import { KINDS, type KubeClient, LeaderElection, StatusWriter, watchObjects } from '@ambit/kube'
+import { KINDS, type KubeClient, LeaderElection, type ReadonlyObjectSet, StatusWriter, watchObjects } from '@ambit/kube'
 import type { Authority } from './ca/authority.ts'
 import { type ConfigMap, keepRootCertificates, ROOT_CERT_NAME } from './ca/root-cert-config-map.ts'
 import type { ControllerConfig } from './config.ts'
+import { GatewayInputs } from './gateway/gateway-inputs.ts'
+import { keepDeployed } from './gateway/keep-deployed.ts'
+import { keepGatewayClasses } from './gateway/keep-gateway-classes.ts'
+import { keepGatewayStatus } from './gateway/keep-gateway-status.ts'
 import type { MeshIndex } from './index/mesh-index.ts'
 import { keepAllocated } from './status/ip-autoallocate.ts'
 import { keepStatus } from './status/status-sync.ts'
@@ -19,8 +23,9 @@ export async function startLeaderWork(parts: {
   readonly authority: Authority
   readonly cluster: ClusterWatch
   readonly index: MeshIndex
+  readonly meshConfigs: ReadonlyObjectSet<ConfigMap>
 }): Promise<void> {
-  const { config, client, clock, signal, authority, cluster, index } = parts
+  const { config, client, clock, signal, authority, cluster, index, meshConfigs } = parts
   const logger = parts.logger.scope('leader')
   const identity = config.podName || hostname()
   const elect = (name: string, lead: (leading: AbortSignal) => Promise<void> | void): Promise<void> =>
@@ -65,6 +70,28 @@ export async function startLeaderWork(parts: {
         await aborted(leading)
       }),
     )
+  }
+  if (config.deployGateways || config.statusEnabled) {
+    const inputs = new GatewayInputs({ config, client, cluster, index, meshConfigs, logger }, signal)
+    if (config.deployGateways)
+      work.push(
+        elect(`istio-gateway-deployment-${config.revision}`, async (leading) => {
+          using writer = new StatusWriter({ client, clock, logger })
+          const classes = cluster.sets.gatewayClass
+          await Promise.all([
+            keepGatewayClasses({ client, classes, writer, clock, logger }, leading),
+            keepDeployed({ inputs, client, clock, logger }, leading),
+          ])
+        }),
+      )
+    if (config.statusEnabled)
+      work.push(
+        elect('istio-gateway-status-leader', async (leading) => {
+          using writer = new StatusWriter({ client, clock, logger })
+          const { sets } = cluster
+          await keepGatewayStatus({ inputs, sets, writer, domain: config.domain, clock, logger }, leading)
+        }),
+      )
   }
   await Promise.all(work)
 }

@@ -24,3 +24,13 @@ export const MAX_CONNECTION_AGE_MS: number = 30 * 60 * 1000
 export const CONNECTION_GRACE_MS = 10_000
 /** On SIGTERM connections get this long to end by themselves, ms. */
 export const SHUTDOWN_MS = 5_000
+/** Longest overlay of what is deployed for a Gateway, bytes of one key of its ConfigMap. */
+export const MAX_OVERLAY_BYTES: number = 64 * 1024
+/** Gateways whose objects or status are worked on at one time. */
+export const GATEWAY_CONCURRENCY = 4
+/** First and longest wait before a Gateway that failed is tried again, ms. */
+export const GATEWAY_BACKOFF: { readonly initialMs: number; readonly maxMs: number; readonly jitter: number } = {
+  initialMs: 200,
+  maxMs: 30_000,
+  jitter: 0.2,
+}

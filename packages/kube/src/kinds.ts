@@ -15,6 +15,8 @@ export type KindName =
   | 'tokenReview'
   | 'deployment'
   | 'daemonSet'
+  | 'horizontalPodAutoscaler'
+  | 'podDisruptionBudget'
   | 'authorizationPolicy'
   | 'peerAuthentication'
   | 'serviceEntry'
@@ -36,6 +38,8 @@ export const KINDS: Readonly<Record<KindName, ResourceKind>> = {
   tokenReview: kind('authentication.k8s.io/v1', 'TokenReview', 'tokenreviews'),
   deployment: kind('apps/v1', 'Deployment', 'deployments'),
   daemonSet: kind('apps/v1', 'DaemonSet', 'daemonsets'),
+  horizontalPodAutoscaler: kind('autoscaling/v2', 'HorizontalPodAutoscaler', 'horizontalpodautoscalers'),
+  podDisruptionBudget: kind('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
   authorizationPolicy: kind('security.istio.io/v1', 'AuthorizationPolicy', 'authorizationpolicies'),
   peerAuthentication: kind('security.istio.io/v1', 'PeerAuthentication', 'peerauthentications'),
   serviceEntry: kind('networking.istio.io/v1', 'ServiceEntry', 'serviceentries'),

@@ -23,7 +23,9 @@ export function prepareObject(object: ClusterObject, component: string, options:
     'operator.istio.io/version': options.version,
   }
   const prepared = { ...object, metadata: { ...object.metadata, labels } }
-  return options.hub === undefined && options.tag === undefined ? prepared : withImages(prepared, options)
+  return options.hub === undefined && options.tag === undefined
+    ? prepared
+    : withValues(withImages(prepared, options), options)
 }
 
 function withImages(object: ClusterObject, options: InstallOptions): ClusterObject {
@@ -40,4 +42,19 @@ function renameImage(container: JsonObject, options: InstallOptions): JsonObject
   const [repository = '', tag = ''] = asText(container['image']).split(':')
   const name = repository.slice(repository.lastIndexOf('/') + 1)
   return { ...container, image: `${options.hub ?? 'ambit'}/${name}:${options.tag ?? tag}` }
+}
+
+/** The controller names the image of waypoints by the values that lie in the cluster. */
+function withValues(object: ClusterObject, options: InstallOptions): ClusterObject {
+  const data = asObject(object['data'])
+  const text = asText(data['values'])
+  if (object.kind !== 'ConfigMap' || text === '') return object
+  const values = asObject(JSON.parse(text))
+  const { hub, tag } = options
+  const global = {
+    ...asObject(values['global']),
+    ...(hub === undefined ? {} : { hub }),
+    ...(tag === undefined ? {} : { tag }),
+  }
+  return { ...object, data: { ...data, values: JSON.stringify({ ...values, global }, undefined, 2) } }
 }

@@ -1,0 +1,61 @@
+import type { KubeObject } from '@ambit/kube'
+import { specOf } from '../watch/decode-meta.ts'
+import { text } from '../watch/json.ts'
+
+export interface BuiltinClass {
+  readonly name: string
+  /** Field manager of everything written for Gateways of the class, too. */
+  readonly controllerName: string
+  readonly description: string
+  /** What is deployed for its Gateways; undefined: nothing. */
+  readonly deploys: 'waypoint' | undefined
+  /** Why its Gateways are refused; undefined: they are not. */
+  readonly refusal: string | undefined
+  /** Gateway API's names of what works, for `status.supportedFeatures`. */
+  readonly supportedFeatures: readonly string[]
+}
+
+export const WAYPOINT_CLASS: BuiltinClass = {
+  name: 'istio-waypoint',
+  controllerName: 'istio.io/mesh-controller',
+  description: 'The default Istio waypoint GatewayClass',
+  deploys: 'waypoint',
+  refusal: undefined,
+  supportedFeatures: ['GatewayInfrastructurePropagation'],
+}
+
+/** Created where absent; what is there is somebody's, even if changed. */
+export const BUILTIN_CLASSES: readonly BuiltinClass[] = [
+  {
+    name: 'istio',
+    controllerName: 'istio.io/gateway-controller',
+    description: 'The default Istio GatewayClass',
+    deploys: undefined,
+    refusal:
+      'this control plane does not deploy ingress gateways: nothing serves a Gateway of class istio; only class istio-waypoint is deployed',
+    supportedFeatures: [],
+  },
+  {
+    name: 'istio-remote',
+    controllerName: 'istio.io/unmanaged-gateway',
+    description: 'Remote to this cluster. Does not deploy or affect configuration.',
+    deploys: undefined,
+    refusal:
+      'this control plane does not use gateways of other networks: nothing is sent to a Gateway of class istio-remote',
+    supportedFeatures: [],
+  },
+  WAYPOINT_CLASS,
+]
+
+/**
+ * What the class name of a Gateway means to us: by the controller its GatewayClass names, or by the name alone as long
+ * as there is no such object. Undefined: another controller's.
+ */
+export function classOf(className: string, present: KubeObject | undefined): BuiltinClass | undefined {
+  if (present === undefined) return BUILTIN_CLASSES.find(({ name }) => name === className)
+  return classOfController(text(specOf(present)['controllerName']))
+}
+
+export function classOfController(controllerName: string | undefined): BuiltinClass | undefined {
+  return BUILTIN_CLASSES.find((one) => one.controllerName === controllerName)
+}

@@ -1,0 +1,81 @@
+import type { Clock, Logger } from '@ambit/core'
+import { aborted } from '@ambit/core'
+import {
+  KINDS,
+  type KubeClient,
+  type KubeObject,
+  type ReadonlyObjectSet,
+  type StatusWriter,
+  statusOf,
+} from '@ambit/kube'
+import { conditionToWrite, saysAlready } from '../status/condition.ts'
+import { specOf } from '../watch/decode-meta.ts'
+import { isRecord, list, record, text } from '../watch/json.ts'
+import { BUILTIN_CLASSES, type BuiltinClass, classOfController } from './gateway-classes.ts'
+import { KeyedQueue } from './keyed-queue.ts'
+
+/** How soon Gateway API is looked for again, ms. */
+const MISSING_KIND_RETRY_MS = 3_000
+
+export interface GatewayClassParts {
+  readonly client: KubeClient
+  readonly classes: ReadonlyObjectSet<KubeObject>
+  readonly writer: StatusWriter
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Leader's work: the built-in classes exist, and every class of ours says so in its status. */
+export async function keepGatewayClasses(parts: GatewayClassParts, signal: AbortSignal): Promise<void> {
+  const { client, classes, clock, logger } = parts
+  await classes.synced
+  const work = async (name: string): Promise<void> => {
+    const builtin = BUILTIN_CLASSES.find((one) => one.name === name)
+    if (builtin === undefined || classes.get(undefined, name) !== undefined) return
+    try {
+      await client.create(KINDS.gatewayClass, classObject(builtin), signal)
+    } catch (error) {
+      const status = statusOf(error)
+      // 409: another writer was faster, it is there. 404: the cluster has no Gateway API yet.
+      if (status === 404) clock.after(MISSING_KIND_RETRY_MS, () => queue.add(name))
+      else if (status !== 409) throw error
+    }
+  }
+  const queue = new KeyedQueue({ work, what: 'a GatewayClass could not be created', clock, logger }, signal)
+  using _subscription = classes.subscribe({
+    add: (object) => writeStatus(parts, object),
+    update: (object) => writeStatus(parts, object),
+    delete: ({ metadata }) => queue.add(metadata.name),
+  })
+  for (const { name } of BUILTIN_CLASSES) queue.add(name)
+  await aborted(signal)
+  await queue.settled()
+}
+
+function classObject({ name, controllerName, description }: BuiltinClass): KubeObject & { readonly spec: unknown } {
+  const { apiVersion, kind } = KINDS.gatewayClass
+  return { apiVersion, kind, metadata: { name }, spec: { controllerName, description } }
+}
+
+function writeStatus(parts: GatewayClassParts, object: KubeObject): void {
+  const cls = classOfController(text(specOf(object)['controllerName']))
+  if (cls === undefined) return
+  const condition = conditionToWrite(
+    { type: 'Accepted', status: 'True', reason: 'Accepted', message: 'Handled by Istio controller' },
+    object,
+    { nowMs: parts.clock.now(), generation: object.metadata.generation },
+  )
+  const write = { kind: KINDS.gatewayClass, name: object.metadata.name, fieldManager: cls.controllerName }
+  if (saysAlready(condition, object) && sameFeatures(cls, object)) return parts.writer.forget(write)
+  const features = cls.supportedFeatures.toSorted().map((name) => ({ name }))
+  parts.writer.write({
+    ...write,
+    status: { conditions: [condition], ...(features.length === 0 ? {} : { supportedFeatures: features }) },
+  })
+}
+
+function sameFeatures(cls: BuiltinClass, object: KubeObject): boolean {
+  const present = list(record((object as { readonly status?: unknown }).status)['supportedFeatures'])
+  const names = present.map((entry) => (isRecord(entry) ? entry['name'] : undefined))
+  return names.length === cls.supportedFeatures.length && cls.supportedFeatures.every((name) => names.includes(name))
+}

@@ -1,0 +1,117 @@
+// Gateways of class istio-waypoint on a real API server, with the installation's own rights.
+import { KINDS, type KubeObject } from '@ambit/kube'
+import { PrometheusMetrics } from '@ambit/telemetry'
+import { RecordingLogger } from '@ambit/testing'
+import test from 'ava'
+import { startController } from '../src/app.ts'
+import { readConfig } from '../src/config.ts'
+import { startTestCluster, type TestCluster } from './support/cluster.ts'
+import { eventually } from './support/eventually.ts'
+import * as make from './support/objects.ts'
+
+type Fields = Readonly<Record<string, any>>
+type Full = KubeObject & { readonly spec: Fields; readonly status?: Fields; readonly data?: Fields }
+
+interface World extends AsyncDisposable {
+  readonly cluster: TestCluster
+  readonly logger: RecordingLogger
+  get(kind: (typeof KINDS)[keyof typeof KINDS], name: string): Promise<Full | undefined>
+}
+
+async function start(): Promise<World> {
+  await using cleanup = new AsyncDisposableStack()
+  const logger = new RecordingLogger()
+  const cluster = cleanup.use(await startTestCluster(logger))
+  await cluster.applyManifest('crds/gateway-api/gateway.networking.k8s.io_gateways.yaml')
+  await cluster.applyManifest('crds/gateway-api/gateway.networking.k8s.io_gatewayclasses.yaml')
+  await cluster.applyManifest('manifests/10-base.yaml')
+  await cluster.applyManifest('manifests/20-istiod.yaml')
+  await cluster.put(make.namespace('demo'))
+  const token = await cluster.apiToken({ namespace: 'istio-system', serviceAccount: 'istiod' })
+  const config = readConfig({
+    variables: { POD_NAME: 'istiod-1' },
+    args: ['discovery', '--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0'],
+  })
+  cleanup.use(
+    await startController(config, {
+      logger,
+      metrics: new PrometheusMetrics(),
+      kubeConfig: cluster.configFor(token),
+      listenIp: '127.0.0.1',
+    }),
+  )
+  const owned = cleanup.move()
+  return {
+    cluster,
+    logger,
+    get: (kind, name) => cluster.client.get<Full>(kind, { namespace: 'demo', name }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+function waypoint(name: string, spec: Fields = {}, extra: make.Extra = {}): KubeObject {
+  const { status: _, ...object } = make.gateway(`demo/${name}`, { spec }, extra) as Full
+  return object
+}
+
+function condition(object: Full | undefined, type: string): Fields | undefined {
+  return (object?.status?.['conditions'] as Fields[] | undefined)?.find((one) => one['type'] === type)
+}
+
+test('classes are made, a Gateway becomes objects, and its status follows the endpoints', async (t) => {
+  await using world = await start()
+  const { cluster } = world
+  for (const name of ['istio', 'istio-remote', 'istio-waypoint']) {
+    const made = await eventually(async () => {
+      const object = await cluster.client.get<Full>(KINDS.gatewayClass, { name })
+      return condition(object, 'Accepted') === undefined ? undefined : object
+    })
+    t.like(condition(made, 'Accepted'), { status: 'True', reason: 'Accepted', message: 'Handled by Istio controller' })
+  }
+  const owner = await cluster.put(waypoint('wp', {}, { labels: { 'istio.io/waypoint-for': 'all' } }))
+  const deployment = await eventually(() => world.get(KINDS.deployment, 'wp'))
+  const service = await eventually(() => world.get(KINDS.service, 'wp'))
+  const account = await eventually(() => world.get(KINDS.serviceAccount, 'wp'))
+  for (const object of [deployment, service, account]) {
+    t.is(object.metadata.labels?.['gateway.istio.io/managed'], 'istio.io-mesh-controller')
+    t.is(object.metadata.ownerReferences?.[0]?.uid, owner.metadata.uid)
+  }
+  t.is(deployment.spec['template'].spec.containers[0].image, 'ambit/waypoint:0.1.0')
+  t.is(await world.get(KINDS.horizontalPodAutoscaler, 'wp'), undefined)
+  const gateway = await eventually(async () => {
+    const object = await world.get(KINDS.gateway, 'wp')
+    return condition(object, 'Programmed') === undefined ? undefined : object
+  })
+  t.is(gateway.metadata.annotations?.['gateway.istio.io/controller-version'], '5')
+  t.like(condition(gateway, 'Programmed'), { status: 'False', reason: 'AddressNotAssigned', observedGeneration: 1 })
+  t.is(gateway.status?.['addresses'], undefined)
+
+  const endpoints = (ready: boolean): KubeObject =>
+    make.slice('demo/wp-1', 'wp', { endpoints: [{ addresses: ['10.0.0.5'], conditions: { ready } }], ports: [] })
+  await cluster.put(endpoints(true))
+  const programmed = await eventually(async () => {
+    const object = await world.get(KINDS.gateway, 'wp')
+    return condition(object, 'Programmed')?.['status'] === 'True' ? object : undefined
+  })
+  t.deepEqual(programmed.status?.['addresses'], [
+    ...(service.spec['clusterIPs'] as string[]).map((value) => ({ type: 'IPAddress', value })),
+    { type: 'Hostname', value: 'wp.demo.svc.cluster.local' },
+  ])
+  t.is(
+    condition(programmed, 'Programmed')?.['message'],
+    'Resource programmed, assigned to service(s) wp.demo.svc.cluster.local:15008',
+  )
+  await cluster.client.delete(
+    { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', plural: 'endpointslices' },
+    { namespace: 'demo', name: 'wp-1' },
+  )
+  const lost = await eventually(async () => {
+    const object = await world.get(KINDS.gateway, 'wp')
+    return condition(object, 'Programmed')?.['status'] === 'False' ? object : undefined
+  })
+  t.deepEqual(lost.status?.['addresses'], programmed.status?.['addresses'], 'addresses outlive the pods')
+  t.deepEqual(
+    world.logger.records.filter(({ level }) => level === 'error' || level === 'warn'),
+    [],
+  )
+})
