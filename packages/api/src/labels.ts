@@ -4,6 +4,8 @@ export const LABELS = {
   useWaypoint: 'istio.io/use-waypoint',
   useWaypointNamespace: 'istio.io/use-waypoint-namespace',
   waypointFor: 'istio.io/waypoint-for',
+  /** `true` on a namespace or service: without its waypoint, traffic is refused instead of going direct. Ours. */
+  requireWaypoint: 'ambit.dev/require-waypoint',
   ingressUseWaypoint: 'istio.io/ingress-use-waypoint',
   revision: 'istio.io/rev',
   network: 'topology.istio.io/network',
@@ -27,6 +29,8 @@ export const ANNOTATIONS = {
   rerouteVirtualInterfaces: 'istio.io/reroute-virtual-interfaces',
   sidecarStatus: 'sidecar.istio.io/status',
   dryRun: 'istio.io/dry-run',
+  /** On a waypoint's Gateway, Istio 1.21 and older: the account whose pods it serves. */
+  forServiceAccount: 'istio.io/for-service-account',
   trafficDistribution: 'networking.istio.io/traffic-distribution',
 } as const
 

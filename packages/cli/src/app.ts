@@ -2,9 +2,13 @@ import { readdir, readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { systemClock } from '@ambit/core'
 import type { Cluster } from './cluster/cluster.types.ts'
+import type { KubeClusterOptions } from './cluster/kube-cluster.ts'
 import type { Context } from './context.types.ts'
 import type { Environment } from './env.ts'
 import { sandboxOperations } from './sandbox/sandbox-operations.ts'
+
+/** Level from which the Kubernetes client of Go prints its requests. */
+const VKLOG_REQUESTS = 6
 
 export interface Terminal {
   readonly stdin: NodeJS.ReadStream
@@ -25,16 +29,24 @@ export function createContext(environment: Environment, terminal: Terminal): Con
     listFolder: (path) => readdir(path),
     interrupted,
     confirm: (question) => confirm(question, terminal),
-    cluster: (flags) => openCluster(flags.text('kubeconfig'), flags.text('context')),
-    clusterAt: (path) => openCluster(path, undefined),
+    cluster: (flags) =>
+      openCluster({
+        path: flags.text('kubeconfig'),
+        context: flags.text('context'),
+        timeoutMs: flags.duration('kubeclient-timeout'),
+        trace: (flags.count('vklog') ?? 0) < VKLOG_REQUESTS ? undefined : (line) => terminal.stderr.write(`${line}\n`),
+      }),
+    clusterAt: (path) => openCluster({ path }),
     sandbox: sandboxOperations,
   }
 }
 
 /** Loaded on demand: the Kubernetes client takes longer to load than most commands take to run. */
-async function openCluster(path: string | undefined, context: string | undefined): Promise<Cluster> {
+async function openCluster(
+  options: KubeClusterOptions & { readonly path?: string | undefined; readonly context?: string | undefined },
+): Promise<Cluster> {
   const { KubeCluster } = await import('./cluster/kube-cluster.ts')
-  return KubeCluster.fromKubeConfig({ path, context })
+  return KubeCluster.fromKubeConfig(options)
 }
 
 async function confirm(question: string, terminal: Terminal): Promise<boolean> {

@@ -1,10 +1,13 @@
+import { runCompletion } from './completion/run-completion.ts'
 import type { Context } from './context.types.ts'
 import type { CommandSpec, FlagSpec } from './grammar/command.types.ts'
 import { runInstall } from './install/run-install.ts'
 import { runUninstall } from './install/run-uninstall.ts'
+import { runOptions } from './options/run-options.ts'
 import { runProxyStatus } from './proxy-status/run-proxy-status.ts'
 import { runSandboxDown, runSandboxKubeconfig, runSandboxStatus, runSandboxUp } from './sandbox/run-sandbox.ts'
 import { runVersion } from './version/run-version.ts'
+import { waypointCommand } from './waypoint/command.ts'
 import { runZtunnelLog } from './ztunnel-config/run-log.ts'
 import type { Section } from './ztunnel-config/run-ztunnel-config.ts'
 import { runZtunnelConfig } from './ztunnel-config/run-ztunnel-config.ts'
@@ -81,9 +84,9 @@ const install: Command = {
     },
     {
       name: 'readiness-timeout',
-      kind: 'count',
-      placeholder: 'SECONDS',
-      summary: 'how long to wait for readiness (300)',
+      kind: 'duration',
+      placeholder: 'DURATION',
+      summary: 'how long to wait for readiness (300s)',
     },
   ],
   run: ({ flags }, context) => runInstall(flags, context),
@@ -102,7 +105,7 @@ const version: Command = {
   flags: [
     { name: 'remote', kind: 'none', summary: 'ask the cluster as well (true)' },
     { name: 'short', short: 's', kind: 'none', summary: 'numbers only' },
-    { ...OUTPUT, choices: ['json'] },
+    { ...OUTPUT, choices: ['json', 'yaml'] },
   ],
   run: ({ flags }, context) => runVersion(flags, context),
 }
@@ -238,7 +241,6 @@ function later(name: string, instead: string, aliases: readonly string[] = []): 
 }
 
 const LATER: readonly Command[] = [
-  later('waypoint', 'nothing; waypoints (L7) are not part of this version'),
   later('analyze', 'kubectl get authorizationpolicies -A -o yaml shows each policy’s status conditions'),
   later('upgrade', 'ambit install -y applies the new version over the old'),
   later('manifest', 'the manifests are plain files in deploy/'),
@@ -251,14 +253,69 @@ const LATER: readonly Command[] = [
   later('kube-inject', 'kubectl label namespace NS istio.io/dataplane-mode=ambient; there are no sidecars'),
   later('create-remote-secret', 'nothing; one cluster only'),
   later('remote-clusters', 'nothing; one cluster only'),
-  later('completion', 'ambit --help'),
-  later('options', 'ambit --help lists the global flags'),
-  later('experimental', 'ambit --help lists what there is', ['x', 'exp']),
 ]
+
+const experimental: Command = {
+  name: 'experimental',
+  aliases: ['x', 'exp'],
+  summary: 'Commands under the names they have, or had, below experimental',
+  subcommands: [
+    waypointCommand('ambit x'),
+    version,
+    proxyStatus,
+    later('authz', 'kubectl get authorizationpolicies -A -o yaml; ambit zc policies', ['az']),
+    later('describe', 'kubectl describe; ambit zc workloads', ['des']),
+    later('precheck', 'ambit install --dry-run'),
+    later('metrics', 'kubectl port-forward to port 15020 of the proxy, /stats/prometheus'),
+    later('config', 'flags; there is no configuration file'),
+    later('workload', 'nothing; workloads outside of the cluster are not part of this version'),
+    later('internal-debug', 'kubectl port-forward to port 15014 of istiod, /debug'),
+    later('envoy-stats', 'kubectl port-forward to port 15020 of the proxy; there is no Envoy in this mesh'),
+    later('check-inject', 'kubectl get pods -o yaml shows ambient.istio.io/redirection; there are no sidecars'),
+    later('injector', 'nothing; there are no sidecars'),
+  ],
+}
+
+const completion: Command = {
+  name: 'completion',
+  summary: 'Print a script that completes ambit’s commands and flags in a shell',
+  subcommands: [
+    {
+      name: 'bash',
+      summary: 'For bash 4 or newer',
+      examples: ['source <(ambit completion bash)', 'ambit completion bash > /etc/bash_completion.d/ambit'],
+      run: (_invocation, context) => runCompletion('bash', COMMAND_TREE, context),
+    },
+    {
+      name: 'zsh',
+      summary: 'For zsh',
+      examples: ['source <(ambit completion zsh)', 'ambit completion zsh > "${fpath[1]}/_ambit"'],
+      run: (_invocation, context) => runCompletion('zsh', COMMAND_TREE, context),
+    },
+  ],
+}
+
+const options: Command = {
+  name: 'options',
+  summary: 'List the flags every command takes',
+  run: (_invocation, context) => runOptions(context),
+}
 
 /** Everything `ambit` understands. */
 export const COMMAND_TREE: Command = {
   name: 'ambit',
   summary: 'Ambient service mesh: install it, look into it, try it on this machine',
-  subcommands: [sandbox, install, uninstall, version, ztunnelConfig, proxyStatus, ...LATER],
+  subcommands: [
+    install,
+    uninstall,
+    waypointCommand('ambit'),
+    ztunnelConfig,
+    proxyStatus,
+    version,
+    sandbox,
+    completion,
+    options,
+    experimental,
+    ...LATER,
+  ],
 }

@@ -5,6 +5,16 @@ export class ClusterError extends AmbitError {
   readonly code = 'CLI_CLUSTER'
 }
 
+/** The API server does not know a kind; its CRD may be missing. */
+export class NotServedError extends AmbitError {
+  readonly code = 'CLI_NOT_SERVED'
+}
+
+/** A waypoint cannot be made, or not like this. */
+export class WaypointError extends AmbitError {
+  readonly code = 'CLI_WAYPOINT'
+}
+
 /** What was asked for does not exist, or the command cannot tell which one is meant. */
 export class SelectionError extends AmbitError {
   readonly code = 'CLI_SELECTION'

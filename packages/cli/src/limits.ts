@@ -6,5 +6,9 @@ export const POD_REQUEST_TIMEOUT_MS = 15_000
 export const READINESS_TIMEOUT_S = 300
 /** Pause between two looks at what is not ready yet. */
 export const READINESS_POLL_MS = 250
+/** How long `waypoint apply --wait` and `waypoint status` wait unless told otherwise (istioctl: --waypoint-timeout 90 s). */
+export const WAYPOINT_TIMEOUT_MS = 90_000
+/** Pause between two looks at a waypoint that is not ready (istioctl's). */
+export const WAYPOINT_POLL_MS = 1_000
 /** Longest command line accepted, in arguments; longer ones are refused with a usage error. */
 export const MAX_ARGUMENTS = 1_000

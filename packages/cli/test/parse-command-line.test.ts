@@ -5,6 +5,7 @@ import { GLOBAL_FLAGS } from '../src/global-flags.ts'
 import type { CommandSpec } from '../src/grammar/command.types.ts'
 import { helpText } from '../src/grammar/help-text.ts'
 import { parseCommandLine } from '../src/grammar/parse-command-line.ts'
+import { parseDuration } from '../src/grammar/parse-duration.ts'
 
 const parse = (line: string) => parseCommandLine(COMMAND_TREE, GLOBAL_FLAGS, line === '' ? [] : line.split(' '))
 
@@ -49,6 +50,18 @@ test(runs, 'zc cons --direction inbound --raw --tls', 'ambit ztunnel-config conn
 })
 test(runs, 'ps -v 1 -- -odd', 'ambit proxy-status', { verbosity: '1' }, ['-odd'])
 test(runs, 'uninstall --purge -y', 'ambit uninstall', { purge: true })
+test(runs, 'waypoint --name w apply --enroll-namespace -w', 'ambit waypoint apply', {
+  name: 'w',
+  'enroll-namespace': true,
+  wait: true,
+})
+test(runs, 'x waypoint apply -s bookinfo-reviews', 'ambit experimental waypoint apply', {
+  'service-account': 'bookinfo-reviews',
+})
+test(runs, 'exp waypoint list -A', 'ambit experimental waypoint list', { 'all-namespaces': true })
+test(runs, 'waypoint delete a b c', 'ambit waypoint delete', {}, ['a', 'b', 'c'])
+test(runs, 'waypoint status -w=false --waypoint-timeout 1m30s', 'ambit waypoint status', { wait: 'false' })
+test(runs, 'x ps', 'ambit experimental proxy-status', {})
 test(runs, 'version --remote=false', 'ambit version', { remote: 'false' })
 
 const refuses = test.macro({
@@ -67,7 +80,9 @@ test(refuses, 'sandbox up --nodes two', /needs a number/)
 test(refuses, 'sandbox up --nodes', /needs a value/)
 test(refuses, 'zc w -o table', /one of short, json, yaml/)
 test(refuses, 'install -y=maybe', /either true or false/)
-test(refuses, 'waypoint apply --enroll-namespace --wait', /does not have it yet/)
+test(refuses, 'waypoint apply --waypoint-timeout soon', /needs a duration such as 90s/)
+test(refuses, 'waypoint apply extra', /unexpected argument "extra"/)
+test(refuses, 'waypoint aply', /did you mean "apply"/)
 test(refuses, 'pc listener x', /no Envoy/)
 test(refuses, 'x authz check', /does not have it yet/)
 
@@ -88,6 +103,22 @@ test('a repeatable flag keeps all its values, another one its last', (t) => {
   const other = parse('zc w --node a --node b')
   if (other.kind === 'run') t.is(other.invocation.flags.text('node'), 'b')
 })
+
+const duration = test.macro({
+  exec(t, text: string, expected: number | undefined) {
+    t.is(parseDuration(text), expected)
+  },
+  title: (_, text: string) => `duration "${text}"`,
+})
+test(duration, '90s', 90_000)
+test(duration, '1m30s', 90_000)
+test(duration, '1.5h', 5_400_000)
+test(duration, '250ms', 250)
+test(duration, '300', 300_000)
+test(duration, '', undefined)
+test(duration, '-1s', undefined)
+test(duration, '1 s', undefined)
+test(duration, '1x', undefined)
 
 test('more arguments than the limit are refused', (t) => {
   t.is(

@@ -25,7 +25,10 @@ test('a kind is found by its group version, and each group version is asked once
 test('a kind that is not served yet is asked for again', async (t) => {
   let served: object = { resources: [] }
   const index = new ResourceIndex(() => Promise.resolve(served))
-  await t.throwsAsync(index.find('x.io/v1', 'Pod'), { code: 'CLI_CLUSTER', message: /does not serve Pod of x\.io\/v1/ })
+  await t.throwsAsync(index.find('x.io/v1', 'Pod'), {
+    code: 'CLI_NOT_SERVED',
+    message: /does not serve Pod of x\.io\/v1/,
+  })
   served = CORE
   t.is((await index.find('x.io/v1', 'Pod')).plural, 'pods')
 })

@@ -40,12 +40,24 @@ export interface PodResponse {
   readonly body: string
 }
 
+export interface ApplyOptions {
+  readonly dryRun: boolean
+  /** Field manager; `ambit` unless given. */
+  readonly fieldManager?: string | undefined
+  /** Takes over fields of other managers; true unless given. */
+  readonly force?: boolean | undefined
+}
+
 /** What the commands need of a cluster. */
 export interface Cluster {
+  /** Namespace of the kubeconfig's context, else `default`. */
+  readonly currentNamespace: string
   list(query: ListQuery): Promise<readonly ClusterObject[]>
   read(reference: ObjectReference): Promise<ClusterObject | undefined>
-  /** Server-side apply as field manager `ambit`, taking over fields of others. */
-  apply(object: ClusterObject, options: { readonly dryRun: boolean }): Promise<void>
+  /** Server-side apply. */
+  apply(object: ClusterObject, options: ApplyOptions): Promise<void>
+  /** RFC 7386 merge patch. */
+  mergePatch(reference: ObjectReference, patch: Readonly<Record<string, unknown>>): Promise<void>
   /** False when it was not there. */
   delete(reference: ObjectReference): Promise<boolean>
   /** One HTTP exchange with a port of a pod, through the API server's port forwarding. */

@@ -3,30 +3,52 @@ import { KubeApiError, KubeClient, resourcePath } from '@ambit/kube'
 import { KubeConfig } from '@kubernetes/client-node'
 import { ClusterError } from '../errors.ts'
 import { POD_REQUEST_TIMEOUT_MS } from '../limits.ts'
-import type { Cluster, ClusterObject, ListQuery, ObjectReference, PodRequest, PodResponse } from './cluster.types.ts'
+import type {
+  ApplyOptions,
+  Cluster,
+  ClusterObject,
+  ListQuery,
+  ObjectReference,
+  PodRequest,
+  PodResponse,
+} from './cluster.types.ts'
 import { httpOverStream } from './http-over-stream.ts'
 import { dialPod } from './port-forward.ts'
 import { type ApiResource, ResourceIndex } from './resource-index.ts'
 
 const FIELD_MANAGER = 'ambit'
 
+export interface KubeClusterOptions {
+  /** How long one request may take (--kubeclient-timeout). */
+  readonly timeoutMs?: number | undefined
+  /** Told each request and its time (--vklog). */
+  readonly trace?: ((line: string) => void) | undefined
+}
+
 /** The cluster a kubeconfig names. */
 export class KubeCluster implements Cluster {
   readonly #config: KubeConfig
   readonly #client: KubeClient
   readonly #resources: ResourceIndex
+  readonly #timeoutMs: number | undefined
+  readonly #trace: ((line: string) => void) | undefined
 
-  constructor(config: KubeConfig) {
+  constructor(config: KubeConfig, options: KubeClusterOptions = {}) {
     this.#config = config
     this.#client = new KubeClient(config)
-    this.#resources = new ResourceIndex((path) => this.#client.request('GET', path))
+    this.#resources = new ResourceIndex((path) => this.#client.request('GET', path, { signal: this.#signal() }))
+    this.#timeoutMs = options.timeoutMs
+    this.#trace = options.trace
+  }
+
+  get currentNamespace(): string {
+    return this.#config.getContextObject(this.#config.getCurrentContext())?.namespace || 'default'
   }
 
   /** Reads the kubeconfig at `path`, else the one kubectl would use. */
-  static fromKubeConfig(options: {
-    readonly path?: string | undefined
-    readonly context?: string | undefined
-  }): KubeCluster {
+  static fromKubeConfig(
+    options: KubeClusterOptions & { readonly path?: string | undefined; readonly context?: string | undefined },
+  ): KubeCluster {
     const config = new KubeConfig()
     try {
       if (options.path === undefined) config.loadFromDefault()
@@ -48,13 +70,13 @@ export class KubeCluster implements Cluster {
       }
       config.setCurrentContext(options.context)
     }
-    return new KubeCluster(config)
+    return new KubeCluster(config, options)
   }
 
   async list(query: ListQuery): Promise<readonly ClusterObject[]> {
     return await this.#explain(`list ${query.kind}`, async () => {
       const resource = await this.#resources.find(query.apiVersion, query.kind)
-      const list = await this.#client.list(resource, query)
+      const list = await this.#client.list(resource, query, this.#signal())
       return list.items as readonly ClusterObject[]
     })
   }
@@ -62,12 +84,12 @@ export class KubeCluster implements Cluster {
   async read(reference: ObjectReference): Promise<ClusterObject | undefined> {
     return await this.#explain(`read ${describe(reference)}`, async () => {
       const resource = await this.#resources.find(reference.apiVersion, reference.kind)
-      const found = await this.#client.get(resource, placeOf(resource, reference))
+      const found = await this.#client.get(resource, placeOf(resource, reference), this.#signal())
       return found as ClusterObject | undefined
     })
   }
 
-  async apply(object: ClusterObject, options: { readonly dryRun: boolean }): Promise<void> {
+  async apply(object: ClusterObject, options: ApplyOptions): Promise<void> {
     const reference = {
       apiVersion: object.apiVersion ?? '',
       kind: object.kind ?? '',
@@ -80,8 +102,22 @@ export class KubeCluster implements Cluster {
       await this.#client.request('PATCH', resourcePath(resource, placeOf(resource, reference)), {
         body: object,
         contentType: 'application/apply-patch+yaml',
-        query: { fieldManager: FIELD_MANAGER, force: 'true', dryRun: options.dryRun ? 'All' : undefined },
+        query: {
+          fieldManager: options.fieldManager ?? FIELD_MANAGER,
+          force: options.force === false ? undefined : 'true',
+          dryRun: options.dryRun ? 'All' : undefined,
+        },
+        signal: this.#signal(),
       })
+    })
+  }
+
+  async mergePatch(reference: ObjectReference, patch: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#explain(`patch ${describe(reference)}`, async () => {
+      const resource = await this.#resources.find(reference.apiVersion, reference.kind)
+      const signal = this.#signal()
+      const options = { fieldManager: FIELD_MANAGER, ...(signal === undefined ? {} : { signal }) }
+      await this.#client.mergePatch(resource, placeOf(resource, reference), patch, options)
     })
   }
 
@@ -89,7 +125,7 @@ export class KubeCluster implements Cluster {
     return await this.#explain(`delete ${describe(reference)}`, async () => {
       const resource = await this.#resources.find(reference.apiVersion, reference.kind)
       try {
-        await this.#client.delete(resource, placeOf(resource, reference))
+        await this.#client.delete(resource, placeOf(resource, reference), this.#signal())
         return true
       } catch (error) {
         if (error instanceof KubeApiError && error.status === 404) return false
@@ -100,15 +136,23 @@ export class KubeCluster implements Cluster {
 
   async ask(asked: PodRequest): Promise<PodResponse> {
     const what = `port ${asked.port} of pod ${asked.pod}.${asked.namespace}`
-    const signal = AbortSignal.timeout(POD_REQUEST_TIMEOUT_MS)
+    const signal = this.#signal() ?? AbortSignal.timeout(POD_REQUEST_TIMEOUT_MS)
     const connection = await this.#explain(`forward ${what}`, () => dialPod(this.#config, asked))
     return await httpOverStream(connection, { path: asked.path, method: asked.method ?? 'GET', what, signal })
   }
 
+  #signal(): AbortSignal | undefined {
+    return this.#timeoutMs === undefined ? undefined : AbortSignal.timeout(this.#timeoutMs)
+  }
+
   async #explain<T>(what: string, call: () => Promise<T>): Promise<T> {
+    const started = performance.now()
     try {
-      return await call()
+      const result = await call()
+      this.#trace?.(`${what}: done in ${Math.round(performance.now() - started)} ms`)
+      return result
     } catch (cause) {
+      this.#trace?.(`${what}: failed after ${Math.round(performance.now() - started)} ms`)
       const server = this.#config.getCurrentCluster()?.server ?? 'no cluster'
       throw new ClusterError(`cannot ${what} at ${server}: ${reasonOf(cause)}`, { cause })
     }

@@ -1,4 +1,4 @@
-import { ClusterError } from '../errors.ts'
+import { NotServedError } from '../errors.ts'
 import { asList, asObject, asText } from '../json.ts'
 
 /** A kind as the API server serves it. */
@@ -30,7 +30,7 @@ export class ResourceIndex {
       throw error
     }
     this.#groups.delete(apiVersion)
-    throw new ClusterError(`the API server does not serve ${kind} of ${apiVersion}`)
+    throw new NotServedError(`the API server does not serve ${kind} of ${apiVersion}`)
   }
 
   async #load(apiVersion: string): Promise<readonly ApiResource[]> {

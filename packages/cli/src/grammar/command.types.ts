@@ -1,7 +1,10 @@
 import type { ExitCode } from './exit-codes.ts'
 
-/** `none`: present or absent. `text`: one value, the last wins. `list`: repeatable. `count`: a non-negative integer. */
-export type FlagValueKind = 'none' | 'text' | 'list' | 'count'
+/**
+ * `none`: present or absent. `text`: one value, the last wins. `list`: repeatable. `count`: a non-negative integer.
+ * `duration`: as Go writes it (90s, 1m30s); a bare number is seconds.
+ */
+export type FlagValueKind = 'none' | 'text' | 'list' | 'count' | 'duration'
 
 export interface FlagSpec {
   readonly name: string
@@ -44,6 +47,8 @@ export interface Flags {
   text(name: string): string | undefined
   list(name: string): readonly string[]
   count(name: string): number | undefined
+  /** Milliseconds. */
+  duration(name: string): number | undefined
 }
 
 export type ParseVerdict<Context> =

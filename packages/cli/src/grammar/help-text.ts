@@ -1,5 +1,8 @@
 import type { CommandSpec, FlagSpec } from './command.types.ts'
 
+const EXIT_STATUS =
+  'Exit status: 0 done, 1 failed, 2 the command line was not understood or names something this version does not have.'
+
 /** The text of `--help` for one command. */
 export function helpText<Context>(
   command: CommandSpec<Context>,
@@ -21,7 +24,7 @@ export function helpText<Context>(
   if (later.length > 0) sections.push(`Not in this version yet:\n  ${later.map((child) => child.name).join(', ')}`)
   if ((command.flags?.length ?? 0) > 0) sections.push(`Flags:\n${indent(flagLines(command.flags ?? []))}`)
   sections.push(`Global flags:\n${indent(flagLines(globals))}`)
-  sections.push('Exit status: 0 done, 1 failed, 2 the command line was not understood.')
+  sections.push(EXIT_STATUS)
   return `${sections.join('\n\n')}\n`
 }
 
@@ -29,7 +32,8 @@ function positionalText(positional: { readonly name: string; readonly min: numbe
   return positional.min > 0 ? positional.name : `[${positional.name}]`
 }
 
-function flagLines(flags: readonly FlagSpec[]): readonly string[] {
+/** The lines that explain `flags`. */
+export function flagLines(flags: readonly FlagSpec[]): readonly string[] {
   return columns(
     flags.map((flag) => {
       const short = flag.short === undefined ? '    ' : `-${flag.short}, `

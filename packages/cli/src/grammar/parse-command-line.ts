@@ -1,5 +1,6 @@
 import { MAX_ARGUMENTS } from '../limits.ts'
 import type { CommandSpec, FlagSpec, Flags, ParseVerdict } from './command.types.ts'
+import { parseDuration } from './parse-duration.ts'
 
 type FlagValues = Map<string, string[]>
 
@@ -114,6 +115,9 @@ function splitFlag(
 
 function problemOfValue(flag: FlagSpec, value: string): string | undefined {
   if (flag.kind === 'count' && !/^\d{1,9}$/.test(value)) return `--${flag.name} needs a number, not "${value}"`
+  if (flag.kind === 'duration' && parseDuration(value) === undefined) {
+    return `--${flag.name} needs a duration such as 90s or 1m30s, not "${value}"`
+  }
   if (flag.choices !== undefined && !flag.choices.includes(value)) {
     return `--${flag.name} is one of ${flag.choices.join(', ')}, not "${value}"`
   }
@@ -129,6 +133,10 @@ function flagsOf(values: FlagValues): Flags {
     count: (name) => {
       const text = last(name)
       return text === undefined ? undefined : Number(text)
+    },
+    duration: (name) => {
+      const text = last(name)
+      return text === undefined ? undefined : parseDuration(text)
     },
   }
 }

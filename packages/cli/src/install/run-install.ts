@@ -28,7 +28,7 @@ export async function runInstall(flags: Flags, context: Context): Promise<ExitCo
     }
   }
   const options = { namespace: istioNamespace(flags), version: context.version, hub: settings.hub, tag: settings.tag }
-  const timeoutMs = (flags.count('readiness-timeout') ?? READINESS_TIMEOUT_S) * 1000
+  const timeoutMs = flags.duration('readiness-timeout') ?? READINESS_TIMEOUT_S * 1000
   await install(await context.cluster(flags), context, options, { dryRun, timeoutMs })
   return EXIT.ok
 }

@@ -1,0 +1,89 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { startApi, type TestApi } from '../../../sandbox/test/apiserver/harness.ts'
+import { KubeCluster } from '../../src/cluster/kube-cluster.ts'
+import type { Context } from '../../src/context.types.ts'
+import { readManifestSet } from '../../src/install/manifest-set.ts'
+import { runCommandLine } from '../../src/run-command-line.ts'
+
+const DEPLOY = fileURLToPath(new URL('../../../../deploy', import.meta.url))
+export const FILES: Pick<Context, 'readFile' | 'listFolder'> = {
+  readFile: (path) => readFile(path, 'utf8'),
+  listFolder: (path) => readdir(path),
+}
+
+export interface CommandOutput {
+  readonly code: number
+  /** Lines of stdout. */
+  readonly out: readonly string[]
+  readonly err: readonly string[]
+}
+
+/** A real API server with Gateway API in it, and the command line for it. */
+export interface TestMesh extends AsyncDisposable {
+  readonly api: TestApi
+  /** Time stands still but for what commands sleep; `whileAsleep` is what happens in the cluster meanwhile. */
+  ambit(line: string, whileAsleep?: () => Promise<unknown>): Promise<CommandOutput>
+  must(...args: readonly string[]): Promise<string>
+  /** Writes a Gateway's status as its controller would. */
+  program(namespace: string, name: string, status: 'True' | 'False', addresses?: readonly string[]): Promise<unknown>
+}
+
+export async function startTestMesh(options: { readonly gatewayApi?: boolean } = {}): Promise<TestMesh> {
+  const api = await startApi()
+  const { KUBECONFIG: path } = await api.environment()
+  const cluster = KubeCluster.fromKubeConfig({ path })
+  if (options.gatewayApi !== false) {
+    const set = await readManifestSet(FILES, DEPLOY)
+    for (const object of set.gatewayApi) await cluster.apply(object, { dryRun: false })
+  }
+  const must = async (...args: readonly string[]): Promise<string> => {
+    const result = await api.kubectl(args)
+    if (result.code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${result.stderr}`)
+    return result.stdout
+  }
+  return {
+    api,
+    must,
+    async ambit(line, whileAsleep) {
+      const out: string[] = []
+      const err: string[] = []
+      let now = 0
+      const context: Context = {
+        ...FILES,
+        out: (text) => out.push(...text.split('\n')),
+        err: (text) => err.push(text),
+        colour: false,
+        version: '9.9.9',
+        deployFolder: DEPLOY,
+        now: () => now,
+        sleep: async (ms) => {
+          now += ms
+          await whileAsleep?.()
+        },
+        interrupted: () => Promise.resolve(),
+        confirm: () => Promise.resolve(false),
+        cluster: () => Promise.resolve(cluster),
+        clusterAt: () => Promise.resolve(cluster),
+        sandbox: () => Promise.reject(new Error('no sandbox in these tests')),
+      }
+      const code = await runCommandLine(line.split(' '), context)
+      return { code, out, err }
+    },
+    program(namespace, name, status, addresses = []) {
+      const condition = {
+        type: 'Programmed',
+        status,
+        reason: status === 'True' ? 'Programmed' : 'AddressNotAssigned',
+        message: status === 'True' ? 'Resource programmed' : 'Failed to assign',
+        lastTransitionTime: '2026-11-21T00:00:00Z',
+      }
+      const patch = {
+        status: { conditions: [condition], addresses: addresses.map((value) => ({ type: 'IPAddress', value })) },
+      }
+      const what = ['gateway', name, '-n', namespace, '--subresource', 'status', '--type', 'merge']
+      return must('patch', ...what, '-p', JSON.stringify(patch))
+    },
+    [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
+  }
+}
