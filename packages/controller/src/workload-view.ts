@@ -40,7 +40,7 @@ export class WorkloadView implements ResourceSource {
       listener(typeUrl, change)
       if (typeUrl !== TYPE_URLS.address) return
       const upserts = change.upserts.flatMap((resource) => unwrap(resource) ?? [])
-      listener(TYPE_URLS.workload, { upserts, removed: change.removed })
+      listener(TYPE_URLS.workload, { ...change, upserts })
     })
   }
 }

@@ -25,8 +25,10 @@ import { DELTA_METHOD, type DeltaRequest } from './method.ts'
 import type { ResourceSource } from './resource.types.ts'
 import { ServerStream, type TypeStatus } from './server-stream.ts'
 
-/** Whether the client is who its node says. */
-export type AuthenticationResult = { readonly ok: true } | { readonly error: string }
+/** Whether the client is who its node says, and the audience it belongs to. */
+export type AuthenticationResult =
+  | { readonly ok: true; readonly audience?: string | undefined }
+  | { readonly error: string }
 
 export interface DeltaServerComponents {
   readonly source: ResourceSource
@@ -198,19 +200,23 @@ export class DeltaServer implements Closable {
       fail(call, status.INVALID_ARGUMENT, 'the first request names no node')
       return undefined
     }
-    const refusal = await this.#parts.authenticate(call.metadata, node, peer).then(
-      (result) => ('error' in result ? result.error : undefined),
-      (error: unknown) => messageOf(error),
-    )
-    if (refusal !== undefined) {
-      this.#logger.warn('xDS client refused', { node: node.id, peer, reason: refusal })
-      fail(call, status.UNAUTHENTICATED, refusal)
+    const result = await this.#parts
+      .authenticate(call.metadata, node, peer)
+      .catch((error: unknown): AuthenticationResult => ({ error: messageOf(error) }))
+    if ('error' in result) {
+      this.#logger.warn('xDS client refused', { node: node.id, peer, reason: result.error })
+      fail(call, status.UNAUTHENTICATED, result.error)
       return undefined
     }
-    return this.#connection(call, node, peer, done)
+    return this.#connection(call, { node, peer, audience: result.audience }, done)
   }
 
-  #connection(call: Call, node: discoverypb.Node, peer: string, done: () => void): Connection {
+  #connection(
+    call: Call,
+    client: { readonly node: discoverypb.Node; readonly peer: string; readonly audience: string | undefined },
+    done: () => void,
+  ): Connection {
+    const { node, peer, audience } = client
     const { source, clock, random = Math.random } = this.#parts
     const stream = new ServerStream(
       {
@@ -231,7 +237,7 @@ export class DeltaServer implements Closable {
           this.#logger.warn('xDS client refused resources', { node: node.id, peer, type, message })
         },
       },
-      { ackTimeoutMs: this.#options.ackTimeoutMs },
+      { ackTimeoutMs: this.#options.ackTimeoutMs, audience },
     )
     const end = (): void => {
       done()

@@ -1,10 +1,12 @@
 import { contentVersion } from './content-version.ts'
-import type { ResourceChange, ResourceSource, XdsResource } from './resource.types.ts'
+import type { Audience, ResourceChange, ResourceSource, XdsResource } from './resource.types.ts'
 
 export interface ResourceInput {
   readonly name: string
   readonly aliases?: readonly string[] | undefined
   readonly belongsTo?: readonly string[] | undefined
+  /** Undefined: everybody may see it; empty: nobody. */
+  readonly audience?: readonly string[] | undefined
   readonly bytes: Uint8Array
 }
 
@@ -26,22 +28,37 @@ export class ResourceTable implements ResourceSource {
     change: { readonly upserts?: readonly ResourceInput[]; readonly removed?: readonly string[] },
   ): void {
     const table = this.#table(typeUrl)
-    const removed = (change.removed ?? []).filter((name) => remove(table, name))
+    const formerAudiences = new Map<string, readonly string[]>()
+    const noteAudience = (name: string): void => {
+      const old = table.byName.get(name)
+      const audience = old === undefined ? [] : old.audience
+      if (audience !== undefined) formerAudiences.set(name, audience)
+    }
+    const removed = (change.removed ?? []).filter((name) => {
+      noteAudience(name)
+      return remove(table, name)
+    })
     const upserts: XdsResource[] = []
-    for (const { name, aliases = [], belongsTo = [], bytes } of change.upserts ?? []) {
+    for (const { name, aliases = [], belongsTo = [], audience, bytes } of change.upserts ?? []) {
       const version = contentVersion(bytes)
       const old = table.byName.get(name)
-      if (old?.version === version && sameList(old.aliases, aliases) && sameList(old.belongsTo ?? [], belongsTo))
+      if (
+        old?.version === version &&
+        sameList(old.aliases, aliases) &&
+        sameList(old.belongsTo ?? [], belongsTo) &&
+        sameAudience(old.audience, audience)
+      )
         continue
+      if (old !== undefined || audience !== undefined) noteAudience(name)
       remove(table, name)
-      const resource = { name, version, aliases, belongsTo, bytes }
+      const resource: XdsResource = { name, version, aliases, belongsTo, bytes, ...(audience && { audience }) }
       table.byName.set(name, resource)
       for (const alias of aliases) index(table.byAlias, alias, name)
       for (const owner of belongsTo) index(table.byOwner, owner, name)
       upserts.push(resource)
     }
     if (upserts.length + removed.length === 0) return
-    for (const listener of [...this.#listeners]) listener(typeUrl, { upserts, removed })
+    for (const listener of [...this.#listeners]) listener(typeUrl, { upserts, removed, formerAudiences })
   }
 
   /** Makes the type consist of exactly these resources. */
@@ -105,6 +122,10 @@ function unindex(from: Map<string, Set<string>>, key: string, name: string): voi
   const names = from.get(key)
   names?.delete(name)
   if (names?.size === 0) from.delete(key)
+}
+
+function sameAudience(a: Audience, b: Audience): boolean {
+  return a === b || (a !== undefined && b !== undefined && sameList(a, b))
 }
 
 function sameList(a: readonly string[], b: readonly string[]): boolean {

@@ -7,12 +7,18 @@ export interface XdsResource {
   readonly aliases: readonly string[]
   /** Names of resources whose followers need this one too: a workload belongs to its services. */
   readonly belongsTo?: readonly string[] | undefined
+  /** Who alone may see it, by names this package gives no meaning; undefined: everybody. */
+  readonly audience?: Audience
   readonly bytes: Uint8Array
 }
+
+export type Audience = readonly string[] | undefined
 
 export interface ResourceChange {
   readonly upserts: readonly XdsResource[]
   readonly removed: readonly string[]
+  /** Who could see the changed resources until now, of those that not everybody could: who could has to forget. */
+  readonly formerAudiences?: ReadonlyMap<string, readonly string[]> | undefined
 }
 
 export interface RejectedResource {

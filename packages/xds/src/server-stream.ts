@@ -44,12 +44,17 @@ interface Entry {
 export class ServerStream implements Disposable {
   readonly #parts: ServerStreamComponents
   readonly #ackTimeoutMs: number
+  readonly #audience: string | undefined
   readonly #types = new Map<string, Entry>()
   #nonces = 0
 
-  constructor(components: ServerStreamComponents, options: { readonly ackTimeoutMs: number }) {
+  constructor(
+    components: ServerStreamComponents,
+    options: { readonly ackTimeoutMs: number; readonly audience?: string | undefined },
+  ) {
     this.#parts = components
     this.#ackTimeoutMs = options.ackTimeoutMs
+    this.#audience = options.audience
   }
 
   onRequest(request: DeltaRequest): void {
@@ -86,7 +91,7 @@ export class ServerStream implements Disposable {
     if (this.#types.size >= MAX_TYPES_PER_STREAM) {
       throw new XdsLimitError(`more than ${MAX_TYPES_PER_STREAM} resource types on one stream`)
     }
-    const type = new ServerType(this.#parts.source, request)
+    const type = new ServerType(this.#parts.source, request, this.#audience)
     const status: MutableStatus = {
       typeUrl,
       wildcard: type.wildcard,

@@ -4,11 +4,13 @@ import { XdsLimitError } from './errors.ts'
 import { MAX_PUSH_BYTES, MAX_SUBSCRIBED_NAMES } from './limits.ts'
 import { type DeltaRequest, resourceMessage } from './method.ts'
 import type { ResourceChange, ResourceSource, XdsResource } from './resource.types.ts'
+import { couldSee, isVisible } from './visibility.ts'
 
 /** What one stream has been told of one type, and what it is still to be told. No sockets. */
 export class ServerType {
   readonly typeUrl: string
   readonly #source: ResourceSource
+  readonly #audience: string | undefined
   readonly wildcard: boolean
   /** On-demand: names and aliases asked for. */
   readonly #subscribed = new Set<string>()
@@ -20,10 +22,11 @@ export class ServerType {
   readonly #owed = new Set<string>()
   #started = false
 
-  constructor(source: ResourceSource, initial: DeltaRequest) {
+  constructor(source: ResourceSource, initial: DeltaRequest, audience?: string) {
     const { typeUrl, resourceNamesSubscribe, resourceNamesUnsubscribe, initialResourceVersions } = initial
     this.typeUrl = typeUrl
     this.#source = source
+    this.#audience = audience
     this.wildcard = resourceNamesSubscribe.includes('*')
       ? !resourceNamesUnsubscribe.includes('*')
       : resourceNamesSubscribe.length === 0 && resourceNamesUnsubscribe.length === 0
@@ -62,8 +65,10 @@ export class ServerType {
   }
 
   /** Notes what of a change in the source concerns this stream. */
-  note({ upserts, removed }: ResourceChange): void {
-    for (const { name, aliases, belongsTo = [] } of upserts) {
+  note(change: ResourceChange): void {
+    for (const resource of change.upserts) {
+      const { name, aliases, belongsTo = [] } = resource
+      if (!isVisible(resource, this.#audience) && !couldSee(change, name, this.#audience)) continue
       if (
         this.wildcard ||
         this.#sent.has(name) ||
@@ -72,7 +77,8 @@ export class ServerType {
       )
         this.#dirty.add(name)
     }
-    for (const name of removed) {
+    for (const name of change.removed) {
+      if (!couldSee(change, name, this.#audience)) continue
       if (this.wildcard || this.#sent.has(name) || this.#subscribed.has(name)) this.#dirty.add(name)
     }
   }
@@ -92,8 +98,12 @@ export class ServerType {
   #initial(): ResourceChange {
     if (!this.wildcard) return this.#pending(Number.POSITIVE_INFINITY)
     const held = this.#source.snapshot(this.typeUrl)
-    const upserts = [...held.values()].filter(({ name, version }) => this.#sent.get(name) !== version)
-    const removed = [...this.#sent.keys(), ...this.#owed].filter((name) => !held.has(name))
+    const visible = (resource: XdsResource | undefined): boolean =>
+      resource !== undefined && isVisible(resource, this.#audience)
+    const upserts = [...held.values()].filter(
+      (resource) => this.#sent.get(resource.name) !== resource.version && visible(resource),
+    )
+    const removed = [...this.#sent.keys(), ...this.#owed].filter((name) => !visible(held.get(name)))
     // From here on changes say what is new; thousands of streams need not each remember every version.
     this.#sent.clear()
     this.#dirty.clear()
@@ -114,7 +124,7 @@ export class ServerType {
     for (const name of this.#owed) {
       if (bytes >= budget) break
       this.#owed.delete(name)
-      const resource = this.#source.lookup(this.typeUrl, name)
+      const resource = this.#lookup(name)
       if (resource === undefined) {
         removed.add(name)
         this.#sent.delete(name)
@@ -122,13 +132,13 @@ export class ServerType {
       }
       send(resource)
       for (const other of this.#source.related?.(this.typeUrl, resource) ?? []) {
-        if (this.#sent.get(other.name) !== other.version) send(other)
+        if (this.#sent.get(other.name) !== other.version && isVisible(other, this.#audience)) send(other)
       }
     }
     for (const name of this.#dirty) {
       if (bytes >= budget) break
       this.#dirty.delete(name)
-      const resource = this.#source.lookup(this.typeUrl, name)
+      const resource = this.#lookup(name)
       // Found by an alias it is another resource.
       if (resource?.name !== name) {
         removed.add(name)
@@ -136,6 +146,12 @@ export class ServerType {
       } else if (this.#sent.get(name) !== resource.version) send(resource)
     }
     return { upserts: [...upserts.values()], removed: [...removed] }
+  }
+
+  /** What the client may not see is not there. */
+  #lookup(name: string): XdsResource | undefined {
+    const resource = this.#source.lookup(this.typeUrl, name)
+    return resource !== undefined && isVisible(resource, this.#audience) ? resource : undefined
   }
 
   #wants(name: string, aliases: readonly string[]): boolean {
