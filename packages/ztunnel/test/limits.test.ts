@@ -1,3 +1,4 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { ip, systemClock } from '@ambit/core'
@@ -51,6 +52,13 @@ const CLIENT = { namespace: 'ns', canonicalName: 'a', canonicalRevision: 'v1' } 
 
 async function startDns(forward: () => Promise<Uint8Array>) {
   const sockets = new LoopbackSockets()
+  const udp: UdpSocket[] = []
+  const bindUdp = sockets.bindUdp.bind(sockets)
+  sockets.bindUdp = async (address) => {
+    const socket = await bindUdp(address)
+    udp.push(socket)
+    return socket
+  }
   const server = await DnsServer.start(
     {
       sockets,
@@ -79,7 +87,7 @@ async function startDns(forward: () => Promise<Uint8Array>) {
     await once(socket, 'connect')
     return socket
   }
-  return { server, dial }
+  return { server, dial, udp }
 }
 
 const MESSAGE: Message = {
@@ -115,6 +123,22 @@ test('DNS connections of a pod above the limit are closed, and room is made when
   later.write(QUERY)
   t.is(((await once(later, 'data')) as [Buffer])[0].readUInt16BE(2), 7)
   for (const socket of [...open, later]) socket.destroy()
+})
+
+test('a query from UDP port 0 has nobody to answer and harms nobody', async (t) => {
+  const { server, udp } = await startDns(() => Promise.reject(new Error('no name server')))
+  await using _server = server
+  const [bound] = udp
+  // Only a raw socket can send this for real, so the kernel's report of it is made up here.
+  for (const bytes of [encodeMessage(MESSAGE), Buffer.alloc(12)]) {
+    bound?.emit('message', Buffer.from(bytes), { address: '127.0.0.1', family: 'IPv4', port: 0, size: bytes.length })
+  }
+  await settle()
+  const client = createSocket('udp4')
+  client.send(encodeMessage(MESSAGE), server.bound[0]?.port ?? 0, '127.0.0.1')
+  const [answer] = (await once(client, 'message')) as [Buffer]
+  t.is(decodeMessage(answer)?.flags.rcode, RCODE.SERVFAIL)
+  client.close()
 })
 
 test('DNS queries of a pod beyond those being worked on are answered SERVFAIL at once', async (t) => {

@@ -113,6 +113,8 @@ export class DnsServer implements Closable {
     this.#udp.push(udp)
     udp.on('error', (error) => logger.warn('DNS socket failed', { error: messageOf(error) }))
     udp.on('message', (bytes, from) => {
+      // Sent through a raw socket; nothing can be sent back there, and Node throws at the attempt.
+      if (from.port === 0) return
       void this.#serve(bytes, 'udp', (reply) => {
         if (!this.#stop.signal.aborted) udp.send(reply, from.port, from.address, () => undefined)
       })
