@@ -1,3 +1,7 @@
 export { authorizeConnection, NOT_ALLOWED } from './authorize-connection.ts'
-export type * from './verdict.types.ts'
+export { authorizeRequest } from './authorize-request.ts'
+export { type NormalizedPath, normalizePath, type PathRefusal } from './normalize-path.ts'
+export { CompiledRequestPolicies } from './request-policies.ts'
 export type * from './request-verdict.types.ts'
+export type { TrustDomains } from './trust-domains.ts'
+export type * from './verdict.types.ts'

@@ -1,4 +1,5 @@
 import type { Ip, SpiffeId } from '@ambit/core'
+import type { CompiledPolicy } from './compiled-policy.types.ts'
 
 /** What is known about a request when it is judged. Header names in lower case, several values of one name as sent. */
 export interface RequestFacts {
@@ -46,6 +47,24 @@ interface RequestEvidence {
   readonly dryRun: readonly RequestMatch[]
   /** AUDIT policies that matched. */
   readonly audited: readonly RequestMatch[]
+  /** Only when asked for. */
+  readonly explanation?: readonly PolicyEvidence[]
+}
+
+/** What a policy's rules said of a request. */
+export interface PolicyEvidence {
+  readonly policy: string
+  readonly action: RequestMatch['action']
+  readonly dryRun: boolean
+  readonly rules: readonly RuleEvidence[]
+}
+
+export interface RuleEvidence {
+  readonly matched: boolean
+  /** The fields that did not hold, as `from[0].source.principals`; of alternatives all when none held, else none. */
+  readonly failed: readonly string[]
+  /** Why the rule was not asked at all: an ALLOW that is not understood, or that asks about HTTP where there is none. */
+  readonly excluded?: 'not-understood' | 'not-http'
 }
 
 export interface RequestPermit extends RequestEvidence {
@@ -81,5 +100,12 @@ export interface RequestPolicyLookup {
 }
 
 export interface RequestPolicies {
+  /** Names that are listed and not known. */
   readonly missing: readonly string[]
+  readonly custom: readonly CompiledPolicy[]
+  readonly audit: readonly CompiledPolicy[]
+  readonly deny: readonly CompiledPolicy[]
+  readonly allow: readonly CompiledPolicy[]
+  /** Of any action; they are in none of the lists above. */
+  readonly dryRun: readonly CompiledPolicy[]
 }

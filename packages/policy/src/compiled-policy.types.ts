@@ -1,0 +1,46 @@
+import type { SpiffeId } from '@ambit/core'
+import type { HttpAuthorization } from '@ambit/state'
+import type { HttpFacts, RequestFacts } from './request-verdict.types.ts'
+
+/** The facts in the form clauses compare with, made once per verdict. */
+export interface JudgedRequest {
+  readonly facts: RequestFacts
+  readonly identity: SpiffeId | undefined
+  /** `td/ns/x/sa/y`, without `spiffe://`. */
+  readonly principal: string | undefined
+  readonly http: HttpFacts | undefined
+  /** In lower case. */
+  readonly authority: string | undefined
+}
+
+/** One field of a rule, with both its lists. */
+export interface Clause {
+  /** As a person would look for it: `from[0].source.principals`. */
+  readonly field: string
+  holds(request: JudgedRequest): boolean
+}
+
+/** All of the clauses must hold; without any it holds. */
+export type Entry = readonly Clause[]
+
+export interface CompiledRule {
+  /** Alternatives; an empty list holds. */
+  readonly from: readonly Entry[]
+  readonly to: readonly Entry[]
+  /** Must all hold. */
+  readonly when: Entry
+  /** The rule can not match: an ALLOW of which something is not understood. */
+  readonly never: boolean
+  /** The rule can not match what is not HTTP: an ALLOW that asks about HTTP. */
+  readonly httpOnly: boolean
+  /** As Envoy names it in response code details. */
+  readonly details: string
+}
+
+export interface CompiledPolicy {
+  /** `namespace/name`. */
+  readonly key: string
+  readonly action: HttpAuthorization['action']
+  readonly dryRun: boolean
+  readonly rules: readonly CompiledRule[]
+}
