@@ -64,7 +64,7 @@ test('classes are made, a Gateway becomes objects, and its status follows the en
   for (const name of ['istio', 'istio-remote', 'istio-waypoint']) {
     const made = await eventually(async () => {
       const object = await cluster.client.get<Full>(KINDS.gatewayClass, { name })
-      return condition(object, 'Accepted') === undefined ? undefined : object
+      return condition(object, 'Accepted')?.['status'] === 'True' ? object : undefined
     })
     t.like(condition(made, 'Accepted'), { status: 'True', reason: 'Accepted', message: 'Handled by Istio controller' })
   }
@@ -80,7 +80,7 @@ test('classes are made, a Gateway becomes objects, and its status follows the en
   t.is(await world.get(KINDS.horizontalPodAutoscaler, 'wp'), undefined)
   const gateway = await eventually(async () => {
     const object = await world.get(KINDS.gateway, 'wp')
-    return condition(object, 'Programmed') === undefined ? undefined : object
+    return condition(object, 'Programmed')?.['reason'] === 'AddressNotAssigned' ? object : undefined
   })
   t.is(gateway.metadata.annotations?.['gateway.istio.io/controller-version'], '5')
   t.like(condition(gateway, 'Programmed'), { status: 'False', reason: 'AddressNotAssigned', observedGeneration: 1 })

@@ -1,4 +1,4 @@
-import { lstat, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AmbitError, type Clock } from '@ambit/core'
 import type { IssuedToken, IssueTokenOptions } from '../apiserver/contract.types.ts'
@@ -76,7 +76,8 @@ export class PodVolumes {
     if (volume.hostPath) return await prepareHostPath(this.#sourceOf(volume), volume.hostPath)
     const folder = this.#sourceOf(volume)
     await mkdir(folder, { recursive: true, mode: 0o755 })
-    if (volume.emptyDir !== undefined) return
+    // Open to every user, as Kubernetes makes it; outside the pod a folder above is closed. mkdir heeds the umask.
+    if (volume.emptyDir !== undefined) return await chmod(folder, 0o777)
     const files: Files = new Map()
     const fixed = volume.configMap ?? volume.secret ?? volume.projected ?? volume.downwardAPI
     if (!fixed) throw new VolumeError(`volume "${volume.name}": this kind of volume isn't served by the sandbox`)

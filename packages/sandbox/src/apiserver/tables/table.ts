@@ -51,11 +51,10 @@ function columnsOf(definition: ResourceDefinition, version: string) {
   const cells = (object: KubeObject, nowMs: number): readonly unknown[] => [
     object.metadata.name,
     ...own.map((item) => {
-      const values = jsonPathValues(object, item.jsonPath)
-      const [value] = values
+      // Of several values Kubernetes shows the first.
+      const [value] = jsonPathValues(object, item.jsonPath)
       if (value === undefined) return item.type === 'date' ? '<unknown>' : null
       if (item.type === 'date') return ageOf(value, nowMs)
-      if (values.length > 1) return values.map(text).join(',')
       return typeof value === 'object' ? text(value) : value
     }),
   ]
