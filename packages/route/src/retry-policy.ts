@@ -48,7 +48,8 @@ const DEFAULT: RetryPolicy = { ...WITHOUT_ROUTE, on: 'unsent-or-unavailable' }
 export function retryPolicyOf(route: Route | undefined): RetryPolicy {
   if (route === undefined) return WITHOUT_ROUTE
   if (route.retry === undefined) return DEFAULT
-  return { ...DEFAULT, ...route.retry }
+  const { attempts, codes, backoffMs } = route.retry
+  return { ...DEFAULT, attempts, codes, backoffMs: backoffMs || RETRY_BACKOFF_MS }
 }
 
 /** Whether a request is tried again after an attempt; with what delay says {@link retryDelayMs}. */

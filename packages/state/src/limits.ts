@@ -10,6 +10,9 @@ export const MAX_PATTERN_INSTRUCTIONS = 2_048
 /** Further attempts of one request. */
 export const MAX_RETRIES = 25
 
+/** First delay before another attempt; the longest is ten times this. */
+export const MAX_RETRY_BACKOFF_MS = 3_600_000
+
 /** What a timer of Node can wait; a longer timeout would end at once. */
 export const MAX_TIMEOUT_MS = 2_147_483_647
 

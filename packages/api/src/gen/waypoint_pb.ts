@@ -362,6 +362,9 @@ export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
   messageDesc(file_waypoint, 5);
 
 /**
+ * Whatever decides which requests a route takes stands in here: a proxy that finds a field it does not know inside answers 500 to all that
+ * reach the route, one it finds beside it only to those that match.
+ *
  * @generated from message ambit.waypoint.RouteMatch
  */
 export type RouteMatch = Message<"ambit.waypoint.RouteMatch"> & {

@@ -1,7 +1,7 @@
 import type { waypointpb as pb } from '@ambit/api'
 import { MAX_PORT } from '@ambit/core'
 import { enumWord } from '../decode-enum.ts'
-import { MAX_RETRIES, MAX_TIMEOUT_MS } from '../limits.ts'
+import { MAX_RETRIES, MAX_RETRY_BACKOFF_MS, MAX_TIMEOUT_MS } from '../limits.ts'
 import { RejectionSignal, reject } from '../rejection.ts'
 import { serviceKey } from '../workload.types.ts'
 import { compilePattern } from './compile-pattern.ts'
@@ -61,24 +61,39 @@ function attempt<T>(problems: string[], read: () => T): T | undefined {
   }
 }
 
-/** Conditions that can not be read are left out: the match becomes wider, never narrower. */
+const EVERYTHING: RouteMatch = { path: undefined, method: undefined, headers: [], query: [] }
+
+/**
+ * Conditions that can not be read are left out: the match becomes wider, never narrower. A field of a later version may also turn a
+ * condition round or add an alternative, so with one the match is everything.
+ */
 function matchOf(message: pb.RouteMatch | undefined, path: string, problems: string[]): RouteMatch {
-  if (message === undefined) return { path: undefined, method: undefined, headers: [], query: [] }
-  const values = (list: readonly pb.ValueMatch[], field: string, nameOf: (name: string) => string): ValueMatch[] => {
-    const byName = new Map<string, ValueMatch>()
-    for (const [index, value] of list.entries()) {
-      const read = attempt(problems, () => valueMatchOf(value, `${path}.${field}[${index}]`, nameOf))
-      // Of several conditions on one name the first counts (Gateway API).
-      if (read !== undefined && !byName.has(read.name)) byName.set(read.name, read)
-    }
-    return [...byName.values()]
-  }
+  if (message === undefined || unknownFieldIn(message, path) !== undefined) return EVERYTHING
   return {
     path: attempt(problems, () => pathMatchOf(message.path, path)),
     method: message.method === '' ? undefined : message.method,
-    headers: values(message.headers, 'headers', headerName(`${path}.headers`)),
-    query: values(message.query, 'query', (name) => name),
+    headers: valueMatchesOf(message.headers, `${path}.headers`, headerNameOf, problems),
+    query: valueMatchesOf(message.query, `${path}.query`, (name) => name, problems),
   }
+}
+
+type ReadName = (name: string, path: string) => string
+
+/** Of several conditions on one name only the first counts, read or not (Gateway API). */
+function valueMatchesOf(
+  list: readonly pb.ValueMatch[],
+  path: string,
+  nameOf: ReadName,
+  problems: string[],
+): readonly ValueMatch[] {
+  const seen = new Set<string>()
+  return list.flatMap((message, index) => {
+    const at = `${path}[${index}]`
+    const name = attempt(problems, () => nameOf(message.name, at))
+    if (name === undefined || seen.has(name)) return []
+    seen.add(name)
+    return attempt(problems, () => valueMatchOf(name, message.value, at)) ?? []
+  })
 }
 
 function pathMatchOf(message: pb.RouteMatch['path'], path: string): PathMatch | undefined {
@@ -94,12 +109,12 @@ function pathMatchOf(message: pb.RouteMatch['path'], path: string): PathMatch | 
   }
 }
 
-function valueMatchOf({ name, value }: pb.ValueMatch, path: string, nameOf: (name: string) => string): ValueMatch {
+function valueMatchOf(name: string, value: pb.ValueMatch['value'], path: string): ValueMatch {
   switch (value.case) {
     case 'exact':
-      return { kind: 'exact', name: nameOf(name), value: value.value }
+      return { kind: 'exact', name, value: value.value }
     case 'regex':
-      return { kind: 'regex', name: nameOf(name), pattern: compilePattern(value.value, path) }
+      return { kind: 'regex', name, pattern: compilePattern(value.value, path) }
     case undefined:
       return reject('bad-match', `${path}: a condition without a kind this version knows`)
   }
@@ -208,7 +223,7 @@ function pathChangeOf({ change }: pb.PathChange, match: RouteMatch, path: string
 function retryOf({ attempts, codes, backoffMs }: pb.Retry, path: string): Retry {
   const odd = codes.find((code) => code < 400 || code > 599)
   if (odd !== undefined) reject('bad-status', `${path}.codes: ${odd} is no failure`)
-  return { attempts: Math.min(attempts, MAX_RETRIES), codes, backoffMs: Math.min(backoffMs, MAX_TIMEOUT_MS) }
+  return { attempts: Math.min(attempts, MAX_RETRIES), codes, backoffMs: Math.min(backoffMs, MAX_RETRY_BACKOFF_MS) }
 }
 
 function headerChangesOf(message: pb.HeaderChanges | undefined, path: string): HeaderChanges {
@@ -217,7 +232,7 @@ function headerChangesOf(message: pb.HeaderChanges | undefined, path: string): H
   return {
     set: set.map((header, index) => headerValueOf(header, `${path}.set[${index}]`)),
     add: add.map((header, index) => headerValueOf(header, `${path}.add[${index}]`)),
-    remove: remove.map(headerName(`${path}.remove`)),
+    remove: remove.map((name, index) => headerNameOf(name, `${path}.remove[${index}]`)),
   }
 }
 
@@ -225,11 +240,11 @@ function headerChangesOf(message: pb.HeaderChanges | undefined, path: string): H
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const FIELD_VALUE = /^[\t -~\u0080-\u00ff]*$/
 
-function headerName(path: string): (name: string) => string {
-  return (name) => (TOKEN.test(name) ? name.toLowerCase() : reject('bad-header', `${path}: not a header name`))
+function headerNameOf(name: string, path: string): string {
+  return TOKEN.test(name) ? name.toLowerCase() : reject('bad-header', `${path}: not a header name`)
 }
 
 function headerValueOf({ name, value }: pb.HeaderValue, path: string): HeaderValue {
   if (!FIELD_VALUE.test(value)) reject('bad-header', `${path}: not a header value`)
-  return { name: headerName(path)(name), value }
+  return { name: headerNameOf(name, path), value }
 }

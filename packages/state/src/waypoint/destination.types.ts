@@ -129,6 +129,7 @@ export interface Retry {
   /** Further attempts after the first; 0 turns retries off. */
   readonly attempts: number
   readonly codes: readonly number[]
+  /** 0: the default. */
   readonly backoffMs: number
 }
 
