@@ -8,8 +8,10 @@ export const MAX_WATCH_LINE_BYTES: number = 8 * 1024 * 1024
 export const REQUEST_TIMEOUT_MS = 30_000
 /** A watch is asked to end after this, drawn between once and twice, seconds (client-go: 5 to 10 minutes). */
 export const WATCH_SECONDS = 300
-/** A watch the server did not end this long after it should have is taken for dead, ms. */
-export const WATCH_GRACE_MS = 30_000
+/** A watch without even a bookmark for this long is taken for dead and made again from where it was, ms. */
+export const WATCH_SILENCE_MS = 150_000
+/** A watch that lasted less than this failed; a longer one is made again without a wait, ms (client-go: 1 s). */
+export const SHORT_WATCH_MS = 1_000
 /** First and longest wait before a failed list or watch is tried again, ms (client-go's reflector: 800 ms to 30 s). */
 export const RELIST_BACKOFF: { readonly initialMs: number; readonly maxMs: number; readonly jitter: number } = {
   initialMs: 800,

@@ -1,7 +1,7 @@
 import { Backoff, type Clock, type Logger, messageOf, systemClock } from '@ambit/core'
 import { statusOf } from './errors.ts'
 import type { KubeClient } from './kube-client.ts'
-import { MISSING_KIND_RETRY_MS, RELIST_BACKOFF, WATCH_GRACE_MS, WATCH_SECONDS } from './limits.ts'
+import { MISSING_KIND_RETRY_MS, RELIST_BACKOFF, SHORT_WATCH_MS, WATCH_SECONDS, WATCH_SILENCE_MS } from './limits.ts'
 import type { KubeObject, ResourceKind, Selection } from './object.types.ts'
 import { ObjectSet, type ReadonlyObjectSet } from './object-set.ts'
 
@@ -35,7 +35,15 @@ async function follow<T extends KubeObject>(set: ObjectSet<T>, options: WatchObj
   const trim = options.trim ?? ((object: T) => object)
   const backoff = new Backoff(RELIST_BACKOFF)
   let resourceVersion: string | undefined
+  let wasTooOld = false
   while (!signal.aborted) {
+    let startedMs = Number.POSITIVE_INFINITY
+    // Nothing is heard while waiting, so only what ends at once is waited for.
+    const pause = async (): Promise<void> => {
+      if (clock.monotonic() - startedMs < SHORT_WATCH_MS)
+        await clock.sleep(backoff.next(), signal).catch(() => undefined)
+      else backoff.reset()
+    }
     try {
       if (resourceVersion === undefined) {
         const list = await client.list<T>(kind, options, signal)
@@ -44,21 +52,23 @@ async function follow<T extends KubeObject>(set: ObjectSet<T>, options: WatchObj
         resourceVersion = list.resourceVersion
       }
       const seconds = Math.floor(WATCH_SECONDS * (1 + Math.random()))
-      const deadline = AbortSignal.timeout(seconds * 1000 + WATCH_GRACE_MS)
+      startedMs = clock.monotonic()
+      using silence = new Silence(clock)
       const events = client.watch<T>(kind, {
         ...options,
         resourceVersion,
         timeoutSeconds: seconds,
-        signal: AbortSignal.any([signal, deadline]),
+        signal: AbortSignal.any([signal, silence.signal]),
       })
       for await (const { type, object } of events) {
         resourceVersion = object.metadata.resourceVersion ?? resourceVersion
         backoff.reset()
+        wasTooOld = false
+        silence.broken()
         if (type === 'ADDED' || type === 'MODIFIED') set.put(trim(object))
         else if (type === 'DELETED') set.remove(object.metadata.namespace, object.metadata.name)
       }
-      // A server that ends every watch at once must not be asked in a tight loop.
-      if (!signal.aborted) await clock.sleep(backoff.next(), signal)
+      await pause()
     } catch (error) {
       if (signal.aborted) return
       const status = statusOf(error)
@@ -73,13 +83,48 @@ async function follow<T extends KubeObject>(set: ObjectSet<T>, options: WatchObj
       if (status === 410) {
         logger.info(`watch of ${kind.plural} is too old, listing again`)
         resourceVersion = undefined
+        if (!wasTooOld) {
+          wasTooOld = true
+          continue
+        }
       } else if (status !== undefined) {
         resourceVersion = undefined
         logger.warn(`watching ${kind.plural} failed, trying again: ${messageOf(error)}`)
       } else {
         logger.warn(`watch of ${kind.plural} broke off, trying again: ${messageOf(error)}`)
       }
-      await clock.sleep(backoff.next(), signal).catch(() => undefined)
+      await pause()
     }
+  }
+}
+
+/** Aborts a watch whose connection died without a word: API servers send a bookmark about every minute. */
+class Silence implements Disposable {
+  readonly #clock: Clock
+  readonly #end = new AbortController()
+  #timer: Disposable
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#timer = this.#arm()
+  }
+
+  get signal(): AbortSignal {
+    return this.#end.signal
+  }
+
+  broken(): void {
+    this.#timer[Symbol.dispose]()
+    this.#timer = this.#arm()
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer[Symbol.dispose]()
+  }
+
+  #arm(): Disposable {
+    return this.#clock.after(WATCH_SILENCE_MS, () =>
+      this.#end.abort(new Error(`nothing heard for ${WATCH_SILENCE_MS} ms`)),
+    )
   }
 }

@@ -1,14 +1,19 @@
-import { silentLogger } from '@ambit/core'
+import { type Clock, silentLogger } from '@ambit/core'
 import test from 'ava'
 import fc from 'fast-check'
 import { KINDS, type KubeObject, ObjectSet, type ReadonlyObjectSet, watchObjects } from '../src/index.ts'
+import { SHORT_WATCH_MS, WATCH_SILENCE_MS } from '../src/limits.ts'
 import { readLines } from '../src/watch-lines.ts'
 import { eager } from './support/parts.ts'
 import { events, failure, list, pod, TinyApi } from './support/tiny-api.ts'
 
+/** Never waits, and nothing ever takes too long. */
+const hasty: Clock = { ...eager, after: () => ({ [Symbol.dispose]: () => {} }) }
+
 /** Watches pods; `until` resolves when the set, rendered as `name@version`, is as expected. */
 function watch(
   api: TinyApi,
+  clock: Clock = hasty,
 ): AsyncDisposable & { set: ReadonlyObjectSet<KubeObject>; until(expected: string): Promise<void> } {
   const end = new AbortController()
   const set = watchObjects({
@@ -16,7 +21,7 @@ function watch(
     kind: KINDS.pod,
     signal: end.signal,
     logger: silentLogger,
-    clock: eager,
+    clock,
   })
   const render = (): string =>
     [...set]
@@ -91,6 +96,68 @@ test('a watch that breaks off goes on where it was, without a new list', async (
   api.once('watch=true resourceVersion=6', events([{ type: 'ADDED', object: pod('y', '7') }], { stayOpen: true }))
   await using watching = watch(api)
   await watching.until('x@6 y@7')
+  t.is(api.requests.filter((line) => line.includes('limit=')).length, 1)
+})
+
+test('a watch that ended in its own time is made again without a wait, so that nothing is heard late', async (t) => {
+  await using api = await TinyApi.start()
+  let monotonic = 0
+  // Who waits on this clock waits for ever.
+  const still: Clock = { ...hasty, monotonic: () => monotonic, sleep: () => new Promise(() => {}) }
+  api.once('GET limit=', list('5', pod('x', '3')))
+  api.once('watch=true resourceVersion=5', (_request, response) => {
+    monotonic += SHORT_WATCH_MS
+    response.writeHead(200)
+    response.end()
+  })
+  api.once('watch=true resourceVersion=5', (_request, response) => {
+    monotonic += SHORT_WATCH_MS
+    response.destroy()
+  })
+  api.once('watch=true resourceVersion=5', failure(410, 'Expired'))
+  api.once('GET limit=', list('20', pod('x', '19')))
+  await using watching = watch(api, still)
+  await watching.until('x@19')
+  t.pass()
+})
+
+test('a server that ends every watch at once is asked again only after a wait', async (t) => {
+  await using api = await TinyApi.start()
+  const waits: number[] = []
+  const patient: Clock = {
+    ...hasty,
+    monotonic: () => 0,
+    sleep: async (ms) => void waits.push(ms),
+  }
+  api.once('GET limit=', list('5'))
+  api.once('watch=true resourceVersion=5', events([]))
+  api.once('watch=true resourceVersion=5', events([]))
+  api.once('watch=true resourceVersion=5', events([{ type: 'ADDED', object: pod('x', '6') }], { stayOpen: true }))
+  await using watching = watch(api, patient)
+  await watching.until('x@6')
+  t.is(waits.length, 2)
+})
+
+test('a watch that says nothing at all is made again from where it was', async (t) => {
+  await using api = await TinyApi.start()
+  const silences: (() => void)[] = []
+  const clock: Clock = {
+    ...hasty,
+    after: (ms, callback) => {
+      t.is(ms, WATCH_SILENCE_MS)
+      silences.push(callback)
+      return { [Symbol.dispose]: () => {} }
+    },
+  }
+  api.once('GET limit=', list('5'))
+  api.once('watch=true resourceVersion=5', (_request, response) => {
+    response.writeHead(200)
+    response.flushHeaders()
+    silences[0]?.()
+  })
+  api.once('watch=true resourceVersion=5', events([{ type: 'ADDED', object: pod('x', '6') }], { stayOpen: true }))
+  await using watching = watch(api, clock)
+  await watching.until('x@6')
   t.is(api.requests.filter((line) => line.includes('limit=')).length, 1)
 })
 
