@@ -146,17 +146,17 @@ test('certificates: leaf and root, validity at the given time, serial number in 
 })
 
 test('connections: local and remote by direction, names instead of addresses unless raw', (t) => {
-  t.deepEqual(lines(connectionTable(DUMP, { raw: false, tls: false })), [
+  t.deepEqual(lines(connectionTable(DUMP, {}, { raw: false, tls: false })), [
     'WORKLOAD              DIRECTION LOCAL                      REMOTE                      REMOTE TARGET                         PROTOCOL',
     'alice-1.demo-client   Outbound  alice-1.demo-client:4000   httpbin-1.demo-server:15008 httpbin.demo-server.svc.cluster.local HBONE',
     'httpbin-1.demo-server Inbound   httpbin-1.demo-server:8080 alice-1.demo-client:4000                                          HBONE',
   ])
-  const raw = connectionTable(DUMP, { raw: true, tls: false, direction: 'inbound' })
+  const raw = connectionTable(DUMP, { direction: 'inbound' }, { raw: true, tls: false })
   t.deepEqual(raw[1], ['httpbin-1.demo-server', 'Inbound', '10.1.2.3:8080', '[fd00::2]:4000', '', 'HBONE'])
 })
 
 test('connections --tls shows both identities, TLS version and key exchange', (t) => {
-  const rows = connectionTable(DUMP, { raw: true, tls: true, direction: 'outbound' })
+  const rows = connectionTable(DUMP, { direction: 'outbound' }, { raw: true, tls: true })
   t.deepEqual(rows[0]?.slice(6), ['LOCAL IDENTITY', 'REMOTE IDENTITY', 'TLS', 'KEY EXCHANGE'])
   t.deepEqual(rows[1]?.slice(6), ['spiffe://a', 'spiffe://b', 'TLSv1.3', 'X25519MLKEM768'])
 })
@@ -175,7 +175,7 @@ test('any JSON makes tables without throwing', (t) => {
         serviceTable(dump, {}),
         policyTable(dump, {}),
         certificateTable(dump, 0),
-        connectionTable(dump, { raw: false, tls: true }),
+        connectionTable(dump, {}, { raw: false, tls: true }),
       ]
       t.true(rows.every((table) => table.length > 0))
     }),
@@ -201,4 +201,16 @@ test('a ztunnel is chosen by name, by node, else the first running one; other po
   t.is(selectZtunnel(pods, { pod: 'ztunnel-a.istio-system' }).metadata.name, 'ztunnel-a')
   t.throws(() => selectZtunnel(pods, { pod: 'istiod-x' }), { code: 'CLI_SELECTION', message: /ztunnel-b \(n2\)/ })
   t.throws(() => selectZtunnel([], {}), { message: /is the mesh installed/ })
+})
+
+test('pod/NAME is one pod, ds/ztunnel any, other resources are refused', (t) => {
+  const pods = [pod('ztunnel-a', 'n1', { app: 'ztunnel' }), pod('ztunnel-b', 'n2', { app: 'ztunnel' })]
+  t.is(selectZtunnel(pods, { pod: 'pod/ztunnel-b' }).metadata.name, 'ztunnel-b')
+  t.is(selectZtunnel(pods, { pod: 'ds/ztunnel.istio-system' }).metadata.name, 'ztunnel-a')
+  t.throws(() => selectZtunnel(pods, { pod: 'deploy/istiod' }), { code: 'CLI_SELECTION', message: /ds\/ztunnel/ })
+})
+
+test('a service without an address of its own shows its range', (t) => {
+  const dump = decodeConfigDump({ services: [{ name: 'x', namespace: 'y', vips: [], cidrVips: ['net/10.0.0.0/8'] }] })
+  t.is(serviceTable(dump, {})[1]?.[2], '10.0.0.0/8')
 })

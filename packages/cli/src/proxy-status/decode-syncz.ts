@@ -3,6 +3,8 @@ import { asList, asObject, asText, asTexts } from '../json.ts'
 export interface TypeState {
   readonly typeUrl: string
   readonly state: 'SYNCED' | 'STALE' | 'NOT SENT' | 'ERROR'
+  /** When the controller last sent this type, ms since 1970; undefined when it does not tell. */
+  readonly sentAtMs: number | undefined
 }
 
 export interface SyncedProxy {
@@ -21,6 +23,7 @@ export function decodeSyncz(value: unknown): readonly SyncedProxy[] {
     const types = Object.entries(asObject(item['resources'])).map(([typeUrl, state]) => ({
       typeUrl,
       state: stateOf(asObject(state)),
+      sentAtMs: timeOf(asObject(state)['sentTime']),
     }))
     return {
       name: podOf(asText(item['proxy'])),
@@ -37,6 +40,11 @@ function stateOf(state: Readonly<Record<string, unknown>>): TypeState['state'] {
   if (asText(state['lastError']) !== '') return 'ERROR'
   if (sent === '') return 'NOT SENT'
   return sent === nonce(state['acked']) ? 'SYNCED' : 'STALE'
+}
+
+function timeOf(value: unknown): number | undefined {
+  const ms = Date.parse(asText(value))
+  return Number.isFinite(ms) && ms > 0 ? ms : undefined
 }
 
 function nonce(value: unknown): string {

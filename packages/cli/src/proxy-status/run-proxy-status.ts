@@ -37,6 +37,9 @@ export async function runProxyStatus(invocation: Invocation, context: Context): 
   const output = flags.text('output') ?? 'short'
   if (output === 'json') context.out(JSON.stringify(wanted, undefined, 2))
   else if (output === 'yaml') context.out(stringify(wanted).trimEnd())
-  else for (const line of textTable(proxyStatusTable(wanted, (flags.count('verbosity') ?? 0) > 0), 5)) context.out(line)
+  else {
+    const perType = (flags.count('verbosity') ?? 0) > 0
+    for (const line of textTable(proxyStatusTable(wanted, perType, context.now()), 5)) context.out(line)
+  }
   return EXIT.ok
 }

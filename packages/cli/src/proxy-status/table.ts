@@ -1,11 +1,16 @@
 import { TYPE_URLS } from '@ambit/api'
 import type { SyncedProxy, TypeState } from './decode-syncz.ts'
+import { humanAge } from './human-age.ts'
 
 /** Short names of resource types, as istioctl prints them. */
 const SHORT_NAMES: Readonly<Record<string, string>> = {
   [TYPE_URLS.address]: 'WDS',
   [TYPE_URLS.workload]: 'WDS',
   [TYPE_URLS.authorization]: 'WADS',
+  // Ours, for waypoints: settings, destinations, HTTP authorization.
+  [TYPE_URLS.waypointSettings]: 'WSDS',
+  [TYPE_URLS.destination]: 'WDDS',
+  [TYPE_URLS.httpAuthorization]: 'WHDS',
   'type.googleapis.com/envoy.config.cluster.v3.Cluster': 'CDS',
   'type.googleapis.com/envoy.config.listener.v3.Listener': 'LDS',
   'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment': 'EDS',
@@ -18,8 +23,12 @@ export interface ProxyOf {
   readonly proxy: SyncedProxy
 }
 
-/** `proxy-status`; with `perType` one column per resource type instead of the list of types. */
-export function proxyStatusTable(proxies: readonly ProxyOf[], perType: boolean): readonly (readonly string[])[] {
+/** `proxy-status`; with `perType` one column per resource type, and since when, instead of the list of types. */
+export function proxyStatusTable(
+  proxies: readonly ProxyOf[],
+  perType: boolean,
+  nowMs: number,
+): readonly (readonly string[])[] {
   const names = [...new Set(proxies.flatMap(({ proxy }) => proxy.types.map(shortName)))].toSorted()
   const header = ['NAME', 'CLUSTER', 'ISTIOD', 'VERSION', ...(perType ? names : ['SUBSCRIBED TYPES'])]
   const rows = proxies
@@ -29,7 +38,7 @@ export function proxyStatusTable(proxies: readonly ProxyOf[], perType: boolean):
       proxy.cluster,
       istiod,
       proxy.version,
-      ...(perType ? names.map((name) => stateOf(proxy, name)) : [subscribed(proxy)]),
+      ...(perType ? names.map((name) => stateOf(proxy, name, nowMs)) : [subscribed(proxy)]),
     ])
   return [header, ...rows]
 }
@@ -39,8 +48,11 @@ function subscribed(proxy: SyncedProxy): string {
   return `${names.length} (${names.join(',')})`
 }
 
-function stateOf(proxy: SyncedProxy, name: string): string {
-  return proxy.types.find((type) => shortName(type) === name)?.state ?? 'IGNORED'
+function stateOf(proxy: SyncedProxy, name: string, nowMs: number): string {
+  const found = proxy.types.find((type) => shortName(type) === name)
+  if (found === undefined) return 'IGNORED'
+  const { state, sentAtMs } = found
+  return state === 'NOT SENT' || sentAtMs === undefined ? state : `${state} (${humanAge(nowMs - sentAtMs)})`
 }
 
 function shortName(type: TypeState): string {

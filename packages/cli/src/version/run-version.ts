@@ -1,65 +1,52 @@
+import { stringify } from 'yaml'
 import type { Context } from '../context.types.ts'
 import { istioNamespace } from '../context.types.ts'
 import type { Flags } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
 import { askIstiod, listIstiods, syncedProxies } from '../proxy-status/istiod.ts'
-
-interface Versions {
-  readonly client: string
-  readonly controlPlane: readonly string[]
-  /** Version of each connected proxy. */
-  readonly dataPlane: readonly string[]
-}
+import { parseBuildInfo, type VersionReport, versionLines } from './version-report.ts'
 
 /** `ambit version`. Without a cluster it tells the client's version and why nothing more. */
 export async function runVersion(flags: Flags, context: Context): Promise<ExitCode> {
-  const remote = flags.text('remote') !== 'false'
-  if (!remote) {
-    print({ client: context.version, controlPlane: [], dataPlane: [] }, flags, context, false)
+  const client = { clientVersion: parseBuildInfo(context.version) }
+  if (flags.text('remote') === 'false') {
+    print(client, flags, context)
     return EXIT.ok
   }
   try {
-    return await askVersions(flags, context)
+    print({ ...client, ...(await askMesh(flags, context)) }, flags, context)
+    return EXIT.ok
   } catch (error) {
-    print({ client: context.version, controlPlane: [], dataPlane: [] }, flags, context, false)
+    print(client, flags, context)
     throw error
   }
 }
 
-async function askVersions(flags: Flags, context: Context): Promise<ExitCode> {
+async function askMesh(flags: Flags, context: Context): Promise<Partial<VersionReport>> {
   const namespace = istioNamespace(flags)
   const cluster = await context.cluster(flags)
   const istiods = await listIstiods(cluster, namespace)
-  if (istiods.length === 0) context.err(`no ready Istio pods in "${namespace}"`)
-  const controlPlane: string[] = []
-  const dataPlane: string[] = []
-  for (const istiod of istiods) {
-    controlPlane.push(shortVersion(await askIstiod(cluster, istiod, '/version')))
-    for (const proxy of await syncedProxies(cluster, istiod)) dataPlane.push(proxy.version)
+  if (istiods.length === 0) {
+    context.err(`no ready Istio pods in "${namespace}"`)
+    return {}
   }
-  print({ client: context.version, controlPlane, dataPlane }, flags, context, istiods.length > 0)
-  return EXIT.ok
+  const meshVersion: { Component: string; Info: ReturnType<typeof parseBuildInfo> }[] = []
+  const dataPlaneVersion: { ID: string; IstioVersion: string }[] = []
+  for (const istiod of istiods) {
+    meshVersion.push({ Component: 'pilot', Info: parseBuildInfo(await askIstiod(cluster, istiod, '/version')) })
+    for (const { name, version } of await syncedProxies(cluster, istiod)) {
+      dataPlaneVersion.push({ ID: name, IstioVersion: version })
+    }
+  }
+  dataPlaneVersion.sort((a, b) => (a.ID < b.ID ? -1 : 1))
+  return { meshVersion, dataPlaneVersion }
 }
 
-/** Lines of the human form. */
-export function versionLines(versions: Versions): readonly string[] {
-  const counts = new Map<string, number>()
-  for (const version of versions.dataPlane) counts.set(version, (counts.get(version) ?? 0) + 1)
-  const proxies = [...counts].map(([version, count]) => `${version} (${count} ${count === 1 ? 'proxy' : 'proxies'})`)
-  return [
-    `client version: ${versions.client}`,
-    `control plane version: ${[...new Set(versions.controlPlane)].join(', ') || 'none'}`,
-    `data plane version: ${proxies.join(', ') || 'none'}`,
-  ]
-}
-
-function print(versions: Versions, flags: Flags, context: Context, withMesh: boolean): void {
-  if (flags.text('output') === 'json') context.out(JSON.stringify(versions, undefined, 2))
-  else if (withMesh) for (const line of versionLines(versions)) context.out(line)
-  else context.out(flags.has('short') ? versions.client : `client version: ${versions.client}`)
-}
-
-/** istiod answers `VERSION-GITSHA-Clean`; only the first part is a version. */
-function shortVersion(text: string): string {
-  return text.trim().replace(/-[^-]+-(Clean|Modified)$/, '')
+function print(report: VersionReport, flags: Flags, context: Context): void {
+  const output = flags.text('output')
+  if (output === 'json') context.out(JSON.stringify(report, undefined, 2))
+  else if (output === 'yaml') context.out(stringify(report).trimEnd())
+  else if (report.meshVersion !== undefined) for (const line of versionLines(report)) context.out(line)
+  else
+    context.out(flags.has('short') ? report.clientVersion.version : `client version: ${report.clientVersion.version}`)
 }

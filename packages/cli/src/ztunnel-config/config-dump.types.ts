@@ -1,3 +1,5 @@
+import type { JsonObject } from '../json.ts'
+
 /** What the tables need of a ztunnel's `/config_dump`; absent members are empty. */
 export interface ConfigDump {
   readonly workloads: readonly DumpedWorkload[]
@@ -7,7 +9,12 @@ export interface ConfigDump {
   readonly pods: readonly DumpedPod[]
 }
 
-export interface DumpedWorkload {
+interface Dumped {
+  /** The entry as it was dumped, with what the tables do not show. */
+  readonly raw: JsonObject
+}
+
+export interface DumpedWorkload extends Dumped {
   readonly uid: string
   readonly name: string
   readonly namespace: string
@@ -20,23 +27,24 @@ export interface DumpedWorkload {
   readonly serviceAccount: string
 }
 
-export interface DumpedService {
+export interface DumpedService extends Dumped {
   readonly name: string
   readonly namespace: string
   readonly hostname: string
   readonly vips: readonly string[]
+  readonly cidrVips: readonly string[]
   readonly waypoint: string
   readonly endpointUids: readonly string[]
 }
 
-export interface DumpedPolicy {
+export interface DumpedPolicy extends Dumped {
   readonly name: string
   readonly namespace: string
   readonly action: string
   readonly scope: string
 }
 
-export interface DumpedIdentity {
+export interface DumpedIdentity extends Dumped {
   readonly identity: string
   readonly state: string
   readonly chain: readonly DumpedCertificate[]
@@ -49,7 +57,7 @@ export interface DumpedCertificate {
   readonly notAfter: string
 }
 
-export interface DumpedPod {
+export interface DumpedPod extends Dumped {
   readonly uid: string
   readonly name: string
   readonly namespace: string

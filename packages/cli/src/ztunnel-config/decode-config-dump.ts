@@ -25,6 +25,7 @@ export function decodeConfigDump(value: unknown): ConfigDump {
 
 function workload(item: JsonObject): DumpedWorkload {
   return {
+    raw: item,
     uid: asText(item['uid']),
     name: asText(item['name']),
     namespace: asText(item['namespace']),
@@ -40,10 +41,12 @@ function workload(item: JsonObject): DumpedWorkload {
 function service(item: JsonObject): DumpedService {
   const endpoints = Object.entries(asObject(item['endpoints']))
   return {
+    raw: item,
     name: asText(item['name']),
     namespace: asText(item['namespace']),
     hostname: asText(item['hostname']),
     vips: asTexts(item['vips']),
+    cidrVips: asTexts(item['cidrVips']),
     waypoint: asText(asObject(item['waypoint'])['destination']),
     endpointUids: endpoints.map(([key, endpoint]) => asText(asObject(endpoint)['workloadUid']) || key),
   }
@@ -51,6 +54,7 @@ function service(item: JsonObject): DumpedService {
 
 function policy(item: JsonObject): DumpedPolicy {
   return {
+    raw: item,
     name: asText(item['name']),
     namespace: asText(item['namespace']),
     action: asText(item['action']),
@@ -60,6 +64,7 @@ function policy(item: JsonObject): DumpedPolicy {
 
 function identity(item: JsonObject): DumpedIdentity {
   return {
+    raw: item,
     identity: asText(item['identity']),
     state: asText(item['state']),
     chain: asList(item['certChain']).map((entry) => certificate(asObject(entry))),
@@ -79,6 +84,7 @@ function pod(uid: string, item: JsonObject): DumpedPod {
   const info = asObject(item['info'])
   const connections = asObject(item['connections'])
   return {
+    raw: item,
     uid,
     name: asText(info['name']),
     namespace: asText(info['namespace']),

@@ -17,7 +17,7 @@ export interface PodChoice {
 /** The ztunnel pod to ask: the named one, the one of a node, else the first running one. */
 export function selectZtunnel(pods: readonly ClusterObject[], choice: PodChoice): ClusterObject {
   const candidates = pods.filter(isZtunnelPod).toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
-  const named = choice.pod === undefined || choice.pod.includes('/') ? undefined : choice.pod
+  const named = podNameOf(choice.pod)
   const found = candidates
     .filter((pod) => named === undefined || named === pod.metadata.name || named === qualifiedName(pod))
     .filter((pod) => choice.node === undefined || nodeOf(pod) === choice.node)
@@ -32,6 +32,15 @@ export function selectZtunnel(pods: readonly ClusterObject[], choice: PodChoice)
         : 'ztunnel pod'
   const known = candidates.map((pod) => `${pod.metadata.name} (${nodeOf(pod)})`).join(', ')
   throw new SelectionError(`no ${wanted} found; ${known === '' ? 'is the mesh installed?' : `there are: ${known}`}`)
+}
+
+/** The pod a typed resource means: `pod/NAME` that one, `ds/ztunnel` any of them. */
+function podNameOf(text: string | undefined): string | undefined {
+  const [, type, name = ''] = /^([^/]*)\/(.*)$/.exec(text ?? '') ?? []
+  if (type === undefined) return text
+  if (/^(po|pods?)$/.test(type)) return name
+  if (/^(ds|daemonsets?(\.apps)?)$/.test(type) && /^ztunnel(\.|$)/.test(name)) return undefined
+  throw new SelectionError(`"${text}" is no ztunnel; say a pod’s name, pod/NAME or ds/ztunnel`)
 }
 
 function nodeOf(pod: ClusterObject): string {

@@ -1,62 +1,48 @@
 import type { ConfigDump, DumpedCertificate, DumpedConnection, DumpedIdentity, DumpedPod } from './config-dump.types.ts'
 
+import type { DumpFilter } from './select.ts'
+import { compare, selectCertificates, selectPods, selectPolicies, selectServices, selectWorkloads } from './select.ts'
+
 type Rows = readonly (readonly string[])[]
 
-export interface WorkloadFilter {
-  readonly namespace?: string | undefined
-  readonly node?: string | undefined
-  readonly address?: string | undefined
-  /** `name` or `name.namespace`. */
-  readonly name?: string | undefined
-}
-
 /** `ztunnel-config workload`. */
-export function workloadTable(dump: ConfigDump, filter: WorkloadFilter): Rows {
+export function workloadTable(dump: ConfigDump, filter: DumpFilter): Rows {
   const waypoints = waypointNames(dump)
-  const rows = dump.workloads
-    .filter((item) => filter.namespace === undefined || item.namespace === filter.namespace)
-    .filter((item) => filter.node === undefined || item.node === filter.node)
-    .filter((item) => filter.address === undefined || item.addresses.includes(filter.address))
-    .filter((item) => matchesName(filter.name, item.name, item.namespace))
-    .map((item) => [
-      item.namespace,
-      item.name,
-      item.addresses[0] ?? '',
-      item.node,
-      waypoints(item.waypoint),
-      item.protocol,
-    ])
+  const rows = selectWorkloads(dump, filter).map((item) => [
+    item.namespace,
+    item.name,
+    item.addresses[0] ?? '',
+    item.node,
+    waypoints(item.waypoint),
+    item.protocol,
+  ])
   return [['NAMESPACE', 'POD NAME', 'ADDRESS', 'NODE', 'WAYPOINT', 'PROTOCOL'], ...sorted(rows)]
 }
 
 /** `ztunnel-config service`. */
-export function serviceTable(dump: ConfigDump, filter: { readonly namespace?: string | undefined }): Rows {
+export function serviceTable(dump: ConfigDump, filter: DumpFilter): Rows {
   const waypoints = waypointNames(dump)
   const healthy = new Set(dump.workloads.filter((item) => item.status !== 'Unhealthy').map((item) => item.uid))
-  const rows = dump.services
-    .filter((item) => filter.namespace === undefined || item.namespace === filter.namespace)
-    .map((item) => [
-      item.namespace,
-      item.name,
-      withoutNetwork(item.vips[0] ?? ''),
-      waypoints(item.waypoint),
-      `${item.endpointUids.filter((uid) => healthy.has(uid)).length}/${item.endpointUids.length}`,
-    ])
+  const rows = selectServices(dump, filter).map((item) => [
+    item.namespace,
+    item.name,
+    withoutNetwork(item.vips[0] ?? item.cidrVips[0] ?? ''),
+    waypoints(item.waypoint),
+    `${item.endpointUids.filter((uid) => healthy.has(uid)).length}/${item.endpointUids.length}`,
+  ])
   return [['NAMESPACE', 'SERVICE NAME', 'SERVICE VIP', 'WAYPOINT', 'ENDPOINTS'], ...sorted(rows)]
 }
 
 /** `ztunnel-config policy`. */
-export function policyTable(dump: ConfigDump, filter: { readonly namespace?: string | undefined }): Rows {
-  const rows = dump.policies
-    .filter((item) => filter.namespace === undefined || item.namespace === filter.namespace)
-    .map((item) => [item.namespace, item.name, item.action, item.scope])
+export function policyTable(dump: ConfigDump, filter: DumpFilter): Rows {
+  const rows = selectPolicies(dump, filter).map((item) => [item.namespace, item.name, item.action, item.scope])
   return [['NAMESPACE', 'POLICY NAME', 'ACTION', 'SCOPE'], ...sorted(rows)]
 }
 
 /** `ztunnel-config certificate`, valid or not at `nowMs`. */
 export function certificateTable(dump: ConfigDump, nowMs: number): Rows {
   const header = ['CERTIFICATE NAME', 'TYPE', 'STATUS', 'VALID CERT', 'SERIAL NUMBER', 'NOT AFTER', 'NOT BEFORE']
-  const items = dump.certificates.toSorted((a, b) => compare(a.identity, b.identity))
+  const items = selectCertificates(dump)
   return [header, ...items.flatMap((item) => certificateRows(item, nowMs))]
 }
 
@@ -79,31 +65,21 @@ function certificateRows(item: DumpedIdentity, nowMs: number): Rows {
 }
 
 export interface ConnectionOptions {
-  readonly direction?: string | undefined
   /** Addresses instead of names. */
   readonly raw: boolean
-  readonly namespace?: string | undefined
-  readonly name?: string | undefined
   /** Both identities, TLS version and key exchange as well. */
   readonly tls: boolean
 }
 
 /** `ztunnel-config connections`. */
-export function connectionTable(dump: ConfigDump, options: ConnectionOptions): Rows {
+export function connectionTable(dump: ConfigDump, filter: DumpFilter, options: ConnectionOptions): Rows {
   const header = ['WORKLOAD', 'DIRECTION', 'LOCAL', 'REMOTE', 'REMOTE TARGET', 'PROTOCOL']
   const wide = options.tls ? ['LOCAL IDENTITY', 'REMOTE IDENTITY', 'TLS', 'KEY EXCHANGE'] : []
   const names = options.raw ? (address: string): string => address : endpointNames(dump)
-  const rows = dump.pods
-    .filter((pod) => options.namespace === undefined || pod.namespace === options.namespace)
-    .filter((pod) => matchesName(options.name, pod.name, pod.namespace))
-    .flatMap((pod) => [
-      ...(options.direction === 'outbound'
-        ? []
-        : pod.inbound.map((item) => connectionRow(pod, item, 'Inbound', names, options.tls))),
-      ...(options.direction === 'inbound'
-        ? []
-        : pod.outbound.map((item) => connectionRow(pod, item, 'Outbound', names, options.tls))),
-    ])
+  const rows = selectPods(dump, filter).flatMap((pod) => [
+    ...pod.inbound.map((item) => connectionRow(pod, item, 'Inbound', names, options.tls)),
+    ...pod.outbound.map((item) => connectionRow(pod, item, 'Outbound', names, options.tls)),
+  ])
   return [[...header, ...wide], ...sorted(rows)]
 }
 
@@ -154,10 +130,6 @@ function waypointNames(dump: ConfigDump): (destination: string) => string {
   return (destination) => (destination === '' ? 'None' : (names.get(destination) ?? 'NA'))
 }
 
-function matchesName(wanted: string | undefined, name: string, namespace: string): boolean {
-  return wanted === undefined || wanted === name || wanted === `${name}.${namespace}`
-}
-
 function withoutNetwork(vip: string): string {
   return vip.slice(vip.indexOf('/') + 1)
 }
@@ -175,9 +147,4 @@ function sorted(rows: Rows): Rows {
     }
     return 0
   })
-}
-
-/** By code unit, so that the order does not depend on the machine's locale. */
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

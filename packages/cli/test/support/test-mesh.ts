@@ -12,6 +12,9 @@ export const FILES: Pick<Context, 'readFile' | 'listFolder'> = {
   listFolder: (path) => readdir(path),
 }
 
+/** When commands are run, ms since 1970. */
+export const START_MS = 1_000_000
+
 export interface CommandOutput {
   readonly code: number
   /** Lines of stdout. */
@@ -48,7 +51,7 @@ export async function startTestMesh(options: { readonly gatewayApi?: boolean } =
     async ambit(line, whileAsleep) {
       const out: string[] = []
       const err: string[] = []
-      let now = 0
+      let now = START_MS
       const context: Context = {
         ...FILES,
         out: (text) => out.push(...text.split('\n')),
