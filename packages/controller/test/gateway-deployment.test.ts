@@ -9,8 +9,8 @@ import { startTestCluster, type TestCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import * as make from './support/objects.ts'
 
-type Fields = Readonly<Record<string, any>>
-type Full = KubeObject & { readonly spec: Fields; readonly status?: Fields; readonly data?: Fields }
+type Fields = Readonly<Record<string, unknown>>
+type Full = KubeObject & { readonly spec: Fields; readonly status?: Fields }
 
 interface World extends AsyncDisposable {
   readonly cluster: TestCluster
@@ -76,7 +76,7 @@ test('classes are made, a Gateway becomes objects, and its status follows the en
     t.is(object.metadata.labels?.['gateway.istio.io/managed'], 'istio.io-mesh-controller')
     t.is(object.metadata.ownerReferences?.[0]?.uid, owner.metadata.uid)
   }
-  t.is(deployment.spec['template'].spec.containers[0].image, 'ambit/waypoint:0.1.0')
+  t.like(deployment.spec, { template: { spec: { containers: [{ image: 'ambit/waypoint:0.1.0' }] } } })
   t.is(await world.get(KINDS.horizontalPodAutoscaler, 'wp'), undefined)
   const gateway = await eventually(async () => {
     const object = await world.get(KINDS.gateway, 'wp')

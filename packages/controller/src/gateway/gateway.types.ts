@@ -51,7 +51,9 @@ export interface InstallSettings {
   readonly componentLogLevel: string
   readonly logging: string
   readonly logAsJson: boolean
-  /** `resources`, `affinity`, `nodeSelector`, `tolerations`, `topologySpreadConstraints` as in a pod. */
+  /** Of the container. */
+  readonly resources: Json
+  /** `affinity`, `nodeSelector`, `tolerations`, `topologySpreadConstraints` of the pod, where set. */
   readonly placement: Json
 }
 

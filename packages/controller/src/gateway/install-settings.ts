@@ -74,12 +74,10 @@ export function decodeInstallSettings(
       componentLogLevel: text(proxy['componentLogLevel']) || 'misc:error',
       logging: text(record(global['logging'])['level']) || 'default:info',
       logAsJson: global['logAsJson'] === true,
-      placement: {
-        resources: isRecord(waypoint['resources']) ? waypoint['resources'] : DEFAULT_RESOURCES,
-        ...Object.fromEntries(
-          PLACEMENT_FIELDS.filter((field) => isFilled(waypoint[field])).map((field) => [field, waypoint[field]]),
-        ),
-      },
+      resources: isRecord(waypoint['resources']) ? waypoint['resources'] : DEFAULT_RESOURCES,
+      placement: Object.fromEntries(
+        PLACEMENT_FIELDS.filter((field) => isFilled(waypoint[field])).map((field) => [field, waypoint[field]]),
+      ),
     },
   }
 }

@@ -146,7 +146,7 @@ class Deployer {
       this.#parts.logger.warn(`${object.kind} left alone: ${foreign}`, { gateway: key, name })
       return
     }
-    await this.#parts.client.serverSideApply(kind, object as KubeObject & RenderedObject, {
+    await this.#parts.client.serverSideApply(kind, object, {
       fieldManager: WAYPOINT_CLASS.controllerName,
       force: true,
       signal,

@@ -47,7 +47,7 @@ export function renderPod(parts: PodParts): Json {
       ...(settings.imagePullSecrets.length === 0
         ? {}
         : { imagePullSecrets: settings.imagePullSecrets.map((name) => ({ name })) }),
-      ...withoutResources(settings.placement),
+      ...settings.placement,
       containers: [container(parts)],
       volumes: VOLUMES,
     },
@@ -80,7 +80,7 @@ function container({ gateway, settings, names }: PodParts): Json {
       ...(settings.logAsJson ? ['--log_as_json'] : []),
     ],
     env: environment(gateway, settings, names),
-    resources: settings.placement['resources'],
+    resources: settings.resources,
     startupProbe: { ...probe(), initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 30 },
     readinessProbe: { ...probe(), periodSeconds: 15, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 4 },
     securityContext: {
@@ -139,10 +139,6 @@ function environment(gateway: GatewayRequest, settings: InstallSettings, names: 
 
 function probe(): Json {
   return { httpGet: { path: '/healthz/ready', port: READINESS_PORT, scheme: 'HTTP' } }
-}
-
-function withoutResources({ resources: _, ...rest }: Json): Json {
-  return rest
 }
 
 const VOLUMES: readonly Json[] = [

@@ -50,7 +50,7 @@ function mergeMaps(object: Json, patch: Json): Json | undefined {
   const plain = withoutDirectives(patch)
   if (directive === 'replace') return plain
   if (directive !== undefined && directive !== 'merge')
-    throw new PatchError(`${PATCH_WORD}: ${String(directive)} is not known`)
+    throw new PatchError(`${PATCH_WORD}: ${JSON.stringify(directive)} is not known`)
   const kept = patch[RETAIN_KEYS_WORD] === undefined ? undefined : new Set(list(patch[RETAIN_KEYS_WORD]))
   const merged = new Map(Object.entries(object).filter(([key]) => kept === undefined || kept.has(key)))
   for (const [key, value] of Object.entries(plain)) {
