@@ -30,6 +30,14 @@ function pod(name: string, address: string, over: WorkloadInit = {}): WorkloadIn
   }
 }
 
+const here = { region: 'r', zone: 'z' }
+const there = { region: 'r', zone: 'y' }
+
+function podResource(init: WorkloadInit) {
+  const value = create(workloadpb.WorkloadSchema, init)
+  return encode({ case: 'workload', value }, value.uid)
+}
+
 function meshOf(pods: readonly WorkloadInit[], over: ServiceInit = {}) {
   const store = new WorkloadStore({ clock: CLOCK })
   const service = create(workloadpb.ServiceSchema, {
@@ -42,13 +50,7 @@ function meshOf(pods: readonly WorkloadInit[], over: ServiceInit = {}) {
   })
   const waypoint = pod('waypoint', '10.0.9.9', { services: {}, locality: { region: 'r', zone: 'z' }, node: 'n' })
   const rejected = store.apply({
-    upserts: [
-      encode({ case: 'service', value: service }, KEY),
-      ...[waypoint, ...pods].map((init) => {
-        const value = create(workloadpb.WorkloadSchema, init)
-        return encode({ case: 'workload', value }, value.uid)
-      }),
-    ],
+    upserts: [encode({ case: 'service', value: service }, KEY), ...[waypoint, ...pods].map(podResource)],
     removed: [],
   })
   if (rejected.length > 0) throw new Error(JSON.stringify(rejected))
@@ -88,6 +90,35 @@ test('a captured pod is reached by its tunnel, another one straight', (t) => {
   t.like(inside, { authority: { ip: '10.0.0.1', port: 8080 }, expected: [{ serviceAccount: 'a' }] })
   const outside = choose(meshOf([pod('a', '10.0.0.1', { tunnelProtocol: 0 })]))
   t.like(outside, { kind: 'direct', protocol: 'TCP', to: { ip: '10.0.0.1', port: 8080 } })
+})
+
+test('every change of an endpoint counts from the next choice on', (t) => {
+  const mesh = meshOf([pod('a', '10.0.0.1'), pod('b', '10.0.0.2')])
+  const change = (upserts: readonly WorkloadInit[], removed: readonly string[] = []) => {
+    mesh.store.apply({ upserts: upserts.map(podResource), removed })
+    return counts(mesh)
+  }
+  t.true(near(counts(mesh)['a'], 2_000))
+  t.true(near(change([pod('a', '10.0.0.1', { capacity: 3 })])['a'], 3_000))
+  t.deepEqual(change([pod('a', '10.0.0.1', { status: 1 })]), { b: 4_000 })
+  t.deepEqual(change([pod('a', '10.0.0.1'), pod('b', '10.0.0.2', { network: 'other' })]), { a: 4_000 })
+  t.deepEqual(change([pod('a', '10.0.0.1', { services: {} }), pod('b', '10.0.0.2')]), { b: 4_000 })
+  t.deepEqual(change([pod('c', '10.0.0.3')], ['a', 'b']), { c: 4_000 })
+  t.deepEqual(change([], ['c']), { refused: 4_000 })
+})
+
+test('a change of the service or of the waypoint counts too', (t) => {
+  const pods = [pod('near', '10.0.0.1', { locality: here }), pod('next', '10.0.0.2', { locality: there })]
+  const mesh = meshOf(pods)
+  t.is(Object.keys(counts(mesh)).length, 2)
+  const zonal = {
+    ...mesh.service,
+    loadBalancing: { ...mesh.service.loadBalancing, mode: 'Failover' as const, routingPreferences: ['Zone' as const] },
+  }
+  t.deepEqual(counts(mesh, { service: zonal }), { near: 4_000 })
+  const moved = { ...mesh.source, locality: { ...there, subzone: '' } }
+  t.deepEqual(counts(mesh, { service: zonal, source: moved }), { next: 4_000 })
+  t.is(Object.keys(counts(mesh)).length, 2)
 })
 
 test('never by way of another waypoint', (t) => {
@@ -132,9 +163,6 @@ test('an endpoint that was tried is taken again only when there is no other', (t
   t.deepEqual(counts(mesh, { tried: new Set(['a']) }), { b: 4_000 })
   t.deepEqual(Object.keys(counts(mesh, { tried: new Set(['a', 'b']) })).toSorted(), ['a', 'b'])
 })
-
-const here = { region: 'r', zone: 'z' }
-const there = { region: 'r', zone: 'y' }
 
 test('with failover the nearest serve, and once they were tried the next', (t) => {
   const pods = [
@@ -190,6 +218,7 @@ test('an endpoint that has only a name is to be resolved', (t) => {
 test('a service whose clients say the address gets only what was addressed to it', (t) => {
   const mesh = meshOf([], { loadBalancing: { mode: 3 } })
   t.like(choose(mesh), { kind: 'passthrough', to: { ip: '10.96.0.1', port: 80 } })
+  t.like(choose(mesh, { servicePort: 81 }), { kind: 'passthrough', to: { ip: '10.96.0.1', port: 81 } })
   t.is(choose(mesh, { isAddressed: false }).kind, 'refused')
   t.is(choose(mesh, { target: undefined }).kind, 'refused')
 })

@@ -39,6 +39,7 @@ export interface WorkloadLookup {
   service(key: ServiceKey): Service | undefined
   serviceByVip(network: string, ip: Ip, clientNamespace: string): Service | undefined
   serviceByHostname(hostname: string, clientNamespace: string): Service | undefined
+  /** The same list until a workload or the health policy of the service changes, then another one. */
   usableEndpoints(service: Service): readonly Endpoint[]
   endpoint(service: Service, workloadUid: string): Endpoint | undefined
 }

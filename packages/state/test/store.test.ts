@@ -288,3 +288,14 @@ test('a dump has the shape istioctl reads', (t) => {
   })
   t.deepEqual(dump.policies[0]?.['rules'], [[[{ principals: [{ Exact: 'x' }], sourceIps: ['10.0.0.0/8'] }]]])
 })
+
+test('the list of usable endpoints is the same until something about them changes', (t) => {
+  const store = storeOf({ pods: [pod('a', '10.0.0.1')], services: [cart()] })
+  const list = () => store.usableEndpoints(store.service(KEY)!)
+  const before = list()
+  t.is(list(), before)
+  store.apply({ upserts: [workloadResource({ uid: 'elsewhere' })], removed: [] })
+  t.is(list(), before)
+  store.apply({ upserts: [workloadResource(pod('a', '10.0.0.1', { node: 'other' }))], removed: [] })
+  t.not(list(), before)
+})
