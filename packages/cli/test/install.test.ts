@@ -114,6 +114,26 @@ test('install that never gets ready fails with the object and what to do next', 
   t.regex(lines.at(-1) ?? '', /did not become ready in time: not established/)
 })
 
+test('install again applies the same once more; uninstall of nothing removes nothing and is no failure', async (t) => {
+  const cluster = new FakeCluster()
+  const lines: string[] = []
+  const line = ['install', '--set', 'profile=ambient', '--skip-confirmation', '--readiness-timeout', '5m']
+  t.is(await runCommandLine(line, contextOf(cluster, lines)), 0)
+  const first = cluster.applied.splice(0)
+  const again: string[] = []
+  t.is(await runCommandLine(line, contextOf(cluster, again)), 0)
+  t.deepEqual(again, lines)
+  const names = (objects: readonly ClusterObject[]): readonly string[] =>
+    objects
+      .filter(({ kind }) => kind !== 'CustomResourceDefinition')
+      .map(({ kind, metadata }) => `${kind}/${metadata.name}`)
+  t.deepEqual(names(cluster.applied), names(first))
+  const nothing: string[] = []
+  cluster.delete = () => Promise.resolve(false)
+  t.is(await runCommandLine(['uninstall', '-y', '--purge'], contextOf(cluster, nothing)), 0)
+  t.deepEqual(nothing, ['All Istio resources will be pruned from the cluster', '✔ Uninstall complete'])
+})
+
 test('install without a terminal and without -y does nothing', async (t) => {
   const cluster = new FakeCluster()
   const lines: string[] = []
@@ -190,6 +210,24 @@ const settings = test.macro({
 })
 test(settings, [], { kind: 'accepted' })
 test(settings, ['profile=ambient', 'hub=r.example/x', 'tag=1=2'], { kind: 'accepted', hub: 'r.example/x', tag: '1=2' })
+test(
+  settings,
+  [
+    'profile=ambient',
+    'components.ingressGateways[0].enabled=true',
+    'components.ingressGateways[0].name=istio-ingressgateway',
+    'components.cni.enabled=true',
+  ],
+  {
+    kind: 'accepted',
+    leftOut: {
+      0: '! components.ingressGateways[0] is left out: this version installs no ingress or egress gateways',
+      length: 1,
+    },
+  },
+)
+test(settings, ['components.ingressGateways[0].enabled=false'], { kind: 'accepted', leftOut: { length: 0 } })
+test(settings, ['components.cni.enabled=false'], { kind: 'refused' })
 test(settings, ['profile=demo'], { kind: 'refused' })
 test(settings, ['values.pilot.x=1'], { kind: 'refused' })
 test(settings, ['nonsense'], { kind: 'refused' })

@@ -1,8 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import * as fc from 'fast-check'
 import { COMMAND_TREE } from '../src/command-tree.ts'
 import { GLOBAL_FLAGS } from '../src/global-flags.ts'
 import type { CommandSpec } from '../src/grammar/command.types.ts'
+import { EXIT } from '../src/grammar/exit-codes.ts'
 import { helpText } from '../src/grammar/help-text.ts'
 import { parseCommandLine } from '../src/grammar/parse-command-line.ts'
 import { parseDuration } from '../src/grammar/parse-duration.ts'
@@ -180,4 +182,23 @@ test('whatever the arguments, parsing ends with a verdict', (t) => {
       t.true(['run', 'help', 'usage', 'not-yet'].includes(verdict.kind))
     }),
   )
+})
+
+test('docs/cli.md names every command, its aliases and the flags of all commands', async (t) => {
+  const text = await readFile(new URL('../../../docs/cli.md', import.meta.url), 'utf8')
+  const visit = <C>(command: CommandSpec<C>): void => {
+    if (command.notYet !== undefined) return
+    t.true(text.includes(command.name), command.name)
+    for (const child of command.subcommands ?? []) visit(child)
+  }
+  visit(COMMAND_TREE)
+  for (const { aliases = [], notYet } of COMMAND_TREE.subcommands ?? []) {
+    for (const alias of notYet === undefined ? aliases : []) t.true(text.includes(`\`${alias}\``), alias)
+  }
+  for (const flag of GLOBAL_FLAGS) t.true(text.includes(`--${flag.name}`), flag.name)
+  for (const code of Object.values(EXIT)) t.regex(text, new RegExp(`^\\| ${code} `, 'm'))
+})
+
+test('help is the same by -h, --help and help', (t) => {
+  for (const line of ['waypoint apply -h', 'waypoint apply --help', 'x waypoint -h']) t.is(parse(line).kind, 'help')
 })

@@ -19,6 +19,7 @@ export async function runInstall(flags: Flags, context: Context): Promise<ExitCo
     context.err(settings.message)
     return EXIT.usage
   }
+  for (const line of settings.leftOut) context.err(line)
   const dryRun = flags.has('dry-run')
   if (!flags.has('skip-confirmation') && !dryRun) {
     const question = `This will install the Istio ${context.version} profile "ambient" into the cluster. Proceed? (y/N) `
