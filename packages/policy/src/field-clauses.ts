@@ -1,6 +1,7 @@
 import type { Ip, SpiffeId } from '@ambit/core'
 import type { CidrMatch, Either, PathPattern, ServiceAccountMatch, StringMatch } from '@ambit/state'
 import type { Clause, JudgedRequest } from './compiled-policy.types.ts'
+import { compileRequestPrincipals } from './match-request-principal.ts'
 import { compileTemplate } from './match-template.ts'
 import { compileTextLists, compileTexts } from './match-text.ts'
 import type { HttpFacts } from './request-verdict.types.ts'
@@ -101,8 +102,8 @@ export function headerClause(name: string, values: Either<StringMatch>, field: s
 }
 
 export function requestPrincipalClause(values: Either<StringMatch>, field: string): FieldClause {
-  const test = compileTexts(values)
-  return httpClause(values, field, ({ token }) => test(token?.principal))
+  const test = compileRequestPrincipals(values)
+  return httpClause(values, field, ({ token }) => test(token))
 }
 
 export function presenterClause(values: Either<StringMatch>, field: string): FieldClause {
