@@ -15,6 +15,7 @@ import { HboneLimitError, HboneTlsError } from './errors.ts'
 import { HANDSHAKE_SHARES, HANDSHAKE_TIMEOUT_MS, MAX_PENDING_HANDSHAKES, MAX_SERVER_CONNECTIONS } from './limits.ts'
 import { type LivenessOptions, watchLiveness } from './liveness.ts'
 import { nodeHttp2Engine } from './node-http2-engine.ts'
+import { cut } from './reset.ts'
 import { type SecuredServer, SecureServer } from './secure-server.ts'
 import type { PeerIdentity, TlsFacts } from './tls.types.ts'
 
@@ -41,7 +42,8 @@ export interface HboneRequest {
 export interface HboneServerComponents {
   /** Asked for each connection, so that a new certificate serves the next one. */
   readonly certificate: () => Promise<WorkloadCertificate> | WorkloadCertificate
-  readonly onRequest: (request: HboneRequest) => void
+  /** Should it fail, the request is answered 503, or its tunnel is reset if it was accepted already. */
+  readonly onRequest: (request: HboneRequest) => void | Promise<void>
   readonly onTlsError: (error: Error, remote: SocketAddress | undefined) => void
   readonly clock: Clock
   readonly logger: Logger
@@ -93,7 +95,7 @@ export class HboneServer implements Closable {
     const refusal = this.#refusal(remote.ip)
     if (refusal !== undefined) {
       socket.destroy()
-      this.#components.onTlsError(refusal, remote)
+      this.#tellTlsError(refusal, remote)
       return
     }
     socket.setNoDelay(true)
@@ -154,7 +156,7 @@ export class HboneServer implements Closable {
     try {
       secured = await this.#secure.secure(socket, this.#options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS)
     } catch (error) {
-      if (this.#state !== 'closed') this.#components.onTlsError(asError(error), remote)
+      if (this.#state !== 'closed') this.#tellTlsError(asError(error), remote)
       return
     } finally {
       this.#handshakes.delete(socket)
@@ -167,7 +169,7 @@ export class HboneServer implements Closable {
     const { tls, peer, facts } = secured
     let session: ServerSession
     try {
-      session = this.#engine.serve(tls, (stream) => this.#handle(stream, { peer, remote, local, tls: facts }))
+      session = this.#engine.serve(tls, (stream) => void this.#handle(stream, { peer, remote, local, tls: facts }))
     } catch (error) {
       // The peer left between its handshake and our first frame.
       tls.destroy()
@@ -191,17 +193,30 @@ export class HboneServer implements Closable {
     }
   }
 
-  /** A handler that throws must not take every other tunnel of the process with it. */
-  #handle(stream: ServerStream, facts: ConnectionFacts): void {
+  /** Whoever is told must not be able to end the process by it. */
+  #tellTlsError(error: Error, remote: SocketAddress): void {
     try {
-      this.#components.onRequest(new Request(stream, facts))
+      this.#components.onTlsError(error, remote)
+    } catch (failure) {
+      this.#logger.error('a failed handshake could not be reported', {
+        peer: formatSocketAddress(remote),
+        error: messageOf(failure),
+      })
+    }
+  }
+
+  /** A handler that fails must not take every other tunnel of the process with it. */
+  async #handle(stream: ServerStream, facts: ConnectionFacts): Promise<void> {
+    const request = new Request(stream, facts)
+    try {
+      await this.#components.onRequest(request)
     } catch (error) {
       this.#logger.error('a CONNECT could not be handled', {
         peer: formatSocketAddress(facts.remote),
         authority: stream.authority,
         error: messageOf(error),
       })
-      stream.reject(503)
+      request.abandon()
     }
   }
 }
@@ -216,6 +231,7 @@ interface ConnectionFacts {
 class Request implements HboneRequest {
   readonly #stream: ServerStream
   readonly #facts: ConnectionFacts
+  #tunnel: TunnelStream | undefined
 
   constructor(stream: ServerStream, facts: ConnectionFacts) {
     this.#stream = stream
@@ -263,11 +279,18 @@ class Request implements HboneRequest {
   }
 
   accept(headers: Readonly<Record<string, string>> = {}): TunnelStream {
-    return this.#stream.accept(headers)
+    this.#tunnel = this.#stream.accept(headers)
+    return this.#tunnel
   }
 
   reject(status: number): void {
     this.#stream.reject(status)
+  }
+
+  /** Its handler has failed: nobody would ever end what was accepted. */
+  abandon(): void {
+    if (this.#tunnel === undefined) this.reject(503)
+    else cut(this.#tunnel)
   }
 }
 

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
-import { type ClientHttp2Session, connect as h2connect, type ServerHttp2Stream } from 'node:http2'
+import { type ClientHttp2Session, constants, connect as h2connect, type ServerHttp2Stream } from 'node:http2'
 import { createServer, connect as tlsConnect } from 'node:tls'
 import { ip, type SocketAddress } from '@ambit/core'
 import test from 'ava'
 import fc from 'fast-check'
 import type { HboneRequest } from '../src/index.ts'
 import { secureContextOptions } from '../src/secure-context.ts'
+import type { HboneServerComponents } from '../src/server.ts'
 import { ManualClock } from './manual-clock.ts'
 import { CLIENT, dial, echo, newPool, readAll, SERVER, startServer, TestCa, until } from './mesh.ts'
 import { foreignServer, frame, PREFACE, rawTlsClient } from './raw-peers.ts'
@@ -15,7 +16,7 @@ const clientCertificate = ca.certify(CLIENT)
 const serverCertificate = ca.certify(SERVER)
 
 /** A server of ours with one steady tunnel of a well-behaved client, which must survive whatever another one does. */
-async function underAttack(onRequest: (request: HboneRequest) => void = echo) {
+async function underAttack(onRequest: HboneServerComponents['onRequest'] = echo) {
   const server = await startServer({ certificate: () => serverCertificate, onRequest })
   const pool = newPool({ certificate: () => Promise.resolve(clientCertificate) })
   const tunnel = await pool.open({
@@ -303,6 +304,65 @@ test('a handler that throws answers 503 and harms nobody else', async (t) => {
   t.is(headers[':status'], 503)
   session.destroy()
   t.is(await s.steady(), 'steady')
+})
+
+test('a handler that fails later answers 503 and harms nobody else', async (t) => {
+  let broken = false
+  await using s = await underAttack(async (request) => {
+    await Promise.resolve()
+    if (broken) throw new Error('bug')
+    echo(request)
+  })
+  broken = true
+  const session = await attacker(s.address)
+  const stream = session.request({ ':method': 'CONNECT', ':authority': 'x:1' })
+  const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
+  t.is(headers[':status'], 503)
+  session.destroy()
+  t.is(await s.steady(), 'steady')
+})
+
+test('a handler that fails after it accepted has its tunnel reset', async (t) => {
+  let broken = false
+  await using s = await underAttack((request) => {
+    if (!broken) echo(request)
+    else {
+      request.accept()
+      throw new Error('bug')
+    }
+  })
+  broken = true
+  const session = await attacker(s.address)
+  const stream = session.request({ ':method': 'CONNECT', ':authority': 'x:1' })
+  stream.on('error', () => undefined)
+  await once(stream, 'close')
+  t.is(stream.rstCode, constants.NGHTTP2_CANCEL)
+  session.destroy()
+  t.is(await s.steady(), 'steady')
+})
+
+test('what is told of failed handshakes may fail itself', async (t) => {
+  let told = 0
+  await using s = await startServer(
+    {
+      certificate: () => serverCertificate,
+      onRequest: echo,
+      onTlsError: () => {
+        told++
+        throw new Error('bug')
+      },
+    },
+    { maxPendingHandshakes: 1 },
+  )
+  // The first is in its handshake, the second is one too many: one callback at accept, one after it.
+  const first = await dial(s.address)
+  const second = await dial(s.address)
+  await once(second, 'close')
+  first.end('not TLS')
+  first.on('error', () => undefined)
+  await once(first, 'close')
+  await until(() => told === 2)
+  t.is(told, 2)
 })
 
 test('draining sends GOAWAY with the highest id, then with the last id served', async (t) => {
