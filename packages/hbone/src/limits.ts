@@ -45,6 +45,9 @@ export const MAX_SESSION_MEMORY_MB = 256
 /** Bytes waiting to be written to one side of a splice before the other side is paused. */
 export const SPLICE_BUFFER_BYTES: number = MEBIBYTE / 4
 
+/** How long data whose sender is gone waits for a receiver that takes none of it, milliseconds. Linux: 204 s to 15 min. */
+export const ORPHAN_STALL_MS = 300_000
+
 /** What one read of a socket brings at most, bytes: what libuv asks the kernel for. */
 export const READ_SLAB_BYTES: number = 64 * 1024
 

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
-import { codeOf } from '@ambit/core'
+import { type Clock, codeOf, systemClock } from '@ambit/core'
 import { HboneCutError } from './errors.ts'
-import { SPLICE_BUFFER_BYTES } from './limits.ts'
+import { ORPHAN_STALL_MS, SPLICE_BUFFER_BYTES } from './limits.ts'
 import type { ReadSlabs } from './read-slabs.ts'
 import { cut, isTunnel, resetFailure } from './reset.ts'
 
@@ -17,6 +17,7 @@ export interface SpliceOptions {
   readonly slabs?: ReadSlabs | undefined
   /** Aborting cuts both sides at once. */
   readonly signal?: AbortSignal | undefined
+  readonly clock?: Clock | undefined
 }
 
 export interface SpliceResult {
@@ -44,17 +45,17 @@ const ORDINARY_ENDS: ReadonlySet<string | undefined> = new Set([
  */
 export async function splice(a: Duplex, b: Duplex, options: SpliceOptions = {}): Promise<SpliceResult> {
   const counters = options.counters ?? { aToB: 0, bToA: 0 }
-  const { signal } = options
+  const { signal, clock = systemClock } = options
   let cutReason: Error | undefined
   const onAbort = (): void => {
     cutReason = signal?.reason instanceof Error ? signal.reason : new HboneCutError('the connection was cut')
     cut(a)
     cut(b)
   }
-  const forward = new Direction(a, b, (bytes) => {
+  const forward = new Direction(a, b, clock, (bytes) => {
     counters.aToB += bytes
   })
-  const backward = new Direction(b, a, (bytes) => {
+  const backward = new Direction(b, a, clock, (bytes) => {
     counters.bToA += bytes
   })
   listen(a, forward, backward)
@@ -86,7 +87,10 @@ function listen(stream: Duplex, out: Direction, into: Direction): void {
     into.targetOver(error)
   }
   stream.on('error', over)
-  stream.on('close', () => over(stream.errored ?? undefined))
+  stream.on('close', () => {
+    over(stream.errored ?? undefined)
+    out.orphaned()
+  })
 }
 
 /** One direction; over with a failure if data may be missing. */
@@ -95,6 +99,7 @@ class Direction {
   readonly #resolve: () => void
   readonly #from: Duplex
   readonly #to: Duplex
+  readonly #clock: Clock
   readonly #count: (bytes: number) => void
   /** A tunnel gives many small chunks in one turn of the loop; together they make one system call. */
   readonly #corks: boolean
@@ -102,14 +107,16 @@ class Direction {
   #waiting = false
   #sourceOver = false
   #isOver = false
+  #stall: Disposable | undefined
   failure: Error | undefined
 
-  constructor(from: Duplex, to: Duplex, count: (bytes: number) => void) {
+  constructor(from: Duplex, to: Duplex, clock: Clock, count: (bytes: number) => void) {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.over = promise
     this.#resolve = resolve
     this.#from = from
     this.#to = to
+    this.#clock = clock
     this.#count = count
     this.#corks = isTunnel(from)
   }
@@ -122,6 +129,7 @@ class Direction {
     if (to.destroyed || to.writableFinished) this.targetOver(to.errored ?? undefined)
     slabs?.attach(from, (chunk, written) => this.#take(chunk, written))
     from.resume()
+    if (from.closed) this.orphaned()
   }
 
   readonly onData = (chunk: Buffer): void => {
@@ -180,7 +188,26 @@ class Direction {
     this.#done(failure)
   }
 
+  /**
+   * The sender is gone, both ways. What it left is kept as long as it is being taken: a direct connection's kernel gives
+   * such data up, too, when the receiver's window stays closed.
+   */
+  orphaned(): void {
+    if (this.#isOver) return
+    const to = this.#to
+    const waiting = to.writableLength
+    this.#stall?.[Symbol.dispose]()
+    this.#stall = this.#clock.after(ORPHAN_STALL_MS, () => {
+      if (to.writableLength < waiting) this.orphaned()
+      else {
+        cut(to)
+        this.#done(new HboneCutError(`nobody took the last data within ${ORPHAN_STALL_MS} ms`))
+      }
+    })
+  }
+
   #done(failure: Error | undefined): void {
+    this.#stall?.[Symbol.dispose]()
     this.#isOver = true
     this.failure = failure
     this.#resolve()

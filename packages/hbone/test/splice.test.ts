@@ -1,8 +1,12 @@
 import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
+import { Duplex } from 'node:stream'
 import { ip } from '@ambit/core'
 import test from 'ava'
+import { HboneCutError } from '../src/errors.ts'
 import { cut, splice } from '../src/index.ts'
+import { ORPHAN_STALL_MS } from '../src/limits.ts'
+import { ManualClock } from './manual-clock.ts'
 import { CLIENT, newPool, readAll, SERVER, TestCa, tcpPair, until } from './mesh.ts'
 import { foreignServer } from './raw-peers.ts'
 
@@ -123,6 +127,32 @@ test('a sender learns that its receiver is gone', async (t) => {
   await closed
   await result
   t.pass()
+})
+
+test('what a sender that is gone left behind waits for a slow receiver, and not for ever for one that takes nothing', async (t) => {
+  using p = await tcpPair()
+  const clock = new ManualClock()
+  const taking: (() => void)[] = []
+  // Kernels take more than one would think, and at odd times: here the receiver takes exactly what it is told to.
+  const slow = new Duplex({ read: () => undefined, write: (_chunk, _encoding, taken) => void taking.push(taken) })
+  const counters = { aToB: 0, bToA: 0 }
+  const result = splice(p.near, slow, { clock, counters })
+  for (let sent = 1; sent <= 3; sent++) {
+    p.far.write('x')
+    await until(() => counters.aToB === sent)
+  }
+  const gone = new Promise((resolve) => p.near.once('close', resolve))
+  p.far.resetAndDestroy()
+  await gone
+  for (let chunk = 1; chunk <= 2; chunk++) {
+    await clock.advance(ORPHAN_STALL_MS - 1)
+    taking.shift()?.()
+    await clock.advance(1)
+    t.false(slow.destroyed, `chunk ${chunk} was taken in time`)
+  }
+  await clock.advance(ORPHAN_STALL_MS)
+  t.true(slow.destroyed)
+  t.true((await result).error instanceof HboneCutError)
 })
 
 /** A tunnel whose server end is driven by hand, spliced to a socket of an application. */
