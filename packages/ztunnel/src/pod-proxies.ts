@@ -95,6 +95,8 @@ export class PodProxies {
   async snapshotSent(): Promise<void> {
     await this.#serially(async () => {
       for (const [uid, running] of [...this.#running]) if (!this.#named.has(uid)) await this.#stop(uid, running)
+      // One whose retry was under way when the snapshot began and failed after.
+      for (const uid of [...this.#pending.keys()]) if (!this.#named.has(uid)) this.#dropPending(uid)
       this.#snapshotDone = true
       this.#named = new Set()
       this.#report()
@@ -178,9 +180,11 @@ export class PodProxies {
     this.#retry = this.#components.clock.after(PENDING_POD_RETRY_MS, () => {
       this.#retry = undefined
       void this.#serially(async () => {
-        for (const [uid, { workload, netns }] of [...this.#pending]) {
+        for (const [uid, pending] of [...this.#pending]) {
+          // A new snapshot may have closed its namespace while another pod was being started.
+          if (this.#pending.get(uid) !== pending) continue
           this.#pending.delete(uid)
-          await this.#start(uid, workload, netns)
+          await this.#start(uid, pending.workload, pending.netns)
         }
       })
     })

@@ -14,15 +14,17 @@ function setUp() {
   const events: string[] = []
   const readiness: boolean[] = []
   const failing = new Set<string>()
+  let held: Promise<void> | undefined
   const proxies = new PodProxies({
-    start: (uid) => {
-      if (failing.has(uid)) return Promise.reject(new Error('address in use'))
+    start: async (uid) => {
+      if (held !== undefined) await held
+      if (failing.has(uid)) throw new Error('address in use')
       events.push(`start ${uid}`)
       const proxy = {
         close: () => Promise.resolve(void events.push(`close ${uid}`)),
         drain: () => Promise.resolve(void events.push(`drain ${uid}`)),
       }
-      return Promise.resolve(proxy as unknown as PodProxy)
+      return proxy as unknown as PodProxy
     },
     metrics: new RecordingMetrics(),
     clock,
@@ -30,7 +32,13 @@ function setUp() {
     onReady: (ready) => readiness.push(ready),
   })
   const netns = (id: string) => ({ id, [Symbol.dispose]: () => void events.push(`free ${id}`) })
-  return { clock, events, failing, proxies, netns, ready: () => readiness.at(-1) }
+  /** Starts from now on wait for this. */
+  const hold = (): PromiseWithResolvers<void> => {
+    const until = Promise.withResolvers<void>()
+    held = until.promise
+    return until
+  }
+  return { clock, events, failing, proxies, netns, hold, ready: () => readiness.at(-1) }
 }
 
 test('adding the same pod with the same namespace again does nothing, another namespace replaces its proxy', async (t) => {
@@ -76,6 +84,24 @@ test('a pod that cannot be started keeps ztunnel unready and is tried again', as
   await settle()
   t.deepEqual(events, ['start u'])
   t.true(ready())
+})
+
+test('a snapshot that begins while pods are tried again leaves none of them behind', async (t) => {
+  const { proxies, netns, events, failing, clock, ready, hold } = setUp()
+  for (const uid of ['a', 'b']) failing.add(uid)
+  proxies.beginSnapshot()
+  for (const uid of ['a', 'b']) await proxies.add(uid, INFO, netns(uid))
+  await proxies.snapshotSent()
+  const started = hold()
+  await clock.advance(5_000)
+  await settle()
+  // The first is being started, the second waits for it.
+  proxies.beginSnapshot()
+  started.resolve()
+  await proxies.snapshotSent()
+  t.deepEqual(events.toSorted(), ['free a', 'free b'])
+  t.true(ready())
+  t.deepEqual(proxies.dump(), {})
 })
 
 /** An agent's end of the connection, packet by packet. */
