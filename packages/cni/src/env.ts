@@ -1,7 +1,7 @@
 import { AmbitError, messageOf } from '@ambit/core'
 import { parse } from 'yaml'
 import { DEFAULT_SELECTORS, type EnablementSelector, parseEnablementSelectors } from './enrollment.ts'
-import { launcherScript } from './launcher.ts'
+import { launcherScript, pluginBeside } from './launcher.ts'
 import { flag } from './redirect-options.ts'
 
 /** A setting of the environment cannot be understood; guessing could enrol the wrong pods. */
@@ -98,7 +98,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       : undefined,
     launcher: launcherScript({
       node: process.execPath,
-      plugin: new URL('./plugin.ts', import.meta.url).pathname,
+      plugin: pluginBeside(import.meta.url),
       compileCache: `${runDirOnNode}/compile-cache`,
       command: optional('CNI_PLUGIN_COMMAND'),
     }),

@@ -1,6 +1,13 @@
+import { fileURLToPath } from 'node:url'
+
 /** One word for a POSIX shell. */
 function quote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`
+}
+
+/** The plugin's program, beside the module of that URL. */
+export function pluginBeside(moduleUrl: string): string {
+  return fileURLToPath(new URL('./plugin.ts', moduleUrl))
 }
 
 /** The executable the container runtime finds under the plugin's name. `command` replaces the whole default. */
