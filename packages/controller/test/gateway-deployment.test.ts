@@ -115,3 +115,88 @@ test('classes are made, a Gateway becomes objects, and its status follows the en
     [],
   )
 })
+
+test('what belongs to others is left alone: objects, Gateways, classes', async (t) => {
+  await using world = await start()
+  const { cluster } = world
+  const later = { annotations: { 'gateway.istio.io/controller-version': '6' } }
+  await cluster.put(waypoint('later', {}, later))
+  await cluster.put(waypoint('canary', {}, { labels: { 'istio.io/rev': 'canary' } }))
+  await cluster.put(waypoint('foreign', { gatewayClassName: 'nginx' }))
+  await cluster.put(waypoint('bound', { addresses: [{ type: 'Hostname', value: 'later' }] }))
+  const first = await cluster.put(waypoint('first'))
+  await eventually(() => world.get(KINDS.deployment, 'first'))
+  // A second Gateway claims the names of the first.
+  await cluster.put(waypoint('thief', {}, { annotations: { 'gateway.istio.io/name-override': 'first' } }))
+  await cluster.put(waypoint('last'))
+  await eventually(() => world.get(KINDS.deployment, 'last'))
+  await eventually(async () =>
+    world.logger.records.some(({ message }) => message.includes('it belongs to Gateway first')),
+  )
+  const claimed = await world.get(KINDS.deployment, 'first')
+  t.is(claimed?.metadata.ownerReferences?.[0]?.uid, first.metadata.uid)
+  t.is(claimed?.metadata.labels?.['gateway.networking.k8s.io/gateway-name'], 'first')
+  for (const name of ['later', 'canary', 'foreign', 'bound', 'thief'])
+    t.is(await world.get(KINDS.deployment, name), undefined, name)
+  await cluster.put(
+    make.slice('demo/first-1', 'first', {
+      endpoints: [{ addresses: ['10.0.0.5'], conditions: { ready: true } }],
+      ports: [],
+    }),
+  )
+  await eventually(async () => condition(await world.get(KINDS.gateway, 'first'), 'Programmed')?.['status'] === 'True')
+  t.is((await world.get(KINDS.gateway, 'thief'))?.status?.['addresses'], undefined)
+  for (const name of ['canary', 'foreign'])
+    t.false(condition(await world.get(KINDS.gateway, name), 'Accepted')?.['status'] === 'True', name)
+
+  const changed = { spec: { description: 'ours now' } }
+  await cluster.client.mergePatch(KINDS.gatewayClass, { name: 'istio-waypoint' }, changed)
+  await cluster.client.delete(KINDS.gatewayClass, { name: 'istio' })
+  await eventually(() => cluster.client.get(KINDS.gatewayClass, { name: 'istio' }))
+  t.like(await cluster.client.get(KINDS.gatewayClass, { name: 'istio-waypoint' }), changed)
+})
+
+test('what is changed comes back, and settings and overlays reach what is there', async (t) => {
+  await using world = await start()
+  const { cluster } = world
+  const parametersRef = { group: '', kind: 'ConfigMap', name: 'options' }
+  await cluster.put(waypoint('wp', { infrastructure: { parametersRef } }))
+  const refused = await eventually(async () => {
+    const object = await world.get(KINDS.gateway, 'wp')
+    return condition(object, 'Accepted')?.['reason'] === 'InvalidParameters' ? object : undefined
+  })
+  t.is(condition(refused, 'Accepted')?.['message'], 'parametersRef ConfigMap demo/options does not exist')
+  t.is(await world.get(KINDS.deployment, 'wp'), undefined)
+  const options = (data: Fields, at = 'demo/options', labels: Readonly<Record<string, string>> = {}): KubeObject => {
+    const [namespace = '', name = ''] = at.split('/')
+    return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace, name, labels }, data } as KubeObject
+  }
+  await cluster.put(options({ deployment: 'spec: {replicas: 2}' }))
+  await eventually(async () => (await world.get(KINDS.deployment, 'wp'))?.spec['replicas'] === 2)
+  await eventually(async () => condition(await world.get(KINDS.gateway, 'wp'), 'Accepted')?.['status'] === 'True')
+
+  await cluster.client.mergePatch(KINDS.deployment, { namespace: 'demo', name: 'wp' }, { spec: { replicas: 7 } })
+  await eventually(async () => (await world.get(KINDS.deployment, 'wp'))?.spec['replicas'] === 2)
+  await cluster.client.delete(KINDS.serviceAccount, { namespace: 'demo', name: 'wp' })
+  await eventually(() => world.get(KINDS.serviceAccount, 'wp'))
+
+  const forClass = { 'gateway.istio.io/defaults-for-class': 'istio-waypoint' }
+  const defaults = { podDisruptionBudget: 'spec: {minAvailable: 1}' }
+  await cluster.put(options(defaults, 'istio-system/defaults', forClass))
+  await eventually(() => world.get(KINDS.podDisruptionBudget, 'wp'))
+  await cluster.client.delete(KINDS.configMap, { namespace: 'istio-system', name: 'defaults' })
+  await eventually(async () => (await world.get(KINDS.podDisruptionBudget, 'wp')) === undefined)
+
+  const at = { namespace: 'istio-system', name: 'istio-sidecar-injector' }
+  const values = { global: { hub: 'r.example', tag: 'v2', proxy: { image: 'waypoint' } } }
+  await cluster.client.mergePatch(KINDS.configMap, at, { data: { values: JSON.stringify(values) } })
+  await eventually(async () =>
+    JSON.stringify(await world.get(KINDS.deployment, 'wp')).includes('"image":"r.example/waypoint:v2"'),
+  )
+  // Values that can not be read change nothing.
+  await cluster.client.mergePatch(KINDS.configMap, at, { data: { values: '{' } })
+  await eventually(async () =>
+    world.logger.records.some(({ message }) => message.includes('not deployed: ConfigMap of')),
+  )
+  t.true(JSON.stringify(await world.get(KINDS.deployment, 'wp')).includes('"image":"r.example/waypoint:v2"'))
+})

@@ -367,7 +367,7 @@ const settings = test.macro({
     const verdict = decodeInstallSettings(values, '', CONTEXT)
     t.regex(verdict.ok ? '' : verdict.reason, expected)
   },
-  title: (_, values) => `settings refused: ${values}`,
+  title: (_, values) => `settings refused: ${String(values)}`,
 })
 test(settings, undefined, /not there/)
 test(settings, '{', /JSON/)

@@ -3,7 +3,7 @@ import { ip } from '@ambit/core'
 import test from 'ava'
 import { decodeGatewayRequest } from '../src/gateway/decode-gateway-request.ts'
 import type { GatewayRequest } from '../src/gateway/gateway.types.ts'
-import { BUILTIN_CLASSES, type BuiltinClass, WAYPOINT_CLASS } from '../src/gateway/gateway-classes.ts'
+import { BUILTIN_CLASSES, WAYPOINT_CLASS } from '../src/gateway/gateway-classes.ts'
 import { gatewayStatus, type ServingService, type StatusFacts, servicesOf } from '../src/gateway/gateway-status.ts'
 import { type Json, list, record } from '../src/watch/json.ts'
 import * as make from './support/objects.ts'
@@ -135,7 +135,7 @@ test('a listener that is not a waypoint’s says why', (t) => {
 
 for (const cls of BUILTIN_CLASSES.filter(({ refusal }) => refusal !== undefined))
   test(`a Gateway of class ${cls.name} is told that nothing serves it`, (t) => {
-    const written = status(request({ gatewayClassName: cls.name }), { cls: cls as BuiltinClass })
+    const written = status(request({ gatewayClassName: cls.name }), { cls })
     t.deepEqual(said(written['conditions']), [
       `Accepted False Invalid: ${cls.refusal}`,
       `Programmed False Invalid: ${cls.refusal}`,

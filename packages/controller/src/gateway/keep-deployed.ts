@@ -19,6 +19,7 @@ import { KeyedQueue } from './keyed-queue.ts'
 import { CONTROLLER_VERSION, CONTROLLER_VERSION_ANNOTATION, managementOf } from './management.ts'
 import { gatewayNames, LEGACY_GATEWAY_NAME_LABEL, nameProblem } from './names.ts'
 import { applyOverlays } from './overlays.ts'
+import { foreignness } from './ownership.ts'
 import { MANAGED_BY, renderWaypoint } from './render-waypoint.ts'
 
 /** Kinds of what is made for a Gateway, in the order of application. */
@@ -181,15 +182,6 @@ class Deployer {
       ? undefined
       : labels
   }
-}
-
-/** Why an object is not ours to change; undefined when it is. */
-function foreignness(present: KubeObject, uid: string): string | undefined {
-  if (present.metadata.labels?.[LABELS.gatewayManaged] === undefined)
-    return `it lacks the label ${LABELS.gatewayManaged}, somebody else made it`
-  const owners = present.metadata.ownerReferences?.filter(({ kind }) => kind === 'Gateway') ?? []
-  if (owners.length > 0 && !owners.some((owner) => owner.uid === uid)) return `it belongs to Gateway ${owners[0]?.name}`
-  return undefined
 }
 
 function isOwnedBy({ metadata }: KubeObject, uid: string): boolean {

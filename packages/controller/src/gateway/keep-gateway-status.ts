@@ -17,7 +17,9 @@ import {
   servicesOf,
 } from './gateway-status.ts'
 import { KeyedQueue } from './keyed-queue.ts'
+import { hasDeployableAddress } from './management.ts'
 import { applyOverlays } from './overlays.ts'
+import { otherOwner } from './ownership.ts'
 import { renderWaypoint } from './render-waypoint.ts'
 
 export interface GatewayStatusParts {
@@ -46,7 +48,7 @@ export async function keepGatewayStatus(parts: GatewayStatusParts, signal: Abort
       for (const { namespace, name } of requested.services)
         watchers.getOrInsertComputed(`${namespace}/${name}`, () => new Set<string>()).add(key)
     const services: StatusFacts['services'] = requested.ok
-      ? { ok: true, services: requested.services.map((service) => serving(parts, service)) }
+      ? { ok: true, services: requested.services.map((service) => serving(parts, service, gateway)) }
       : requested
     const invalidParameters = parameterProblem(inputs, gateway)
     const present = statusOfObject(object)
@@ -88,10 +90,17 @@ function parameterProblem(inputs: GatewayInputs, gateway: GatewayRequest): strin
   return rendered.ok ? undefined : rendered.reason
 }
 
-function serving(parts: Pick<GatewayStatusParts, 'sets' | 'domain'>, service: RequestedService): ServingService {
+function serving(
+  parts: Pick<GatewayStatusParts, 'sets' | 'domain'>,
+  service: RequestedService,
+  gateway: GatewayRequest,
+): ServingService {
   const { sets, domain } = parts
   const { namespace, name, host } = service
-  const object = sets.service.get(namespace, name)
+  const present = sets.service.get(namespace, name)
+  // What was deployed for another Gateway serves that one.
+  const taken = hasDeployableAddress(gateway) && present !== undefined && otherOwner(present, gateway.uid) !== undefined
+  const object = taken ? undefined : present
   return {
     host,
     clusterIps: object === undefined ? undefined : decodeService(object, domain).clusterIps,
