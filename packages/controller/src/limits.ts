@@ -16,6 +16,8 @@ export const TOKEN_CACHE_SIZE = 10_000
 export const MAX_TOKEN_LENGTH: number = 32 * 1024
 /** Token reviews in flight; further callers wait. */
 export const MAX_REVIEWS_IN_FLIGHT = 64
+/** Tokens waiting for a review; further ones are refused. */
+export const MAX_REVIEWS_WAITING = 4096
 /** Concurrent gRPC streams of one connection. */
 export const MAX_STREAMS_PER_CONNECTION = 1024
 /** Connections older than this are asked to go away, ms, so that load spreads over replicas (Istio: 30 min). */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '@ambit/core'
 import type { TokenVerdict } from '@ambit/kube'
-import { MAX_REVIEWS_IN_FLIGHT, TOKEN_CACHE_MS, TOKEN_CACHE_SIZE } from '../limits.ts'
+import { MAX_REVIEWS_IN_FLIGHT, MAX_REVIEWS_WAITING, TOKEN_CACHE_MS, TOKEN_CACHE_SIZE } from '../limits.ts'
 
 /** Audience of the tokens that proxies present (Istio). */
 export const TOKEN_AUDIENCE = 'istio-ca'
@@ -31,8 +31,12 @@ export class TokenAuthenticator {
     const key = hash('sha256', token)
     const known = this.#remembered.get(key)
     if (known !== undefined && known.untilMs > this.#clock.monotonic()) return known.verdict
-    const running = this.#inFlight.get(key) ?? this.#start(key, token)
-    return await running
+    const running = this.#inFlight.get(key)
+    if (running !== undefined) return await running
+    // Whoever can connect can send tokens made up; proxies that are turned away ask again.
+    if (this.#waiting.length >= MAX_REVIEWS_WAITING)
+      return { authenticated: false, reason: `${MAX_REVIEWS_WAITING} tokens are waiting for their review already` }
+    return await this.#start(key, token)
   }
 
   #start(key: string, token: string): Promise<TokenVerdict> {
