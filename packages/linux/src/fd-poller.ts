@@ -21,6 +21,12 @@ export interface PollerWorkerData {
   readonly stopFd: number
 }
 
+/** Node joins its threads before it exits, and a poller's sleeps in the kernel: those that live are woken then. */
+const living = new Set<FdPoller>()
+const wakeAll = (): void => {
+  for (const poller of living) poller.wake()
+}
+
 type Direction = 'read' | 'write'
 type Waiting = Partial<Record<Direction, () => void>>
 
@@ -34,7 +40,6 @@ export class FdPoller {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
   readonly #known = new Set<number>()
-  readonly #wakeOnExit = (): void => this.#wake()
   #closed = false
 
   constructor() {
@@ -46,8 +51,8 @@ export class FdPoller {
     this.#worker.on('message', (fds: readonly number[]) => {
       for (const fd of fds) this.#report(fd)
     })
-    // Node joins its threads before it exits, and this one sleeps in the kernel.
-    process.on('exit', this.#wakeOnExit)
+    if (living.size === 0) process.on('exit', wakeAll)
+    living.add(this)
   }
 
   /**
@@ -77,13 +82,21 @@ export class FdPoller {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    process.off('exit', this.#wakeOnExit)
+    living.delete(this)
+    if (living.size === 0) process.off('exit', wakeAll)
     for (const fd of [...this.#waiting.keys()]) this.#report(fd)
     const gone = new Promise((resolve) => this.#worker.once('exit', resolve))
-    this.#wake()
+    this.wake()
     await gone
     closeSync(this.#stopFd)
     closeSync(this.#epoll)
+  }
+
+  /** Ends the thread. */
+  wake(): void {
+    const one = Buffer.alloc(8)
+    one.writeBigUInt64LE(1n)
+    writeSync(this.#stopFd, one)
   }
 
   #report(fd: number): void {
@@ -91,12 +104,6 @@ export class FdPoller {
     this.#waiting.delete(fd)
     waiting?.read?.()
     waiting?.write?.()
-  }
-
-  #wake(): void {
-    const one = Buffer.alloc(8)
-    one.writeBigUInt64LE(1n)
-    writeSync(this.#stopFd, one)
   }
 
   #control(operation: number, fd: number, events: number): void {

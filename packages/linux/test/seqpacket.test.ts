@@ -195,3 +195,16 @@ function inodeOf(fd: number): number | undefined {
     return undefined
   }
 }
+
+test('however many connections a process makes, it listens to its own exit once', async (t) => {
+  const before = process.listenerCount('exit')
+  const folder = mkdtempSync(join(tmpdir(), 'seqpacket-'))
+  const path = join(folder, 's.sock')
+  const listener = await SeqpacketListener.listen(path)
+  listener.onConnection(() => undefined)
+  const clients = await Promise.all(Array.from({ length: 12 }, () => SeqpacketConnection.connect(path)))
+  t.true(process.listenerCount('exit') <= before + 1)
+  for (const client of clients) client.close()
+  await listener.close()
+  rmSync(folder, { recursive: true })
+})
