@@ -1,10 +1,10 @@
 // Entry point inside the namespaces: `node inner-main.ts <config.json> <port>`, with a channel to the daemon.
 import { once } from 'node:events'
-import { flushCompileCache } from 'node:module'
 import type { Server } from 'node:net'
 import { messageOf, systemClock } from '@ambit/core'
 import { createLogger } from '@ambit/telemetry'
 import { startCluster } from '../cluster.ts'
+import { keepCompiledCode } from '../images/compiled-code.ts'
 import { readConfig } from './daemon.ts'
 import type { FromInner, ToInner } from './messages.types.ts'
 
@@ -38,11 +38,18 @@ try {
     clock: systemClock,
     onProgress: (text) => tell({ type: 'progress', text }),
   })
+  const end = new AbortController()
   process.on('message', (message: ToInner) => {
-    if (message.type === 'shutdown') void cluster.close().finally(() => process.exit(0))
+    if (message.type !== 'shutdown') return
+    end.abort()
+    void cluster.close().finally(() => process.exit(0))
   })
   tell({ type: 'ready', kubeconfig: cluster.kubeconfig })
-  flushCompileCache()
+  const { workspace, compileCache: folder } = config
+  if (folder !== undefined)
+    keepCompiledCode({ workspace, folder, signal: end.signal }).catch((error: unknown) =>
+      logger.debug('compiled code is not kept; starts stay slower', { error: messageOf(error) }),
+    )
 } catch (error) {
   logger.error('the sandbox could not be started', {
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),

@@ -46,12 +46,7 @@ const program =
 const component =
   (name: string, ...aliases: string[]): Entry =>
   ({ compileCache, workspace, node }) => ({
-    entrypoint: [
-      node,
-      ...NODE_FLAGS,
-      ...(compileCache ? [`--import=${join(workspace, 'packages/sandbox/src/images/keep-compiled.ts')}`] : []),
-      join(workspace, 'packages', name, 'src/main.ts'),
-    ],
+    entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages', name, 'src/main.ts')],
     args: [],
     aliases,
     keepsCompiled: compileCache,

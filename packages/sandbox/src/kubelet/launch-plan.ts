@@ -49,7 +49,7 @@ export async function planLaunch(
 }
 
 function cacheMounts(image: ImageProgram, source: string | undefined): readonly Mount[] {
-  return source === undefined || !image.keepsCompiled ? [] : [{ source, target: COMPILE_CACHE_FOLDER, readOnly: false }]
+  return source === undefined || !image.keepsCompiled ? [] : [{ source, target: COMPILE_CACHE_FOLDER, readOnly: true }]
 }
 
 /** Folder of the files that all containers of a pod share below /etc. */
