@@ -11,7 +11,12 @@ export type HeaderMap = Readonly<Record<string, string | string[] | undefined>>
 export interface Engine {
   readonly name: string
   connect(tls: TLSSocket): ClientSession
-  serve(tls: TLSSocket, onStream: (stream: ServerStream) => void): ServerSession
+  serve(tls: TLSSocket, onStream: (stream: ServerStream) => void, options?: ServeOptions): ServerSession
+}
+
+export interface ServeOptions {
+  /** SETTINGS_MAX_CONCURRENT_STREAMS; Istio's for ztunnel when absent. */
+  readonly maxConcurrentStreams?: number | undefined
 }
 
 export interface TunnelStream extends Duplex {

@@ -19,6 +19,7 @@ import type {
   Engine,
   EngineSession,
   HeaderMap,
+  ServeOptions,
   ServerSession,
   ServerStream,
   TunnelStream,
@@ -57,11 +58,17 @@ const SERVER: SessionOptions = {
   },
 }
 
+function serverOptions({ maxConcurrentStreams }: ServeOptions): SessionOptions {
+  return maxConcurrentStreams === undefined
+    ? SERVER
+    : { ...SERVER, settings: { ...SERVER.settings, maxConcurrentStreams } }
+}
+
 /** HTTP/2 by Node's own implementation, with Istio's windows. */
 export const nodeHttp2Engine: Engine = {
   name: 'node:http2',
   connect: (tls) => new NodeClientSession(tls),
-  serve: (tls, onStream) => new NodeServerSession(tls, onStream),
+  serve: (tls, onStream, options) => new NodeServerSession(tls, onStream, options),
 }
 
 class NodeSession<T extends Http2Session> implements EngineSession {
@@ -161,8 +168,8 @@ class NodeClientSession extends NodeSession<ClientHttp2Session> implements Clien
 }
 
 class NodeServerSession extends NodeSession<ServerHttp2Session> implements ServerSession {
-  constructor(tls: TLSSocket, onStream: (stream: ServerStream) => void) {
-    super(performServerHandshake(tls, SERVER), tls)
+  constructor(tls: TLSSocket, onStream: (stream: ServerStream) => void, options: ServeOptions = {}) {
+    super(performServerHandshake(tls, serverOptions(options)), tls)
     this.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
     this.session.on('stream', (stream, headers) => {
       this.count(stream)

@@ -10,7 +10,7 @@ import {
   type SocketAddress,
 } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
-import type { Engine, HeaderMap, ServerSession, ServerStream, TunnelStream } from './engine.types.ts'
+import type { Engine, HeaderMap, ServeOptions, ServerSession, ServerStream, TunnelStream } from './engine.types.ts'
 import { HboneLimitError, HboneTlsError } from './errors.ts'
 import { HANDSHAKE_SHARES, HANDSHAKE_TIMEOUT_MS, MAX_PENDING_HANDSHAKES, MAX_SERVER_CONNECTIONS } from './limits.ts'
 import { type LivenessOptions, watchLiveness } from './liveness.ts'
@@ -50,7 +50,7 @@ export interface HboneServerComponents {
   readonly engine?: Engine | undefined
 }
 
-export interface HboneServerOptions extends LivenessOptions {
+export interface HboneServerOptions extends LivenessOptions, ServeOptions {
   readonly handshakeTimeoutMs?: number | undefined
   readonly maxPendingHandshakes?: number | undefined
   readonly maxConnections?: number | undefined
@@ -169,7 +169,8 @@ export class HboneServer implements Closable {
     const { tls, peer, facts } = secured
     let session: ServerSession
     try {
-      session = this.#engine.serve(tls, (stream) => void this.#handle(stream, { peer, remote, local, tls: facts }))
+      const onStream = (stream: ServerStream): void => void this.#handle(stream, { peer, remote, local, tls: facts })
+      session = this.#engine.serve(tls, onStream, this.#options)
     } catch (error) {
       // The peer left between its handshake and our first frame.
       tls.destroy()

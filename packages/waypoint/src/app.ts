@@ -1,0 +1,440 @@
+import {
+  type Clock,
+  type Closable,
+  type Ip,
+  ip,
+  messageOf,
+  type SocketAddress,
+  type SocketFactory,
+  systemClock,
+} from '@ambit/core'
+import { HbonePool } from '@ambit/hbone'
+import { type CaClient, GrpcCaClient, SecretManager, type WorkloadCertificate } from '@ambit/identity'
+import { hostSockets } from '@ambit/linux'
+import { authorizeRequest, CompiledRequestPolicies, type RequestFacts, type RequestVerdict } from '@ambit/policy'
+import { DestinationStore, findDestination, HttpPolicyStore, WorkloadStore } from '@ambit/state'
+import {
+  AdminServer,
+  batchedOutput,
+  createLogger,
+  type LeveledLogger,
+  metricsRoutes,
+  PrometheusMetrics,
+  Readiness,
+  readinessRoute,
+  registerProcessMetrics,
+} from '@ambit/telemetry'
+import { DeltaClient } from '@ambit/xds'
+import { adminRoutes } from './admin.ts'
+import type { Config } from './config.types.ts'
+import { configDump } from './config-dump.ts'
+import { Forwarder } from './forward.ts'
+import { Http1Front } from './http/http1-front.ts'
+import { Http2Front } from './http/http2-front.ts'
+import { DEFAULT_CONNECT_TIMEOUT_MS } from './limits.ts'
+import { Mirrors } from './mirror.ts'
+import { nodeMessage } from './node-message.ts'
+import { ownWorkload } from './own-workload.ts'
+import { pipeline } from './pipeline.ts'
+import type { RequestState, TunnelFacts, TunnelTarget } from './request.types.ts'
+import { requestHandler } from './request-handler.ts'
+import { authenticate } from './steps/authenticate.ts'
+import { authorize, customAuthorization } from './steps/authorize.ts'
+import { identifyDestination } from './steps/identify-destination.ts'
+import { normalisePath } from './steps/normalise-path.ts'
+import { requestFilters } from './steps/request-filters.ts'
+import { route } from './steps/route.ts'
+import { TcpProxy } from './tcp-proxy.ts'
+import { AccessLog } from './telemetry/access-log.ts'
+import { TrafficEvents } from './telemetry/traffic-events.ts'
+import { HboneListener } from './tunnel/hbone-listener.ts'
+import { Tunnels } from './tunnel/tunnels.ts'
+import { EndpointChoice } from './upstream/endpoint-choice.ts'
+import { EndpointConnector } from './upstream/endpoint-connector.ts'
+import { Http2Pool } from './upstream/http2-pool.ts'
+import { UpstreamPools } from './upstream/upstream-pools.ts'
+import { type Stores, subscriptions } from './xds-state.ts'
+
+/** Parts that a test, or another host program, brings itself. */
+export interface AppOverrides {
+  readonly clock?: Clock
+  readonly ca?: CaClient
+  readonly sockets?: SocketFactory
+  readonly logger?: LeveledLogger
+  readonly random?: () => number
+  /** Takes the lines of the access log. */
+  readonly accessLog?: (line: string) => void
+  /** How long a client may take for a header block. */
+  readonly headersTimeoutMs?: number
+  /** Address the administration ports listen on; any port becomes 0 where this is given. */
+  readonly adminIp?: Ip
+}
+
+/** Addresses really bound, for tests and logs. */
+export interface BoundPorts {
+  readonly hbone: SocketAddress
+  readonly admin: SocketAddress
+  readonly stats: SocketAddress
+  readonly readiness: SocketAddress
+}
+
+const VERSION = '0.1.0'
+
+/** One running waypoint: constructs every part and owns its end. */
+export class App implements Closable {
+  readonly #config: Config
+  readonly #overrides: AppOverrides
+  readonly #clock: Clock
+  readonly #stack = new AsyncDisposableStack()
+  readonly #metrics = new PrometheusMetrics()
+  readonly #readiness = new Readiness()
+  readonly #quit = Promise.withResolvers<void>()
+  readonly #ready = Promise.withResolvers<void>()
+  readonly #stores: Stores
+  readonly #secrets: SecretManager
+  readonly #policies: CompiledRequestPolicies
+  readonly #events: TrafficEvents
+  readonly #http1: Http1Front
+  readonly #http2 = new Http2Front()
+  readonly #tcp: TcpProxy
+  readonly #tunnels: Tunnels
+  readonly #listener: HboneListener
+  readonly #pools: UpstreamPools
+  readonly logger: LeveledLogger
+  #bound: BoundPorts | undefined
+  #closing: Promise<void> | undefined
+  #draining: Promise<void> | undefined
+
+  private constructor(config: Config, overrides: AppOverrides) {
+    this.#config = config
+    this.#overrides = overrides
+    const clock = overrides.clock ?? systemClock
+    const random = overrides.random ?? Math.random
+    const output = batchedOutput(1)
+    this.#clock = clock
+    this.logger = overrides.logger ?? createLogger({ ...config.log, write: output, clock })
+    const { logger } = this
+    const metrics = this.#metrics
+    const workloads = new WorkloadStore({ clock }, { nodeName: '' })
+    const destinations = new DestinationStore()
+    const policies = new HttpPolicyStore()
+    this.#stores = { workloads, destinations, policies }
+    this.#policies = this.#stack.use(new CompiledRequestPolicies(policies))
+    this.#secrets = this.#stack.use(
+      new SecretManager(
+        { ca: overrides.ca ?? this.#caClient(), clock, logger },
+        { ttlSeconds: config.secretTtlSeconds },
+      ),
+    )
+    const sockets = overrides.sockets ?? hostSockets()
+    const connectTimeoutMs = (): number => destinations.settings?.connectTimeoutMs || DEFAULT_CONNECT_TIMEOUT_MS
+    const pool = this.#stack.use(
+      new HbonePool({
+        dial: (to, signal) => sockets.dial({ to, timeoutMs: connectTimeoutMs(), signal }),
+        certificate: (identity, signal) => this.#secrets.get(identity, signal),
+        clock,
+        logger,
+      }),
+    )
+    const connector = new EndpointConnector({ pool, sockets }, { identity: config.identity, ownIp: config.instanceIp })
+    const http2 = new Http2Pool({ connector, clock })
+    this.#pools = new UpstreamPools({ connector, http2, clock })
+    const endpoints = new EndpointChoice({
+      lookup: workloads,
+      source: () => ownWorkload(workloads, config),
+      clock,
+      random,
+    })
+    this.#events = new TrafficEvents({
+      metrics,
+      logger,
+      accessLog: new AccessLog({
+        write: overrides.accessLog ?? output,
+        settings: () => destinations.settings?.accessLog,
+      }),
+      workloadAt: (tunnel) => this.#workloadOf(tunnel),
+      clock,
+    })
+    const service = (key: string): ReturnType<WorkloadStore['service']> => workloads.service(key)
+    const mirrors = new Mirrors({ pools: this.#pools, endpoints, service, clock, logger: logger.scope('mirror') })
+    const forwarder = new Forwarder({ pools: this.#pools, endpoints, mirrors, clock, random })
+    const handler = this.#requestPipeline((state) => forwarder.forward(state), service, random)
+    this.#tcp = new TcpProxy({
+      judge: this.#judge,
+      endpoints,
+      pools: this.#pools,
+      connectTimeoutMs,
+      events: this.#events,
+      clock,
+    })
+    this.#http1 = new Http1Front({ headersTimeoutMs: overrides.headersTimeoutMs })
+    this.#tunnels = new Tunnels({
+      find: (authority) =>
+        findDestination(workloads, destinations, authority, { network: config.network, namespace: config.namespace }),
+      settings: () => destinations.settings,
+      http1: this.#http1,
+      http2: this.#http2,
+      handler,
+      tcp: this.#tcp.serve,
+      clock,
+      logger: logger.scope('access'),
+    })
+    this.#listener = new HboneListener({
+      sockets,
+      certificate: () => this.#certificate(),
+      onRequest: this.#tunnels.serve,
+      clock,
+      logger: logger.scope('access'),
+    })
+  }
+
+  /** Resolves once the process listens; readiness tells when the rest is there. */
+  static async start(config: Config, overrides: AppOverrides = {}): Promise<App> {
+    const app = new App(config, overrides)
+    try {
+      await app.#start()
+      return app
+    } catch (error) {
+      await app.close()
+      throw error
+    }
+  }
+
+  /** Resolves when somebody asked over HTTP for a graceful end. */
+  get quitRequested(): Promise<void> {
+    return this.#quit.promise
+  }
+
+  /** Resolves when everything requests need has arrived. */
+  get whenReady(): Promise<void> {
+    return this.#ready.promise
+  }
+
+  get bound(): BoundPorts {
+    if (this.#bound === undefined) throw new TypeError('not started')
+    return this.#bound
+  }
+
+  get openTunnels(): number {
+    return this.#tunnels.size
+  }
+
+  /** Graceful end: clients are told to go elsewhere, and who comes meanwhile is served. */
+  async drain(): Promise<void> {
+    this.#draining ??= this.#drain()
+    await this.#draining
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #drain(): Promise<void> {
+    const { minDrainMs, drainDeadlineMs } = this.#config
+    this.logger.info('draining', { deadlineMs: drainDeadlineMs })
+    this.#readiness.task('shutdown')
+    this.#listener.startDrain(drainDeadlineMs)
+    this.#http1.drain()
+    this.#http2.drain()
+    await this.#clock.sleep(minDrainMs)
+    // Kept connections on which nothing is under way; who still knows them has been told for a while now.
+    this.#http1.closeIdle()
+    const deadline = Promise.withResolvers<void>()
+    using _timer = this.#clock.after(Math.max(0, drainDeadlineMs - minDrainMs), deadline.resolve)
+    await Promise.race([this.#tunnels.idle(), deadline.promise])
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#http1.close()
+    this.#http2.close()
+    this.#tunnels.cutAll()
+    this.#pools.close()
+    await this.#listener.close()
+    await this.#stack.disposeAsync()
+  }
+
+  async #start(): Promise<void> {
+    const config = this.#config
+    const { destinations } = this.#stores
+    this.logger.info('starting', {
+      version: VERSION,
+      gateway: `${config.namespace}/${config.gateway}`,
+      pod: config.podName,
+    })
+    const stateReady = this.#readiness.task('state')
+    const certificateReady = this.#readiness.task('certificate')
+    await this.#startServers()
+    this.#stack.use(
+      destinations.subscribe(({ settings }) => {
+        if (settings && destinations.settings !== undefined) this.#policies.setTrustDomains(destinations.settings)
+        this.#tcp.reevaluate()
+      }),
+    )
+    this.#stack.use(this.#stores.policies.subscribe(() => this.#tcp.reevaluate()))
+    const xds = this.#stack.use(
+      new DeltaClient(
+        { clock: this.#clock, logger: this.logger, metrics: this.#metrics },
+        {
+          address: config.controlPlane,
+          root: config.root,
+          token: config.token,
+          clusterId: config.clusterId,
+          node: nodeMessage(config),
+          types: subscriptions(this.#stores),
+        },
+      ),
+    )
+    xds.start()
+    const whenState = xds.synced.then(async () => {
+      await this.#whenSettings()
+      stateReady(true)
+      this.logger.info('state is complete')
+    })
+    const whenCertificate = this.#whenCertificate().then(() => certificateReady(true))
+    Promise.all([whenState, whenCertificate]).then(
+      () => this.#ready.resolve(),
+      (error: unknown) => this.logger.debug('start was ended', { error: messageOf(error) }),
+    )
+  }
+
+  /** The initial state may not hold them yet when the Gateway is younger than its pod. */
+  async #whenSettings(): Promise<void> {
+    const { destinations } = this.#stores
+    const { promise, resolve } = Promise.withResolvers<void>()
+    using _subscription = destinations.subscribe(() => {
+      if (destinations.settings !== undefined) resolve()
+    })
+    if (destinations.settings === undefined) await promise
+  }
+
+  async #whenCertificate(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    using _subscription = this.#secrets.subscribe(() => resolve())
+    this.#secrets.prefetch(this.#config.identity)
+    if (this.#secrets.current(this.#config.identity) === undefined) await promise
+  }
+
+  async #certificate(): Promise<WorkloadCertificate> {
+    return await this.#secrets.get(this.#config.identity)
+  }
+
+  readonly #judge = (names: readonly string[], facts: RequestFacts): RequestVerdict =>
+    authorizeRequest(facts, this.#policies.policiesFor(names))
+
+  #requestPipeline(
+    forward: (state: RequestState) => Promise<void>,
+    service: (key: string) => ReturnType<WorkloadStore['service']>,
+    random: () => number,
+  ): (tunnel: TunnelFacts) => ReturnType<typeof requestHandler> {
+    const events = this.#events
+    const authorization = {
+      judge: this.#judge,
+      onVerdict: (state: RequestState, verdict: RequestVerdict) => events.judged(state.tunnel, state.record, verdict),
+      onDenied: (state: RequestState, denial: Extract<RequestVerdict, { allowed: false }>) =>
+        events.denied(state.tunnel, state.record, denial),
+    }
+    const steps = {
+      identifyDestination: identifyDestination((tunnel) => this.#targetOf(tunnel)),
+      normalisePath,
+      customAuthorization: customAuthorization(authorization),
+      authenticate,
+      authorize: authorize(authorization),
+      route: route({ service, random }),
+      requestFilters: requestFilters({ ownIdentity: this.#config.identity }),
+    }
+    const components = {
+      pipeline: pipeline(steps, forward),
+      settings: () => this.#stores.destinations.settings,
+      events,
+      clock: this.#clock,
+      logger: this.logger,
+    }
+    return (tunnel) => requestHandler(components, tunnel)
+  }
+
+  /** As the control plane describes it now; undefined when it is not served any more. */
+  #targetOf(tunnel: TunnelFacts): TunnelTarget | undefined {
+    const { workloads, destinations } = this.#stores
+    const { network, namespace } = this.#config
+    const found = findDestination(workloads, destinations, tunnel.asked, { network, namespace })
+    return found.kind === 'none' ? undefined : found
+  }
+
+  /** Its address is believed only where the identity fits: labels are made of it. */
+  #workloadOf(tunnel: TunnelFacts): ReturnType<WorkloadStore['workload']> {
+    const found = this.#stores.workloads.workloadByIp(this.#config.network, tunnel.remote.ip)
+    const { namespace, serviceAccount } = tunnel.peer
+    return found?.namespace === namespace && found.serviceAccount === serviceAccount ? found : undefined
+  }
+
+  #caClient(): CaClient {
+    const { controlPlane, root, token, clusterId } = this.#config
+    return this.#stack.use(
+      new GrpcCaClient(
+        { logger: this.logger },
+        { address: controlPlane, root, token, clusterId, headers: {}, altHostname: undefined, impersonate: false },
+      ),
+    )
+  }
+
+  async #startServers(): Promise<void> {
+    const { adminIp } = this.#overrides
+    const { ports, ipv6Enabled, version } = this.#config
+    const anywhere = ip(ipv6Enabled ? '::' : '0.0.0.0')
+    const at = (fallback: Ip, port: number): SocketAddress => ({
+      ip: adminIp ?? fallback,
+      port: adminIp === undefined ? port : 0,
+    })
+    const metrics = this.#metrics
+    this.#stack.use(registerProcessMetrics(metrics))
+    metrics
+      .gauge({ name: 'istio_build', help: 'Istio component build info', labelNames: ['component', 'tag'] })
+      .set({ component: 'proxy', tag: version === 'unknown' ? VERSION : version }, 1)
+    const logger = this.logger.scope('admin')
+    const admin = new AdminServer({
+      logger,
+      routes: adminRoutes({
+        logControl: this.logger.filter,
+        metrics,
+        configDump: () =>
+          configDump({
+            ...this.#stores,
+            certificates: () => this.#secrets.states(),
+            config: this.#config,
+            version: VERSION,
+          }),
+        serverInfo: () => ({
+          version: VERSION,
+          state: this.#draining === undefined ? 'LIVE' : 'DRAINING',
+          pending: this.#readiness.pending,
+        }),
+        shutdown: () => this.#quit.resolve(),
+      }),
+    })
+    const stats = new AdminServer({ logger, routes: metricsRoutes(metrics) })
+    const readiness = new AdminServer({ logger, routes: [readinessRoute(this.#readiness)] })
+    for (const server of [readiness, stats, admin]) this.#stack.use(server)
+    this.#bound = {
+      readiness: await listenAnywhere(readiness, at(anywhere, ports.readiness)),
+      stats: await listenAnywhere(stats, at(anywhere, ports.stats)),
+      admin: await admin.listen(at(ip('127.0.0.1'), ports.admin)),
+      hbone: await this.#listener.listen({ ip: adminIp ?? anywhere, port: ports.hbone }),
+    }
+  }
+}
+
+/** `::` where the node has IPv6, otherwise every IPv4 address. */
+async function listenAnywhere(server: AdminServer, address: SocketAddress): Promise<SocketAddress> {
+  try {
+    return await server.listen(address)
+  } catch (error) {
+    if (address.ip !== '::') throw error
+    return await server.listen({ ...address, ip: ip('0.0.0.0') })
+  }
+}

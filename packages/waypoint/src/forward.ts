@@ -1,0 +1,383 @@
+import { abortable, type Clock, type SocketAddress } from '@ambit/core'
+import { splice } from '@ambit/hbone'
+import { type AttemptOutcome, judgeRetry, type RetryPolicy, retryDelayMs, retryPolicyOf } from '@ambit/route'
+import { GrpcMessageCounter } from './http/grpc-messages.ts'
+import { headerBytes, headerOf, withHeader } from './http/headers.ts'
+import { pump } from './http/pump.ts'
+import { RequestBody } from './http/request-body.ts'
+import { MAX_UPSTREAM_REQUESTS } from './limits.ts'
+import {
+  ATTEMPT_TIMEOUT,
+  CLUSTER_NOT_FOUND,
+  type LocalReply,
+  NO_HEALTHY_UPSTREAM,
+  OVERFLOW,
+  REQUEST_TIMEOUT,
+  replyOfFailure,
+} from './local-reply.ts'
+import type { Mirrors } from './mirror.ts'
+import type { RequestState, Upstream } from './request.types.ts'
+import { answerHeaders, sendLocalReply } from './respond.ts'
+import type { EndpointChoice } from './upstream/endpoint-choice.ts'
+import { UpstreamError } from './upstream/errors.ts'
+import type { UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream/upstream.types.ts'
+import type { UpstreamPools } from './upstream/upstream-pools.ts'
+
+export interface ForwarderComponents {
+  readonly pools: UpstreamPools
+  readonly endpoints: EndpointChoice
+  readonly mirrors: Mirrors
+  readonly clock: Clock
+  readonly random: () => number
+}
+
+/** Why a request is over before its endpoint is done with it. */
+type Ending = 'client-gone' | 'request-timeout' | 'attempt-timeout'
+
+class EndedError extends Error {
+  readonly ending: Ending
+
+  constructor(ending: Ending) {
+    super(ending)
+    this.ending = ending
+  }
+}
+
+type AttemptResult =
+  | {
+      readonly kind: 'answer'
+      readonly answer: UpstreamAnswer
+      readonly call: UpstreamCall
+      readonly sentMs: number
+      readonly release: () => void
+    }
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'failed'; readonly error: UpstreamError }
+  | { readonly kind: 'ended'; readonly ending: Ending }
+
+/** The last step: sends the request to an endpoint, again where that may help, and the answer to the client. */
+export class Forwarder {
+  readonly #components: ForwarderComponents
+  #active = 0
+
+  constructor(components: ForwarderComponents) {
+    this.#components = components
+  }
+
+  /** Resolves when the client has all of the answer, or is gone. Never rejects. */
+  async forward(state: RequestState): Promise<void> {
+    if (this.#active >= MAX_UPSTREAM_REQUESTS) {
+      sendLocalReply(state, OVERFLOW)
+      return
+    }
+    this.#active++
+    try {
+      await new Forwarding(state, this.#components).run()
+    } finally {
+      this.#active--
+    }
+  }
+}
+
+class Forwarding {
+  readonly #state: RequestState
+  readonly #components: ForwarderComponents
+  readonly #policy: RetryPolicy
+  readonly #body: RequestBody
+  readonly #tried = new Set<string>()
+  readonly #requestMessages: GrpcMessageCounter | undefined
+  /** Of the attempt under way. */
+  #abort = new AbortController()
+  #ended: Ending | undefined
+  #onEnded: (() => void) | undefined
+  #timer: Disposable | undefined
+
+  constructor(state: RequestState, components: ForwarderComponents) {
+    const { record, exchange, route } = state
+    this.#state = state
+    this.#components = components
+    this.#policy = retryPolicyOf(route)
+    this.#requestMessages = record.isGrpc ? new GrpcMessageCounter() : undefined
+    this.#body = new RequestBody(exchange, (chunk) => {
+      record.receivedBytes += chunk.length
+      this.#requestMessages?.take(chunk)
+    })
+  }
+
+  async run(): Promise<void> {
+    const { exchange, upstream, mirrors, route, outgoing } = this.#state
+    if (upstream === undefined || outgoing === undefined) {
+      sendLocalReply(this.#state, CLUSTER_NOT_FOUND)
+      return
+    }
+    exchange.onGone(() => this.#end('client-gone'))
+    if (exchange.isGone) this.#end('client-gone')
+    const timeoutMs = route?.requestTimeoutMs
+    if (timeoutMs !== undefined && timeoutMs > 0) {
+      // Envoy: the clock starts when the client has said all.
+      void this.#body.complete.then(() => {
+        if (this.#ended === undefined)
+          this.#timer = this.#components.clock.after(timeoutMs, () => this.#end('request-timeout'))
+      })
+    }
+    if (mirrors !== undefined && mirrors.length > 0) this.#components.mirrors.send(this.#state, this.#body)
+    try {
+      await this.#attempts(upstream)
+    } finally {
+      this.#timer?.[Symbol.dispose]()
+      const { record } = this.#state
+      if (this.#requestMessages !== undefined) record.requestMessages = this.#requestMessages.count
+    }
+  }
+
+  /** One after the other, until one is answered, or no other may follow. */
+  async #attempts(upstream: Upstream): Promise<void> {
+    const { record } = this.#state
+    for (let made = 1; ; made++) {
+      const result = await this.#attempt(upstream, made)
+      const outcome = outcomeOf(result)
+      const facts = { made, bodyRepeatable: this.#body.isRepeatable }
+      const verdict =
+        outcome === undefined || this.#ended !== undefined ? undefined : judgeRetry(this.#policy, outcome, facts)
+      if (verdict?.retry !== true) {
+        if (verdict?.reason === 'attempts-used-up' && this.#policy.attempts > 0) record.flag('URX')
+        return await this.#conclude(result)
+      }
+      if (result.kind === 'answer') {
+        result.call.cancel()
+        result.release()
+      }
+      this.#body.detach()
+      await this.#components.clock.sleep(retryDelayMs(this.#policy, made, this.#components.random))
+    }
+  }
+
+  async #attempt(upstream: Upstream, made: number): Promise<AttemptResult> {
+    const { endpoints, pools, clock } = this.#components
+    const { tunnel, record, settings, route } = this.#state
+    if (this.#ended !== undefined) return { kind: 'ended', ending: this.#ended }
+    const endpoint = await endpoints.choose(upstream, tunnel, this.#tried)
+    if (endpoint.kind === 'refused') {
+      record.transportFailure = undefined
+      record.details = endpoint.message
+      return { kind: 'refused' }
+    }
+    const uid = endpoint.kind === 'direct' ? endpoint.workload.uid : undefined
+    if (uid !== undefined) this.#tried.add(uid)
+    record.upstreamHost = hostOf(endpoint)
+    record.upstreamCluster = clusterOf(upstream)
+    record.endpoint = endpoint.kind === 'direct' ? endpoint.workload : undefined
+    const release = uid === undefined ? () => undefined : endpoints.begin(uid)
+    this.#abort = new AbortController()
+    const { signal } = this.#abort
+    const tryTimeoutMs = route?.backendTimeoutMs
+    using _limit =
+      tryTimeoutMs === undefined || tryTimeoutMs === 0
+        ? undefined
+        : clock.after(tryTimeoutMs, () => this.#abort.abort(new EndedError('attempt-timeout')))
+    let call: UpstreamCall | undefined
+    try {
+      const version = this.#version(upstream)
+      const request = this.#request(made, version)
+      call = await pools.call(
+        endpoint,
+        request,
+        { version, connectTimeoutMs: settings.connectTimeoutMs, signal },
+        {
+          onInform: (head) => this.#state.exchange.inform(head),
+        },
+      )
+      const sentMs = clock.monotonic()
+      this.#body.sendTo(call)
+      const answer = await abortable(call.answer, signal)
+      return { kind: 'answer', answer, call, sentMs, release }
+    } catch (error) {
+      call?.cancel()
+      this.#body.detach()
+      release()
+      if (signal.aborted) {
+        const { reason } = signal
+        return { kind: 'ended', ending: reason instanceof EndedError ? reason.ending : 'client-gone' }
+      }
+      if (error instanceof UpstreamError) return { kind: 'failed', error }
+      return {
+        kind: 'failed',
+        error: new UpstreamError('connect-failed', String(error), { cause: error, sent: false }),
+      }
+    }
+  }
+
+  /** HTTP/2 where the port declares it, or where nothing is declared and the client speaks it (Istio). */
+  #version({ protocol }: Upstream): 'HTTP/1.1' | 'HTTP/2' {
+    if (protocol === 'http2' || protocol === 'grpc') return 'HTTP/2'
+    if (protocol === 'http') return 'HTTP/1.1'
+    return this.#state.exchange.head.version === 'HTTP/2' ? 'HTTP/2' : 'HTTP/1.1'
+  }
+
+  #request(made: number, version: 'HTTP/1.1' | 'HTTP/2'): UpstreamRequest {
+    const { exchange, outgoing, route } = this.#state
+    const { head } = exchange
+    const { authority = '', path = '', query = '', headers = [] } = outgoing ?? {}
+    let lines = withHeader(headers, 'x-envoy-attempt-count', String(made))
+    if (route?.requestTimeoutMs !== undefined)
+      lines = withHeader(lines, 'x-envoy-expected-rq-timeout-ms', String(route.requestTimeoutMs))
+    return {
+      method: head.method,
+      scheme: 'http',
+      authority,
+      target: query === '' ? path : `${path}?${query}`,
+      headers: version === 'HTTP/1.1' ? joinCookies(lines) : lines,
+      isBodiless: head.isBodiless,
+      upgrade: head.upgrade,
+    }
+  }
+
+  async #conclude(result: AttemptResult): Promise<void> {
+    this.#body.forget()
+    switch (result.kind) {
+      case 'answer':
+        return await this.#answer(result)
+      case 'refused':
+        return this.#reply(NO_HEALTHY_UPSTREAM)
+      case 'failed':
+        return this.#reply(replyOfFailure(result.error))
+      case 'ended':
+        if (result.ending === 'client-gone') return this.#clientGone()
+        return this.#reply(result.ending === 'request-timeout' ? REQUEST_TIMEOUT : ATTEMPT_TIMEOUT)
+    }
+  }
+
+  #reply(reply: LocalReply): void {
+    sendLocalReply(this.#state, reply)
+  }
+
+  #clientGone(): void {
+    const { record } = this.#state
+    record.flag('DC')
+    record.details = 'downstream_remote_disconnect'
+  }
+
+  /** Hands the endpoint's answer to the client. */
+  async #answer({ answer, call, sentMs, release }: Extract<AttemptResult, { kind: 'answer' }>): Promise<void> {
+    const { exchange, record } = this.#state
+    const { clock } = this.#components
+    record.upstreamMs = clock.monotonic() - sentMs
+    record.status = answer.status
+    record.details = 'via_upstream'
+    const headers = answerHeaders(this.#state, answer, record.upstreamMs)
+    record.responseHeaderBytes = headerBytes(headers)
+    record.grpcStatus = grpcStatusIn(answer.headers)
+    try {
+      if (answer.upgraded !== undefined) {
+        const counters = { aToB: 0, bToA: 0 }
+        await splice(exchange.upgraded({ status: answer.status, headers }), answer.upgraded, { counters })
+        record.receivedBytes += counters.aToB
+        record.sentBytes += counters.bToA
+        return
+      }
+      exchange.respond({ status: answer.status, headers }, { bodiless: answer.bodiless })
+      if (answer.bodiless) answer.body.resume()
+      else await this.#stream(answer)
+      // A client that still sends what nobody wants, and an endpoint that is done.
+      if (!this.#body.hasEnded) this.#body.detach()
+    } finally {
+      if (this.#ended !== undefined || !this.#body.hasEnded) call.cancel()
+      release()
+    }
+  }
+
+  async #stream(answer: UpstreamAnswer): Promise<void> {
+    const { exchange, record } = this.#state
+    const messages = record.isGrpc ? new GrpcMessageCounter() : undefined
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#onEnded = () => {
+      if (this.#ended === 'client-gone') this.#clientGone()
+      else {
+        record.flag('UT')
+        record.details = 'response_timeout'
+        exchange.reset()
+      }
+      resolve()
+    }
+    if (this.#ended !== undefined) this.#onEnded()
+    if (messages !== undefined) answer.body.on('data', (chunk: Buffer) => messages.take(chunk))
+    pump(answer.body, exchange.out, {
+      onBytes: (count) => {
+        record.sentBytes += count
+      },
+      onEnd: () => {
+        const trailers = answer.trailers()
+        record.grpcStatus = grpcStatusIn(trailers) ?? record.grpcStatus
+        exchange.end(trailers)
+        resolve()
+      },
+      onSourceFailure: () => {
+        if (this.#ended === undefined) {
+          record.flag('UC')
+          record.details = 'upstream_reset_after_response_started{connection_termination}'
+          exchange.reset()
+        }
+        resolve()
+      },
+    })
+    await promise
+    this.#onEnded = undefined
+    if (messages !== undefined) record.responseMessages = messages.count
+  }
+
+  #end(ending: Ending): void {
+    if (this.#ended !== undefined) return
+    this.#ended = ending
+    this.#abort.abort(new EndedError(ending))
+    this.#onEnded?.()
+  }
+}
+
+function outcomeOf(result: AttemptResult): AttemptOutcome | undefined {
+  switch (result.kind) {
+    case 'answer':
+      return { kind: 'answer', status: result.answer.status, grpcStatus: grpcStatusIn(result.answer.headers) }
+    case 'ended':
+      return result.ending === 'attempt-timeout' ? { kind: 'timeout' } : undefined
+    case 'refused':
+      return undefined
+    case 'failed':
+      switch (result.error.failure) {
+        case 'connect-failed':
+        case 'connect-timeout':
+          return { kind: 'connect-failure' }
+        case 'refused-stream':
+          return { kind: 'refused-stream' }
+        case 'overflow':
+          return undefined
+        default:
+          return { kind: 'reset', sent: result.error.sent }
+      }
+  }
+}
+
+function grpcStatusIn(headers: readonly string[]): number | undefined {
+  const text = headerOf(headers, 'grpc-status')
+  return text !== undefined && /^\d{1,3}$/.test(text) ? Number(text) : undefined
+}
+
+function hostOf(endpoint: {
+  readonly to: SocketAddress
+  readonly authority?: SocketAddress | undefined
+}): SocketAddress {
+  return endpoint.authority ?? endpoint.to
+}
+
+function clusterOf({ to }: Upstream): string {
+  return to.kind === 'service'
+    ? `inbound-vip|${to.port}|http|${to.service.hostname}`
+    : `inbound-vip|${to.port}|http|${to.workload.name}`
+}
+
+/** HTTP/2 may split them into lines, HTTP/1.1 may not (RFC 9113 §8.2.3). */
+function joinCookies(headers: readonly string[]): readonly string[] {
+  const cookies: string[] = []
+  for (let index = 0; index < headers.length; index += 2)
+    if (headers[index] === 'cookie') cookies.push(headers[index + 1] ?? '')
+  return cookies.length < 2 ? headers : withHeader(headers, 'cookie', cookies.join('; '))
+}

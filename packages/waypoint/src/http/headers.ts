@@ -1,0 +1,79 @@
+import type { HeaderList } from '@ambit/route'
+
+/** They concern one hop (RFC 9110 §7.6.1), or a hop's framing that the next hop chooses anew. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+])
+
+/** The lines of one name joined with commas; undefined without any. Names of the list are in lower case. */
+export function headerOf(headers: HeaderList, name: string): string | undefined {
+  let found: string | undefined
+  for (let index = 0; index < headers.length; index += 2) {
+    if (headers[index] === name)
+      found = found === undefined ? headers[index + 1] : `${found},${headers[index + 1] ?? ''}`
+  }
+  return found
+}
+
+/** The list with one line of that name, in place of those it had. */
+export function withHeader(headers: HeaderList, name: string, value: string): HeaderList {
+  return [...withoutHeaders(headers, (other) => other === name), name, value]
+}
+
+export function withoutHeaders(headers: HeaderList, remove: (name: string) => boolean): string[] {
+  const kept: string[] = []
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] ?? ''
+    if (!remove(name)) kept.push(name, headers[index + 1] ?? '')
+  }
+  return kept
+}
+
+/** What goes on to the next hop: lower-case names, nothing that is of this hop or named by its Connection header. */
+export function endToEnd(raw: HeaderList): string[] {
+  const named = connectionOptions(raw)
+  const kept: string[] = []
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = (raw[index] ?? '').toLowerCase()
+    const value = raw[index + 1] ?? ''
+    if (name.startsWith(':') || HOP_BY_HOP.has(name) || named?.has(name) === true) continue
+    // Of `te` only this one means anything to a next hop (gRPC).
+    if (name === 'te' && value.trim().toLowerCase() !== 'trailers') continue
+    kept.push(name, value)
+  }
+  return kept
+}
+
+/** Headers no Connection option may remove: an application or policy relies on them, whatever a client says. */
+const NEVER_OF_THE_HOP: ReadonlySet<string> = new Set(['host', 'content-length', 'authorization', 'cookie', 'te'])
+
+function connectionOptions(raw: HeaderList): ReadonlySet<string> | undefined {
+  let options: Set<string> | undefined
+  for (let index = 0; index < raw.length; index += 2) {
+    if (raw[index]?.toLowerCase() !== 'connection') continue
+    for (const option of (raw[index + 1] ?? '').split(',')) {
+      const name = option.trim().toLowerCase()
+      // A client could else take away what proxies before or after it say of it.
+      if (name !== '' && !NEVER_OF_THE_HOP.has(name) && !name.startsWith('x-forwarded-'))
+        (options ??= new Set()).add(name)
+    }
+  }
+  return options
+}
+
+export function isGrpc(headers: HeaderList): boolean {
+  const type = headerOf(headers, 'content-type')
+  return type !== undefined && /^application\/grpc($|[+;])/i.test(type)
+}
+
+/** What a header block weighs, as Envoy's metrics count it. */
+export function headerBytes(headers: HeaderList): number {
+  let bytes = 0
+  for (const text of headers) bytes += text.length
+  return bytes
+}

@@ -1,0 +1,214 @@
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { codeOf, messageOf } from '@ambit/core'
+import { cut } from '@ambit/hbone'
+import {
+  HEADERS_CHECK_MS,
+  IDLE_TIMEOUT_MS,
+  MAX_HEADER_BYTES,
+  MAX_HEADER_LINES,
+  MAX_TARGET_LENGTH,
+  REQUEST_HEADERS_TIMEOUT_MS,
+} from '../limits.ts'
+import type { HttpVersion } from './exchange.types.ts'
+import type { FrontHandler } from './front.types.ts'
+import { endToEnd, headerOf } from './headers.ts'
+import { Http1Exchange } from './http1-exchange.ts'
+import { framingObjection } from './http1-framing.ts'
+import { readTarget } from './read-target.ts'
+
+interface Connection {
+  readonly stream: Duplex
+  readonly handler: FrontHandler
+  readonly finished: () => void
+  active: number
+}
+
+type FakeSocket = Parameters<ServerResponse['assignSocket']>[0]
+
+/** HTTP/1.1 from tunnels. One server of Node's for all of them, which never listens: its parser is strict and it counts the time. */
+export class Http1Front {
+  readonly #server: Server
+  readonly #connections = new WeakMap<object, Connection>()
+  readonly #open = new Set<Connection>()
+  #draining = false
+
+  constructor(options: { readonly headersTimeoutMs?: number | undefined } = {}) {
+    this.#server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: options.headersTimeoutMs ?? REQUEST_HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: HEADERS_CHECK_MS,
+      // Bodies may take as long as they like.
+      requestTimeout: 0,
+      keepAliveTimeout: IDLE_TIMEOUT_MS,
+      requireHostHeader: false,
+      joinDuplicateHeaders: false,
+      insecureHTTPParser: false,
+      // With a body it would be read as bytes of the new protocol.
+      shouldUpgradeCallback: (request) => upgradeOf(request) !== undefined,
+    })
+    // Node would leave further lines out without a word.
+    this.#server.maxHeadersCount = 0
+    this.#server.on('request', (request, response) => this.#onRequest(request, response, false))
+    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+      this.#onRequest(request, response, true),
+    )
+    this.#server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+      this.#refuse(request, response, 417, 'unknown expectation'),
+    )
+    const onUpgrade = (request: IncomingMessage, stream: Duplex, first: Buffer): void =>
+      this.#onUpgrade(request, stream, first)
+    this.#server.on('upgrade', onUpgrade)
+    this.#server.on('connect', onUpgrade)
+    this.#server.on('clientError', (error: Error, stream: Duplex) => this.#onClientError(error, stream))
+  }
+
+  /** Connections that are open, for tests and the drain. */
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** Takes over the stream; resolves when it is closed. */
+  serve(stream: Duplex, handler: FrontHandler): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const connection: Connection = { stream, handler, finished: resolve, active: 0 }
+    this.#connections.set(stream, connection)
+    this.#open.add(connection)
+    stream.once('close', () => {
+      this.#open.delete(connection)
+      resolve()
+    })
+    this.#server.emit('connection', stream)
+    return promise
+  }
+
+  /** From now on every answer is the last of its connection. */
+  drain(): void {
+    this.#draining = true
+  }
+
+  /** Ends connections on which no request is under way. */
+  closeIdle(): void {
+    for (const { stream, active } of this.#open) if (active === 0) stream.end()
+  }
+
+  close(): void {
+    this.#server.close()
+    for (const { stream } of this.#open) cut(stream)
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const connection = this.#connections.get(request.socket)
+    if (connection === undefined) {
+      request.socket.destroy()
+      return
+    }
+    const { rawHeaders, httpVersion } = request
+    const { method = '', url = '' } = request
+    const objection = framingObjection(httpVersion, rawHeaders)
+    if (objection !== undefined) return this.#refuse(request, response, 400, objection)
+    if (rawHeaders.length > 2 * MAX_HEADER_LINES) return this.#refuse(request, response, 431, 'too many header lines')
+    if (url.length > MAX_TARGET_LENGTH) return this.#refuse(request, response, 414, 'the request target is too long')
+    const target = readTarget(method, url, rawHeaders, httpVersion)
+    if (!target.ok) return this.#refuse(request, response, 400, target.reason)
+    connection.active++
+    response.once('close', () => {
+      connection.active--
+      if (this.#draining && connection.active === 0) connection.stream.end()
+    })
+    const headers = endToEnd(rawHeaders).filter(dropPair('host', 'expect'))
+    connection.handler.request(
+      new Http1Exchange({
+        request,
+        response,
+        head: {
+          version: `HTTP/${httpVersion}` as HttpVersion,
+          method,
+          scheme: target.scheme,
+          authority: target.authority,
+          target: target.target,
+          headers,
+          isBodiless: isBodiless(request),
+          upgrade: upgradeOf(request),
+        },
+        expectsContinue,
+        isLast: () => this.#draining || !response.shouldKeepAlive,
+        stream: connection.stream,
+      }),
+    )
+  }
+
+  #onUpgrade(request: IncomingMessage, stream: Duplex, first: Buffer): void {
+    // Its parser is gone; whatever the answer is, it is the last on this connection.
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(stream as FakeSocket)
+    response.once('finish', () => {
+      response.detachSocket(stream as FakeSocket)
+      stream.end()
+    })
+    stream.on('error', () => undefined)
+    stream.once('close', () => response.destroy())
+    if (first.length > 0) stream.unshift(first)
+    this.#onRequest(request, response, false)
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, status: number, reason: string): void {
+    this.#connections.get(request.socket)?.handler.protocolError({ status, reason })
+    request.on('error', () => undefined)
+    response.on('error', () => undefined)
+    response.writeHead(status, ['content-length', '0', 'connection', 'close', 'server', 'istio-envoy'])
+    response.end()
+  }
+
+  #onClientError(error: Error, stream: Duplex): void {
+    const connection = this.#connections.get(stream)
+    const [status, text] = CLIENT_ERRORS[codeOf(error) ?? ''] ?? [400, 'Bad Request']
+    const reason = 'reason' in error ? String(error.reason) : messageOf(error)
+    // A reset of the client, or a connection on which nothing was sent yet, is no error of anybody.
+    const isQuiet = codeOf(error) === 'ECONNRESET' || stream.destroyed
+    if (!isQuiet) connection?.handler.protocolError({ status, reason })
+    if (isQuiet || !stream.writable || (connection?.active ?? 0) > 0) {
+      cut(stream)
+      return
+    }
+    stream.end(`HTTP/1.1 ${status} ${text}\r\ncontent-length: 0\r\nconnection: close\r\nserver: istio-envoy\r\n\r\n`)
+    // Its readable side is not read any more: the end must not wait for the client's.
+    stream.once('finish', () => cut(stream))
+  }
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'Payload Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+}
+
+/** The protocol asked for, when it is one that is passed on: not HTTP/2 (Envoy ignores it), and not with a body. */
+function upgradeOf(request: IncomingMessage): string | undefined {
+  if (request.method === 'CONNECT') return 'CONNECT'
+  const raw = request.rawHeaders
+  const wanted = valueOf(raw, 'upgrade')
+  if (wanted === undefined || request.httpVersion !== '1.1' || !isBodiless(request)) return undefined
+  const options = (valueOf(raw, 'connection') ?? '').toLowerCase().split(',')
+  if (!options.some((option) => option.trim() === 'upgrade')) return undefined
+  const protocol = wanted.trim().toLowerCase()
+  return protocol === '' || protocol.startsWith('h2') || protocol.includes('http/') ? undefined : wanted.trim()
+}
+
+function isBodiless(request: IncomingMessage): boolean {
+  const raw = request.rawHeaders
+  const length = valueOf(raw, 'content-length')
+  return valueOf(raw, 'transfer-encoding') === undefined && (length === undefined || length === '0')
+}
+
+function valueOf(raw: readonly string[], name: string): string | undefined {
+  const lower: string[] = []
+  for (let index = 0; index < raw.length; index += 2) lower.push((raw[index] ?? '').toLowerCase(), raw[index + 1] ?? '')
+  return headerOf(lower, name)
+}
+
+/** Keeps names and values that do not belong to one of these headers. */
+function dropPair(...names: readonly string[]): (text: string, index: number, all: readonly string[]) => boolean {
+  return (_text, index, all) => !names.includes(all[index - (index % 2)] ?? '')
+}

@@ -1,0 +1,82 @@
+import type { ServerHttp2Stream } from 'node:http2'
+import type { Duplex, Readable, Writable } from 'node:stream'
+import { cut } from '@ambit/hbone'
+import type { HeaderList } from '@ambit/route'
+import type { Exchange, RequestHead, ResponseHead } from './exchange.types.ts'
+import { headerObject, http2Lines } from './http2-headers.ts'
+
+/** One HTTP/2 request of a client. */
+export class Http2Exchange implements Exchange {
+  readonly head: RequestHead
+  readonly #stream: ServerHttp2Stream
+  readonly #requestTrailers: () => HeaderList
+  #trailers: HeaderList = []
+  #isGone = false
+
+  constructor(stream: ServerHttp2Stream, head: RequestHead, requestTrailers: () => HeaderList) {
+    this.#stream = stream
+    this.head = head
+    this.#requestTrailers = requestTrailers
+    stream.on('error', () => undefined)
+    stream.once('aborted', () => {
+      this.#isGone = true
+    })
+    stream.once('wantTrailers', () => stream.sendTrailers(headerObject(this.#trailers)))
+  }
+
+  get body(): Readable {
+    return this.#stream
+  }
+
+  get out(): Writable {
+    return this.#stream
+  }
+
+  get isGone(): boolean {
+    return this.#isGone || this.#stream.destroyed
+  }
+
+  onGone(listener: () => void): void {
+    const stream = this.#stream
+    stream.once('aborted', listener)
+    stream.once('close', () => {
+      if (!stream.writableFinished) listener()
+    })
+  }
+
+  requestTrailers(): HeaderList {
+    return this.#requestTrailers()
+  }
+
+  wantBody(): void {}
+
+  inform({ status, headers }: ResponseHead): void {
+    const stream = this.#stream
+    if (stream.headersSent || stream.destroyed || stream.closed) return
+    stream.additionalHeaders({ ...headerObject(http2Lines(headers)), ':status': status })
+  }
+
+  respond({ status, headers }: ResponseHead, { bodiless }: { readonly bodiless: boolean }): void {
+    const stream = this.#stream
+    if (stream.headersSent || stream.destroyed || stream.closed) return
+    const lines = [':status', String(status), ...http2Lines(headers)]
+    stream.respond(lines, { endStream: bodiless, waitForTrailers: !bodiless, sendDate: false } as object)
+    // What the client still sends has no reader; node tells it to stop once it is answered.
+    if (bodiless && !stream.readableEnded) stream.resume()
+  }
+
+  end(trailers: HeaderList): void {
+    this.#trailers = http2Lines(trailers)
+    this.#stream.end()
+  }
+
+  reset(): void {
+    cut(this.#stream)
+  }
+
+  upgraded({ status }: ResponseHead): Duplex {
+    // Only CONNECT gets here, which HTTP/2 answers with 200 and the bytes.
+    if (!this.#stream.headersSent) this.#stream.respond([':status', String(status)], { sendDate: false } as object)
+    return this.#stream
+  }
+}

@@ -1,0 +1,21 @@
+import type { discoverypb } from '@ambit/api'
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { Config } from './config.types.ts'
+
+/** How a waypoint introduces itself to the control plane (Istio's proxy id and metadata). */
+export function nodeMessage(config: Config): MessageInitShape<typeof discoverypb.NodeSchema> {
+  const { instanceIp, podName, namespace, gateway, identity } = config
+  return {
+    id: `waypoint~${instanceIp}~${podName}.${namespace}~${namespace}.svc.cluster.local`,
+    metadata: {
+      NAME: podName,
+      NAMESPACE: namespace,
+      INSTANCE_IPS: instanceIp,
+      NODE_NAME: config.nodeName,
+      SERVICE_ACCOUNT: identity.serviceAccount,
+      // What the controller chooses resources by.
+      GATEWAY_NAME: gateway,
+      ...(JSON.parse(JSON.stringify(config.nodeMetadata)) as Record<string, string>),
+    },
+  }
+}

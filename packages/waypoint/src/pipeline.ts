@@ -1,0 +1,39 @@
+import type { RequestState } from './request.types.ts'
+import { sendLocalReply } from './respond.ts'
+import type { Step } from './steps/step.types.ts'
+
+/** What a request goes through, in this order; the last of all is to forward it. */
+export interface PipelineSteps {
+  readonly identifyDestination: Step
+  readonly normalisePath: Step
+  readonly customAuthorization: Step
+  readonly authenticate: Step
+  readonly authorize: Step
+  readonly route: Step
+  readonly requestFilters: Step
+}
+
+/** Resolves when the request is over, however it ended. */
+export type Pipeline = (state: RequestState) => Promise<void>
+
+export function pipeline(steps: PipelineSteps, forward: (state: RequestState) => Promise<void>): Pipeline {
+  const ordered: readonly Step[] = [
+    steps.identifyDestination,
+    steps.normalisePath,
+    steps.customAuthorization,
+    steps.authenticate,
+    steps.authorize,
+    steps.route,
+    steps.requestFilters,
+  ]
+  return async (state) => {
+    for (const step of ordered) {
+      const reply = step.run(state)
+      if (reply !== undefined) {
+        sendLocalReply(state, reply)
+        return
+      }
+    }
+    await forward(state)
+  }
+}

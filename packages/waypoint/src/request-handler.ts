@@ -1,0 +1,53 @@
+import { type Clock, type Logger, messageOf } from '@ambit/core'
+import type { WaypointSettings } from '@ambit/state'
+import type { Exchange } from './http/exchange.types.ts'
+import type { FrontHandler } from './http/front.types.ts'
+import { headerBytes, isGrpc } from './http/headers.ts'
+import type { Pipeline } from './pipeline.ts'
+import type { RequestState, TunnelFacts } from './request.types.ts'
+import { RequestRecord } from './telemetry/request-record.ts'
+import type { TrafficEvents } from './telemetry/traffic-events.ts'
+
+export interface RequestHandlerComponents {
+  readonly pipeline: Pipeline
+  readonly settings: () => WaypointSettings | undefined
+  readonly events: TrafficEvents
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Takes the requests of one tunnel through the pipeline, and tells what became of them. */
+export function requestHandler(components: RequestHandlerComponents, tunnel: TunnelFacts): FrontHandler {
+  const { pipeline, settings, events, logger } = components
+  return {
+    request: (exchange) => {
+      const current = settings()
+      if (current === undefined) return exchange.reset()
+      const record = recordOf(exchange, components.clock)
+      const state: RequestState = { exchange, tunnel, record, settings: current }
+      void pipeline(state)
+        .catch((error: unknown) => {
+          logger.error('a request could not be handled', {
+            path: record.path,
+            error: error instanceof Error ? error.stack : messageOf(error),
+          })
+          record.details = 'internal_error'
+          exchange.reset()
+        })
+        .finally(() => events.requestDone(tunnel, record))
+    },
+    protocolError: (error) => events.protocolError(tunnel, error),
+  }
+}
+
+function recordOf({ head }: Exchange, clock: Clock): RequestRecord {
+  const record = new RequestRecord({ wallMs: clock.now(), monotonicMs: clock.monotonic() })
+  record.method = head.method
+  record.path = head.target
+  record.protocol = head.version
+  record.authority = head.authority
+  record.requestHeaders = head.headers
+  record.requestHeaderBytes = headerBytes(head.headers) + head.target.length
+  record.isGrpc = isGrpc(head.headers)
+  return record
+}

@@ -1,0 +1,60 @@
+import type { HttpFacts, RequestDenial, RequestFacts, RequestVerdict } from '@ambit/policy'
+import { denied } from '../local-reply.ts'
+import { remoteIpOf } from '../remote-ip.ts'
+import type { RequestState } from '../request.types.ts'
+import type { Step } from './step.types.ts'
+
+export interface AuthorizeComponents {
+  readonly judge: (policies: readonly string[], facts: RequestFacts) => RequestVerdict
+  readonly onDenied: (state: RequestState, denial: RequestDenial) => void
+  readonly onVerdict: (state: RequestState, verdict: RequestVerdict) => void
+}
+
+/** Judges, and refuses at once when a CUSTOM policy asks for a check that this proxy can not make: before any token is looked at. */
+export function customAuthorization({ judge, onDenied, onVerdict }: AuthorizeComponents): Step {
+  return {
+    name: 'custom-authorization',
+    run: (state) => {
+      const policies = state.target?.destination.authorizationPolicies ?? []
+      const verdict = judge(policies, factsOf(state))
+      state.verdict = verdict
+      onVerdict(state, verdict)
+      if (verdict.allowed || verdict.reason !== 'unavailable') return undefined
+      onDenied(state, verdict)
+      return denied(verdict.details)
+    },
+  }
+}
+
+/** DENY before ALLOW; AUDIT and dry-run only leave traces. */
+export function authorize({ onDenied }: AuthorizeComponents): Step {
+  return {
+    name: 'authorize',
+    run: (state) => {
+      const { verdict } = state
+      if (verdict === undefined) return denied('rbac_access_denied_matched_policy[none]')
+      if (verdict.allowed) return undefined
+      onDenied(state, verdict)
+      return denied(verdict.details)
+    },
+  }
+}
+
+function factsOf(state: RequestState): RequestFacts {
+  const { tunnel, exchange } = state
+  const header = state.header ?? (() => undefined)
+  const http: HttpFacts = {
+    method: exchange.head.method,
+    path: state.path ?? '',
+    authority: exchange.head.authority,
+    header,
+  }
+  return {
+    sourceIdentity: tunnel.peer,
+    sourceIp: tunnel.remote.ip,
+    remoteIp: remoteIpOf(header('x-forwarded-for'), tunnel.remote.ip),
+    destinationIp: tunnel.destinationIp,
+    destinationPort: tunnel.destinationPort,
+    http,
+  }
+}

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto'
+import { formatSpiffeId, type SpiffeId } from '@ambit/core'
+import { type HeaderList, rewriteRequest } from '@ambit/route'
+import { withHeader, withoutHeaders } from '../http/headers.ts'
+import type { RequestState } from '../request.types.ts'
+import type { Step } from './step.types.ts'
+
+const XFCC = 'x-forwarded-client-cert'
+
+/** Only proxies may say these; a client's own are dropped (Envoy). */
+const OF_PROXIES: ReadonlySet<string> = new Set([
+  XFCC,
+  'x-envoy-attempt-count',
+  'x-envoy-original-path',
+  'x-envoy-original-host',
+  'x-envoy-decorator-operation',
+  'x-envoy-peer-metadata',
+  'x-envoy-peer-metadata-id',
+  'x-envoy-internal',
+  'x-envoy-expected-rq-timeout-ms',
+])
+
+/** The request as it leaves: proxies' headers, then the route's changes. */
+export function requestFilters({ ownIdentity }: { readonly ownIdentity: SpiffeId }): Step {
+  return {
+    name: 'request-filters',
+    run: (state) => {
+      const { head } = state.exchange
+      const request = {
+        authority: head.authority,
+        path: state.path ?? '',
+        query: state.query ?? '',
+        headers: proxyHeaders(state, ownIdentity),
+      }
+      const { route, upstream } = state
+      state.outgoing =
+        route === undefined || upstream?.backend === undefined
+          ? request
+          : rewriteRequest(request, route, upstream.backend)
+      return undefined
+    },
+  }
+}
+
+function proxyHeaders(state: RequestState, ownIdentity: SpiffeId): HeaderList {
+  let headers: HeaderList = withoutHeaders(state.exchange.head.headers, (name) => OF_PROXIES.has(name))
+  const { header, settings, tunnel } = state
+  if (header?.('x-forwarded-proto') === undefined) headers = withHeader(headers, 'x-forwarded-proto', 'http')
+  if (header?.('x-request-id') === undefined) headers = withHeader(headers, 'x-request-id', randomUUID())
+  if (settings.forwardClientIdentity) {
+    headers = withHeader(headers, XFCC, `By=${formatSpiffeId(ownIdentity)};URI=${formatSpiffeId(tunnel.peer)}`)
+  }
+  return headers
+}

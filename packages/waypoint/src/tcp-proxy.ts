@@ -1,0 +1,137 @@
+import type { Duplex } from 'node:stream'
+import { type Clock, formatSpiffeId, messageOf } from '@ambit/core'
+import { cut, ReadSlabs, splice } from '@ambit/hbone'
+import type { RequestFacts, RequestVerdict } from '@ambit/policy'
+import { flagOfFailure } from './local-reply.ts'
+import type { TunnelFacts, TunnelTarget, Upstream } from './request.types.ts'
+import { RequestRecord } from './telemetry/request-record.ts'
+import type { TrafficEvents } from './telemetry/traffic-events.ts'
+import type { EndpointChoice } from './upstream/endpoint-choice.ts'
+import { UpstreamError } from './upstream/errors.ts'
+import type { UpstreamPools } from './upstream/upstream-pools.ts'
+
+export interface TcpProxyComponents {
+  readonly judge: (policies: readonly string[], facts: RequestFacts) => RequestVerdict
+  readonly endpoints: EndpointChoice
+  readonly pools: UpstreamPools
+  readonly connectTimeoutMs: () => number
+  readonly events: TrafficEvents
+  readonly clock: Clock
+}
+
+/** Connections that are no HTTP: policy once, one endpoint, bytes. What is denied or fails is reset. */
+export class TcpProxy {
+  readonly #components: TcpProxyComponents
+  readonly #slabs = new ReadSlabs()
+  readonly #open = new Set<{
+    readonly facts: RequestFacts
+    readonly policies: () => readonly string[]
+    readonly cut: () => void
+  }>()
+
+  constructor(components: TcpProxyComponents) {
+    this.#components = components
+  }
+
+  readonly serve = async (client: Duplex, tunnel: TunnelFacts, target: TunnelTarget): Promise<void> => {
+    const { judge, events, clock } = this.#components
+    const record = new RequestRecord({ wallMs: clock.now(), monotonicMs: clock.monotonic() })
+    const upstream = upstreamOf(target)
+    record.service = target.kind === 'service' ? target.service : undefined
+    const facts: RequestFacts = {
+      sourceIdentity: tunnel.peer,
+      sourceIp: tunnel.remote.ip,
+      remoteIp: tunnel.remote.ip,
+      destinationIp: tunnel.destinationIp,
+      destinationPort: tunnel.destinationPort,
+    }
+    const verdict = judge(target.destination.authorizationPolicies, facts)
+    events.judged(tunnel, record, verdict)
+    events.connectionOpened(tunnel, record)
+    if (!verdict.allowed) {
+      record.connectionDetails = verdict.details
+      events.denied(tunnel, record, verdict)
+      cut(client)
+      events.connectionDone(tunnel, record)
+      return
+    }
+    try {
+      await this.#run(client, tunnel, upstream, record, { facts, policies: target.destination.authorizationPolicies })
+    } finally {
+      events.connectionDone(tunnel, record)
+    }
+  }
+
+  /** Cuts the connections that the policies in force now would not let in. */
+  reevaluate(): void {
+    for (const { facts, policies, cut: end } of [...this.#open])
+      if (!this.#components.judge(policies(), facts).allowed) end()
+  }
+
+  async #run(
+    client: Duplex,
+    tunnel: TunnelFacts,
+    to: Upstream,
+    record: RequestRecord,
+    judged: { readonly facts: RequestFacts; readonly policies: readonly string[] },
+  ): Promise<void> {
+    const { endpoints, pools, connectTimeoutMs } = this.#components
+    const gone = new AbortController()
+    client.once('close', () => gone.abort())
+    const endpoint = await endpoints.choose(to, tunnel, new Set())
+    if (endpoint.kind === 'refused') {
+      record.flag('UH')
+      record.connectionDetails = endpoint.message
+      cut(client)
+      return
+    }
+    record.upstreamHost = endpoint.kind === 'direct' ? (endpoint.authority ?? endpoint.to) : endpoint.to
+    record.endpoint = endpoint.kind === 'direct' ? endpoint.workload : undefined
+    const release = endpoint.kind === 'direct' ? endpoints.begin(endpoint.workload.uid) : () => undefined
+    let server: Duplex
+    try {
+      server = await pools.connect(endpoint, { connectTimeoutMs: connectTimeoutMs(), signal: gone.signal })
+    } catch (error) {
+      release()
+      record.flag(error instanceof UpstreamError ? flagOfFailure(error.failure) : 'UF')
+      record.transportFailure = messageOf(error)
+      cut(client)
+      return
+    }
+    const entry = {
+      facts: judged.facts,
+      policies: () => judged.policies,
+      cut: () => {
+        record.connectionDetails = `closed after a change of policy: ${formatSpiffeId(tunnel.peer)} is not allowed any more`
+        cut(client)
+        cut(server)
+      },
+    }
+    this.#open.add(entry)
+    const counters = { aToB: 0, bToA: 0 }
+    try {
+      const { error } = await splice(client, server, { counters, slabs: this.#slabs })
+      if (error !== undefined) record.flag('UC')
+    } finally {
+      this.#open.delete(entry)
+      release()
+      record.receivedBytes = counters.aToB
+      record.sentBytes = counters.bToA
+    }
+  }
+}
+
+function upstreamOf(target: TunnelTarget): Upstream {
+  if (target.kind === 'workload') {
+    return {
+      to: { kind: 'workload', workload: target.workload, port: target.port },
+      protocol: 'tcp',
+      backend: undefined,
+    }
+  }
+  return {
+    to: { kind: 'service', service: target.service, port: target.port.number, isAddressed: true },
+    protocol: 'tcp',
+    backend: undefined,
+  }
+}

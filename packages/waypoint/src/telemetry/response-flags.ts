@@ -1,0 +1,17 @@
+/** Why an answer is not the endpoint's own, in Envoy's short words for access logs and metrics. */
+export type ResponseFlag =
+  | 'UH'
+  | 'UF'
+  | 'UO'
+  | 'NR'
+  | 'URX'
+  | 'NC'
+  | 'DC'
+  | 'UC'
+  | 'UT'
+  | 'LR'
+  | 'UR'
+  | 'SI'
+  | 'DPE'
+  | 'UPE'
+  | 'DT'

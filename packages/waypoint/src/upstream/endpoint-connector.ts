@@ -1,0 +1,69 @@
+import type { Duplex } from 'node:stream'
+import {
+  codeOf,
+  formatSocketAddress,
+  formatSpiffeId,
+  type Ip,
+  messageOf,
+  type SocketFactory,
+  type SpiffeId,
+} from '@ambit/core'
+import type { HbonePool } from '@ambit/hbone'
+import type { Direct, Passthrough } from '@ambit/state'
+import { UpstreamError } from './errors.ts'
+
+/** Where an endpoint is, once it has been chosen. */
+export type Endpoint = Direct | Passthrough
+
+export interface EndpointConnectorComponents {
+  readonly pool: HbonePool
+  readonly sockets: SocketFactory
+}
+
+/** Opens byte streams to endpoints, by HBONE with the waypoint's own certificate or, out of the mesh, by plain TCP. */
+export class EndpointConnector {
+  readonly #components: EndpointConnectorComponents
+  readonly #identity: SpiffeId
+  readonly #ownIp: Ip
+
+  constructor(components: EndpointConnectorComponents, options: { readonly identity: SpiffeId; readonly ownIp: Ip }) {
+    this.#components = components
+    this.#identity = options.identity
+    this.#ownIp = options.ownIp
+  }
+
+  /** Rejects with an UpstreamError; never sent. */
+  async open(endpoint: Endpoint, timeoutMs: number, signal: AbortSignal): Promise<Duplex> {
+    const limit = AbortSignal.timeout(timeoutMs)
+    const either = AbortSignal.any([limit, signal])
+    try {
+      if (endpoint.kind === 'passthrough' || endpoint.protocol === 'TCP') {
+        const socket = await this.#components.sockets.dial({ to: endpoint.to, timeoutMs, signal, allowHalfOpen: true })
+        socket.setNoDelay(true)
+        return socket
+      }
+      const { stream } = await this.#components.pool.open({
+        source: this.#identity,
+        sourceIp: this.#ownIp,
+        to: endpoint.to,
+        expected: endpoint.expected,
+        authority: formatSocketAddress(endpoint.authority ?? endpoint.to),
+        signal: either,
+      })
+      return stream
+    } catch (cause) {
+      if (signal.aborted) throw new UpstreamError('terminated', 'given up', { cause, sent: false })
+      const timedOut = limit.aborted || codeOf(cause) === 'ETIMEDOUT' || codeOf((cause as Error).cause) === 'ETIMEDOUT'
+      const what = `${formatSocketAddress(endpoint.to)}: ${timedOut ? `no connection within ${timeoutMs} ms` : messageOf(cause)}`
+      throw new UpstreamError(timedOut ? 'connect-timeout' : 'connect-failed', what, { cause, sent: false })
+    }
+  }
+}
+
+/** Equal for endpoints that may share a connection. */
+export function endpointKey(endpoint: Endpoint): string {
+  const to = formatSocketAddress(endpoint.to)
+  if (endpoint.kind === 'passthrough') return `tcp ${to}`
+  const authority = endpoint.authority === undefined ? '' : formatSocketAddress(endpoint.authority)
+  return `${endpoint.protocol} ${to} ${authority} ${endpoint.expected.map(formatSpiffeId).join(',')}`
+}
