@@ -12,13 +12,18 @@ import * as make from './support/objects.ts'
 type Fields = Readonly<Record<string, unknown>>
 type Full = KubeObject & { readonly spec: Fields; readonly status?: Fields }
 
+type Role = KubeObject & { readonly rules: readonly { readonly resources: readonly string[] }[] }
+
+const CLUSTER_ROLE = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', plural: 'clusterroles' }
+
 interface World extends AsyncDisposable {
   readonly cluster: TestCluster
   readonly logger: RecordingLogger
   get(kind: (typeof KINDS)[keyof typeof KINDS], name: string): Promise<Full | undefined>
 }
 
-async function start(): Promise<World> {
+/** With the rights of the installation, but for `without`: resource by the role that grants it. */
+async function start(without: Readonly<Record<string, string>> = {}): Promise<World> {
   await using cleanup = new AsyncDisposableStack()
   const logger = new RecordingLogger()
   const cluster = cleanup.use(await startTestCluster(logger))
@@ -26,6 +31,11 @@ async function start(): Promise<World> {
   await cluster.applyManifest('crds/gateway-api/gateway.networking.k8s.io_gatewayclasses.yaml')
   await cluster.applyManifest('manifests/10-base.yaml')
   await cluster.applyManifest('manifests/20-istiod.yaml')
+  for (const [name, resource] of Object.entries(without)) {
+    const role = await cluster.client.get<Role>(CLUSTER_ROLE, { name })
+    const rules = role?.rules.filter(({ resources }) => !resources.includes(resource))
+    await cluster.client.mergePatch(CLUSTER_ROLE, { name }, { rules })
+  }
   await cluster.put(make.namespace('demo'))
   const token = await cluster.apiToken({ namespace: 'istio-system', serviceAccount: 'istiod' })
   const config = readConfig({
@@ -199,4 +209,14 @@ test('what is changed comes back, and settings and overlays reach what is there'
     world.logger.records.some(({ message }) => message.includes('not deployed: ConfigMap of')),
   )
   t.true(JSON.stringify(await world.get(KINDS.deployment, 'wp')).includes('"image":"r.example/waypoint:v2"'))
+})
+
+test('it stops although the API server refuses it a kind', async (t) => {
+  await using world = await start({ 'istiod-gateway-controller-istio-system': 'horizontalpodautoscalers' })
+  await eventually(async () =>
+    world.logger.records.some(({ message }) => message.includes('watching horizontalpodautoscalers failed')),
+  )
+  await world.cluster.put(waypoint('wp'))
+  await eventually(async () => condition(await world.get(KINDS.gateway, 'wp'), 'Accepted')?.['status'] === 'True')
+  t.is(await world.get(KINDS.deployment, 'wp'), undefined)
 })

@@ -404,6 +404,7 @@ test('settings follow the installation', (t) => {
   t.like(deployment['spec'], {
     template: { spec: { imagePullSecrets: [{ name: 'a' }, { name: 'b' }], nodeSelector: { pool: 'mesh' } } },
   })
-  t.true(JSON.stringify(deployment).includes('"--log_as_json"'))
+  for (const said of ['"--log_as_json"', '{"name":"LOG_FORMAT","value":"json"}'])
+    t.true(JSON.stringify(deployment).includes(said), said)
   t.is(settingsOf({ global: { proxy: { image: 'r.example/whole:1' } } }).image, 'r.example/whole:1')
 })

@@ -56,7 +56,9 @@ export async function keepDeployed(parts: DeploymentParts, signal: AbortSignal):
       }),
     ]),
   )
-  await Promise.all([inputs.synced, ...[...sets.values()].map(({ synced }) => synced)])
+  // A watch that is ended before its first list never is complete.
+  await Promise.race([Promise.all([inputs.synced, ...[...sets.values()].map(({ synced }) => synced)]), aborted(signal)])
+  if (signal.aborted) return
   const deployer = new Deployer(parts, sets)
   const queue = new KeyedQueue(
     {

@@ -28,7 +28,8 @@ export interface GatewayClassParts {
 /** Leader's work: the built-in classes exist, and every class of ours says so in its status. */
 export async function keepGatewayClasses(parts: GatewayClassParts, signal: AbortSignal): Promise<void> {
   const { client, classes, clock, logger } = parts
-  await classes.synced
+  await Promise.race([classes.synced, aborted(signal)])
+  if (signal.aborted) return
   const work = async (name: string): Promise<void> => {
     const builtin = BUILTIN_CLASSES.find((one) => one.name === name)
     if (builtin === undefined || classes.get(undefined, name) !== undefined) return

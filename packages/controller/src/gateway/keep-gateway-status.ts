@@ -34,7 +34,8 @@ export interface GatewayStatusParts {
 /** Leader's work: every Gateway of our classes says whether it is accepted, whether it works, and where. */
 export async function keepGatewayStatus(parts: GatewayStatusParts, signal: AbortSignal): Promise<void> {
   const { inputs, sets, writer, domain, clock, logger } = parts
-  await inputs.synced
+  await Promise.race([inputs.synced, aborted(signal)])
+  if (signal.aborted) return
   /** Which Gateways look at a Service, `namespace/name`. */
   const watchers = new Map<string, Set<string>>()
   const work = (key: string): Promise<void> => {

@@ -130,6 +130,7 @@ function environment(gateway: GatewayRequest, settings: InstallSettings, names: 
     value('ISTIO_META_OWNER', `kubernetes://apis/apps/v1/namespaces/${gateway.namespace}/deployments/${names.name}`),
     value('ISTIO_META_MESH_ID', settings.meshId),
     value('TRUST_DOMAIN', settings.trustDomain),
+    ...(settings.logAsJson ? [value('LOG_FORMAT', 'json')] : []),
   ]
   // A name is written once: an environment with two of a name is refused by server-side apply.
   const taken = new Set(fixed.map(({ name }) => name))
