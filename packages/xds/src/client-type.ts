@@ -15,7 +15,10 @@ export interface AppliedResponse {
 /** What a client holds of one type, across connections. */
 export class ClientType {
   readonly subscription: TypeSubscription
-  /** Name → version of everything held; refused resources are left out so that they are sent again. */
+  /**
+   * Name → version of everything held. A refused version is never noted, so that it is sent again; the earlier one that
+   * stays in use is, or a control plane would not tell a client that reconnects of its removal.
+   */
   readonly #versions = new Map<string, string>()
   readonly #demanded = new Set<string>()
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>()
@@ -71,8 +74,8 @@ export class ClientType {
     const [upserts, foreign] = this.#sort(response.resources)
     for (const name of removed) this.#versions.delete(name)
     const rejected = [...foreign, ...this.subscription.apply({ upserts, removed })]
-    for (const { name, version } of upserts) this.#versions.set(name, version)
-    for (const { name } of rejected) this.#versions.delete(name)
+    const refused = new Set(rejected.map(({ name }) => name))
+    for (const { name, version } of upserts) if (!refused.has(name)) this.#versions.set(name, version)
     for (const { name, aliases } of upserts) for (const known of [name, ...aliases]) this.#answer(known)
     for (const name of removed) this.#answer(name)
     if (rejected.length === 0) this.#acked = true
