@@ -98,12 +98,17 @@ test('a service that hides from other namespaces is found where it is bound', (t
 test('a range around the address: the narrowest, and only when no service has the address itself', (t) => {
   const range = (hostname: string, length: number) =>
     cart({ hostname, addresses: [{ address: bytesOf('10.96.0.0'), length }] })
-  const addresses = storeOf({ services: [range('wide', 8), range('narrow', 16), cart()] })
-  const all = bound(serving('shop', 'wide'), serving('shop', 'narrow'))
-  const narrow = findDestination(addresses, all, at('10.96.0.9'), OPTIONS)
-  t.is(narrow.kind === 'service' ? narrow.destination.hostname : '', 'narrow')
-  const wide = findDestination(addresses, all, at('10.1.0.9'), OPTIONS)
-  t.is(wide.kind === 'service' ? wide.destination.hostname : '', 'wide')
-  t.is(findDestination(addresses, all, at(VIP), OPTIONS).kind, 'none')
-  t.is(findDestination(addresses, all, at('11.0.0.1'), OPTIONS).kind, 'none')
+  const addresses = storeOf({ services: [range('a-wide', 8), range('narrow', 16), cart()] })
+  const wide = serving('shop', 'a-wide')
+  const both = bound(wide, serving('shop', 'narrow'))
+  const found = (destinations: DestinationStore, address: string) => {
+    const verdict = findDestination(addresses, destinations, at(address), OPTIONS)
+    return verdict.kind === 'service' ? verdict.destination.hostname : verdict.kind
+  }
+  t.is(found(both, '10.96.0.9'), 'narrow')
+  t.is(found(both, '10.1.0.9'), 'a-wide')
+  t.is(found(both, VIP), 'none')
+  t.is(found(both, '11.0.0.1'), 'none')
+  // A client means the narrower one, whoever serves it.
+  t.is(found(bound(wide), '10.96.0.9'), 'none')
 })
