@@ -1,5 +1,4 @@
-import type { RequestShape, Rule } from './request-helpers.ts'
-import { token } from './request-helpers.ts'
+import { type Operation, type RequestShape, type Rule, type Source, token } from './request-helpers.ts'
 
 /** One sentence of the reference: a rule, requests it matches and requests it does not. */
 export interface Row {
@@ -15,9 +14,6 @@ const WEB = 'cluster.local/ns/shop/sa/web'
 const API = 'cluster.local/ns/shop/sa/api'
 const OTHER = 'cluster.local/ns/other/sa/web'
 const PLAINTEXT: RequestShape = { identity: undefined }
-
-type Source = NonNullable<NonNullable<Rule['from']>[number]>
-type Operation = NonNullable<NonNullable<Rule['to']>[number]>
 
 type Cases = readonly [hits: readonly RequestShape[], misses: readonly RequestShape[]]
 

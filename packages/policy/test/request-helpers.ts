@@ -1,7 +1,7 @@
 import { waypointpb as pb } from '@ambit/api'
 import { ip, type SpiffeId } from '@ambit/core'
 import { HttpPolicyStore } from '@ambit/state'
-import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
+import { create, toBinary } from '@bufbuild/protobuf'
 import {
   authorizeRequest,
   CompiledRequestPolicies,
@@ -11,8 +11,21 @@ import {
   type TrustDomains,
 } from '../src/index.ts'
 
-export type Rule = MessageInitShape<typeof pb.HttpAuthorization_RuleSchema>
-export type Policy = MessageInitShape<typeof pb.HttpAuthorizationSchema>
+type Fields<M> = { [K in Exclude<keyof M, '$typeName' | '$unknown'>]?: M[K] }
+export type Source = Fields<pb.HttpAuthorization_Source>
+export type Operation = Fields<pb.HttpAuthorization_Operation>
+export type Condition = Fields<pb.HttpAuthorization_Condition>
+
+export interface Rule {
+  readonly from?: Source[]
+  readonly to?: Operation[]
+  readonly when?: Condition[]
+  readonly unknown?: string[]
+}
+
+export interface Policy extends Omit<Fields<pb.HttpAuthorization>, 'rules'> {
+  readonly rules?: Rule[]
+}
 
 export const { ALLOW, DENY, AUDIT, CUSTOM } = pb.HttpAuthorization_Action
 
