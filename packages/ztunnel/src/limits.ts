@@ -66,3 +66,6 @@ export const DNS_PORT = 53
 
 /** Policy names one access log line lists; more are cut. */
 export const MAX_POLICIES_IN_LOG = 10
+
+/** How long the end of one pod's proxy may hold up other pods, milliseconds; the node agent waits 5 s for an answer. */
+export const STOP_DEADLINE_MS = 2_000

@@ -1,7 +1,7 @@
 import type { Clock, Counter, Gauge, Logger, Metrics } from '@ambit/core'
 import { messageOf } from '@ambit/core'
 import type { WorkloadInfo } from './config.types.ts'
-import { MAX_PODS, PENDING_POD_RETRY_MS } from './limits.ts'
+import { MAX_PODS, PENDING_POD_RETRY_MS, STOP_DEADLINE_MS } from './limits.ts'
 import type { PodProxy } from './pod-proxy.ts'
 
 /** What this table needs of a network namespace. */
@@ -162,12 +162,19 @@ export class PodProxies {
   async #stop(uid: string, running: Running): Promise<void> {
     this.#running.delete(uid)
     this.#counts.stopped.add({})
-    try {
-      await running.proxy.close()
-    } finally {
+    const closed = running.proxy.close().finally(() => {
       running.netns[Symbol.dispose]()
       this.#report()
-    }
+    })
+    const late = Promise.withResolvers<'late'>()
+    using _timer = this.#components.clock.after(STOP_DEADLINE_MS, () => late.resolve('late'))
+    if ((await Promise.race([closed, late.promise])) !== 'late') return
+    // Its listeners are closed and its connections cut. Waiting longer would hold up every other pod of the node.
+    closed.catch(() => undefined)
+    this.#components.logger.error('proxy of a removed pod has not ended; going on without it', {
+      uid,
+      afterMs: STOP_DEADLINE_MS,
+    })
   }
 
   #dropPending(uid: string): void {

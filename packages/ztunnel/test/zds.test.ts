@@ -14,6 +14,8 @@ function setUp() {
   const events: string[] = []
   const readiness: boolean[] = []
   const failing = new Set<string>()
+  /** Pods whose proxies never end. */
+  const endless = new Set<string>()
   let held: Promise<void> | undefined
   const proxies = new PodProxies({
     start: async (uid) => {
@@ -21,7 +23,10 @@ function setUp() {
       if (failing.has(uid)) throw new Error('address in use')
       events.push(`start ${uid}`)
       const proxy = {
-        close: () => Promise.resolve(void events.push(`close ${uid}`)),
+        close: () => {
+          events.push(`close ${uid}`)
+          return endless.has(uid) ? new Promise<void>(() => undefined) : Promise.resolve()
+        },
         drain: () => Promise.resolve(void events.push(`drain ${uid}`)),
       }
       return proxy as unknown as PodProxy
@@ -38,7 +43,7 @@ function setUp() {
     held = until.promise
     return until
   }
-  return { clock, events, failing, proxies, netns, hold, ready: () => readiness.at(-1) }
+  return { clock, events, failing, endless, proxies, netns, hold, ready: () => readiness.at(-1) }
 }
 
 test('adding the same pod with the same namespace again does nothing, another namespace replaces its proxy', async (t) => {
@@ -102,6 +107,22 @@ test('a snapshot that begins while pods are tried again leaves none of them behi
   t.deepEqual(events.toSorted(), ['free a', 'free b'])
   t.true(ready())
   t.deepEqual(proxies.dump(), {})
+})
+
+test('a proxy that does not end does not hold up other pods', async (t) => {
+  const { proxies, netns, events, endless, clock, ready } = setUp()
+  endless.add('a')
+  proxies.beginSnapshot()
+  await proxies.add('a', INFO, netns('a'))
+  await proxies.snapshotSent()
+  const removed = proxies.remove('a')
+  const added = proxies.add('b', INFO, netns('b'))
+  await settle()
+  t.deepEqual(events, ['start a', 'close a'])
+  await clock.advance(2_000)
+  await Promise.all([removed, added])
+  t.deepEqual(events, ['start a', 'close a', 'start b'])
+  t.true(ready())
 })
 
 /** An agent's end of the connection, packet by packet. */
