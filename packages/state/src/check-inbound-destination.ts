@@ -67,6 +67,9 @@ function byHostname(lookup: WorkloadLookup, request: InboundRequest): InboundVer
   const port = lookup.endpoint(service, workload.uid)?.ports.get(parsed.port) || service.ports.get(parsed.port)
   if (!port) return refuse(503, `service ${parsed.hostname} has no port ${parsed.port} on ${workload.uid}`)
   const vip = preferredVip(service, network)
+  if (vip === undefined && workload.applicationTunnel?.protocol === 'PROXY') {
+    return refuse(503, `service ${parsed.hostname} has no address that a PROXY header could name`)
+  }
   return accept(request, port, { ip: vip ?? localIp, port: parsed.port }, service)
 }
 

@@ -516,6 +516,20 @@ test(
   '10.96.0.1:15008',
   '503',
 )
+test(
+  'a tunnel is told the address of a service that is asked for by name',
+  inbound,
+  { pods: [tunnelled(15088)], services: [cart()] },
+  `${HOST}:80`,
+  'policy 10.0.0.1:15088 dial 127.0.0.1:15088 proxy 10.96.0.1:80',
+)
+test(
+  'a tunnel cannot be told of a service without address',
+  inbound,
+  { pods: [tunnelled(15088)], services: [cart({ addresses: [] })] },
+  `${HOST}:80`,
+  '503',
+)
 const servesAsWaypoint = {
   destination: { case: 'hostname' as const, value: { namespace: 'shop', hostname: HOST } },
   hboneMtlsPort: 15008,
