@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { AmbitError } from '@ambit/core'
 import type { DaemonLine, FromInner } from './messages.types.ts'
 import { unshareFlags } from './namespaces.ts'
+import { takeStartLock } from './start-lock.ts'
 import { type SandboxConfig, type SandboxState, startTicksOf, writeJson } from './state-folder.ts'
 import { findTool } from './tools.ts'
 
@@ -23,7 +24,12 @@ const INIT = '"$@" & wait $!'
  * The process outside: it opens the API port on the machine's loopback, starts the inside in namespaces of its own, and
  * lives as long as the sandbox. When it ends, however it ends, the kernel ends everything inside.
  */
-export async function runDaemon(config: SandboxConfig, tell: (line: DaemonLine) => void): Promise<void> {
+export async function runDaemon(
+  config: SandboxConfig,
+  tell: (line: DaemonLine) => void,
+  /** Whoever started us went away before hearing that we are ready: nobody would end a sandbox nobody knows of. */
+  abandoned: AbortSignal,
+): Promise<void> {
   const files = filesOf(config)
   const listener = await listen(config.apiPort)
   const { port } = listener.address() as AddressInfo
@@ -31,6 +37,7 @@ export async function runDaemon(config: SandboxConfig, tell: (line: DaemonLine) 
   const inner = startInner(config, port)
   const ended = once(inner, 'exit')
   let stopping = false
+  let wasReady = false
   const shutdown = (): void => {
     if (stopping) return
     stopping = true
@@ -38,6 +45,8 @@ export async function runDaemon(config: SandboxConfig, tell: (line: DaemonLine) 
     setTimeout(() => inner.kill('SIGKILL'), SHUTDOWN_MS).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, shutdown)
+  abandoned.addEventListener('abort', shutdown)
+  if (abandoned.aborted) shutdown()
   inner.on('message', (message: FromInner) => {
     switch (message.type) {
       case 'want-listener':
@@ -56,6 +65,7 @@ export async function runDaemon(config: SandboxConfig, tell: (line: DaemonLine) 
           apiUrl,
           startedAt: new Date().toISOString(),
         }
+        wasReady = true
         writeFileSync(files.kubeconfig, message.kubeconfig, { mode: 0o600 })
         writeJson(files.state, value)
         tell({ type: 'ready' })
@@ -64,9 +74,19 @@ export async function runDaemon(config: SandboxConfig, tell: (line: DaemonLine) 
     }
   })
   const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null]
-  rmSync(files.state, { force: true })
-  rmSync(files.kubeconfig, { force: true })
+  // A sandbox of the same name may have been started since one that never was ready was given up.
+  if (wasReady) {
+    rmSync(files.state, { force: true })
+    rmSync(files.kubeconfig, { force: true })
+  }
+  if (abandoned.aborted) await removeState(config)
   if (!stopping) tell({ type: 'failed', message: `the sandbox ended by itself (${signal ?? code}); see ${files.log}` })
+}
+
+/** Leaves nothing behind, unless another sandbox of that name was started meanwhile. */
+async function removeState({ stateFolder }: SandboxConfig): Promise<void> {
+  using _lock = await takeStartLock(stateFolder)
+  if (!existsSync(`${stateFolder}/state.json`)) rmSync(stateFolder, { recursive: true, force: true })
 }
 
 function filesOf(config: SandboxConfig): { readonly kubeconfig: string; readonly state: string; readonly log: string } {
