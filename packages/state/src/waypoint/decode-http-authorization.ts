@@ -67,7 +67,7 @@ function ruleOf(
   path: string,
   outside: string | undefined,
 ): RequestRule {
-  const unknown = message.unknown.map((field) => `${path}: ${field}`)
+  const unknown = message.unknown.map((field) => `${path}.${field}`)
   if (outside !== undefined) unknown.push(outside)
   const own = unknownFieldIn(message, path, new Set(['from', 'to', 'when']))
   if (own !== undefined) unknown.push(own)
