@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { checkServerIdentity, createSecureContext, type PeerCertificate, rootCertificates } from 'node:tls'
 import { capb } from '@ambit/api'
-import { type Closable, codeOf, formatSpiffeId, type Logger, messageOf, parseIp, withinHandshake } from '@ambit/core'
+import { boundHandshakes, type Closable, codeOf, formatSpiffeId, type Logger, messageOf, parseIp } from '@ambit/core'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
   Client,
@@ -150,14 +150,7 @@ export class GrpcCaClient implements CaClient, Closable {
           : mismatch
       },
     })
-    const newConnector = tls._createSecureConnector.bind(tls)
-    tls._createSecureConnector = (...target) => {
-      const connector = newConnector(...target)
-      const connect = connector.connect.bind(connector)
-      // grpc-js itself waits without end for a peer that accepts and says nothing, even after the call was given up.
-      connector.connect = (socket) => withinHandshake(socket, connectTimeoutMs, connect)
-      return connector
-    }
+    boundHandshakes(tls, connectTimeoutMs)
     return new Client(this.#target, tls, {
       'grpc.keepalive_time_ms': CA_KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': CA_KEEPALIVE_TIMEOUT_MS,

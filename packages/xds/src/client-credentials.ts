@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { checkServerIdentity, createSecureContext, type PeerCertificate, rootCertificates } from 'node:tls'
-import { codeOf, messageOf, withinHandshake } from '@ambit/core'
+import { boundHandshakes, codeOf, messageOf } from '@ambit/core'
 import { type ChannelCredentials, credentials, Metadata } from '@grpc/grpc-js'
 import { XdsCredentialError } from './errors.ts'
 import { CONNECT_TIMEOUT_MS, MAX_ROOTS_BYTES, MAX_TOKEN_BYTES } from './limits.ts'
@@ -32,14 +32,7 @@ export async function channelCredentials(options: CredentialOptions, host: strin
         : checkServerIdentity(altHostname, certificate)
     },
   })
-  const newConnector = tls._createSecureConnector.bind(tls)
-  tls._createSecureConnector = (...target) => {
-    const connector = newConnector(...target)
-    const connect = connector.connect.bind(connector)
-    // grpc-js itself waits without end for a server that accepts and says nothing, even after the channel was closed.
-    connector.connect = (socket) => withinHandshake(socket, CONNECT_TIMEOUT_MS, connect)
-    return connector
-  }
+  boundHandshakes(tls, CONNECT_TIMEOUT_MS)
   return tls
 }
 
