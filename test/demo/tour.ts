@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { CommandResult } from '../support/command.ts'
 import type { Narrator } from './narrator.ts'
-import { Wiretap } from './wiretap.ts'
+import { tapNode } from './wiretap.ts'
 
 const CLIENTS = 'demo-client'
 const SERVER = 'demo-server'
@@ -44,14 +44,14 @@ export async function takeTour(narrator: Narrator, ambit: string): Promise<void>
   const address = await podIp(CLIENTS, 'alice')
 
   narrator.step('Plain traffic', 'Not in the mesh yet: whoever sits between the nodes reads along.')
-  await using tap = await Wiretap.start(narrator, await podIp(SERVER, 'httpbin'))
+  await using tap = await tapNode(narrator, await podIp(SERVER, 'httpbin'))
   const plain = await curl('alice', '-H', `x-secret: ${SECRET}`, `${URL}/headers`)
   narrator.check(
     'the client reaches the server',
     plain.code === 0 && plain.stdout.includes(SECRET),
     `curl exit code ${plain.code}`,
   )
-  const heard = await tap.listen((text) => text.includes(SECRET))
+  const heard = await tap.shows((text) => text.includes(SECRET))
   narrator.check('the wire shows the payload', heard, `a wiretap on the node's link read "${SECRET}"`)
 
   narrator.step('Label the namespaces', 'No pod is restarted.')
@@ -83,8 +83,8 @@ export async function takeTour(narrator: Narrator, ambit: string): Promise<void>
   )
   const origin = await curl('alice', `${URL}/ip`)
   narrator.check("the server sees the client pod's own address", origin.stdout.includes(address), address)
-  await tap.listen((text) => text.includes('.15008'))
-  const ports = tap.serverPorts()
+  await tap.shows((text) => text.includes('.15008'))
+  const ports = tap.openedPorts()
   narrator.check(
     'the wire shows only port 15008, no payload',
     ports.every((port) => port === 15008) && ports.length > 0 && !tap.text.includes(SECRET),
@@ -157,7 +157,7 @@ export async function takeTour(narrator: Narrator, ambit: string): Promise<void>
   await untilUnenrolled(quietly)
   tap.forget()
   const again = await curl('mallory', '-H', `x-secret: ${SECRET}`, `${URL}/headers`)
-  const heardAgain = await tap.listen((text) => text.includes(SECRET))
+  const heardAgain = await tap.shows((text) => text.includes(SECRET))
   narrator.check(
     'plain again, and open to all',
     again.code === 0 && heardAgain,

@@ -3,6 +3,7 @@ import { Follower } from './follow.ts'
 
 const NAMESPACE = 'wiretap'
 const START_LIMIT_MS = 15_000
+const SHOWN_LIMIT_MS = 5_000
 
 /** Everything TCP of one address that passes the network of a node, read along by a pod in that network. */
 export class Wiretap implements AsyncDisposable {
@@ -28,8 +29,13 @@ spec:
     - {name: wiretap, image: ambit/wiretap, args: [--host, '${o.host}'], securityContext: {capabilities: {add: [NET_RAW]}}}
 `)
     await cluster.must('wait', 'pod', '-n', NAMESPACE, o.name, '--for=condition=Ready', '--timeout=30s')
-    const tap = new Wiretap(new Follower('kubectl', ['logs', '-f', '-n', NAMESPACE, o.name], cluster.env))
-    await tap.#logs.until((text) => text.includes('listening for'), START_LIMIT_MS, 'the wiretap listens')
+    return await Wiretap.follow(cluster.env, NAMESPACE, o.name)
+  }
+
+  /** Reads along what a wiretap that is there already prints. */
+  static async follow(env: NodeJS.ProcessEnv, namespace: string, pod: string): Promise<Wiretap> {
+    const tap = new Wiretap(new Follower('kubectl', ['logs', '-f', '-n', namespace, pod], env))
+    await tap.until((text) => text.includes('listening for'), 'the wiretap listens')
     return tap
   }
 
@@ -47,6 +53,14 @@ spec:
 
   until(fits: (text: string) => boolean, what: string): Promise<string> {
     return this.#logs.until(fits, START_LIMIT_MS, what)
+  }
+
+  /** Whether the wire shows it, now or soon. */
+  shows(fits: (text: string) => boolean): Promise<boolean> {
+    return this.#logs.until(fits, SHOWN_LIMIT_MS, 'the wire shows it').then(
+      () => true,
+      () => false,
+    )
   }
 
   /** Ports that connections were opened to (SYN without ACK). */
