@@ -3,6 +3,7 @@ import type { ControllerEnv } from './env.ts'
 import { ConfigError } from './errors.ts'
 import { MAX_CONNECTION_AGE_MS } from './limits.ts'
 import { DEFAULT_ROOT_NAMESPACE } from './mesh/mesh-config.ts'
+import { durationMs } from './watch/go-duration.ts'
 
 export interface ControllerConfig {
   readonly podName: string
@@ -74,17 +75,6 @@ function parseFlags(args: readonly string[]): ReadonlyMap<string, string> {
     else flags.set(arg.slice(2), next === undefined || next.startsWith('--') ? 'true' : next)
   })
   return flags
-}
-
-const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-
-/** Go's duration notation: `30m`, `1h30m`, `2160h0m0s`. */
-export function durationMs(text: string | undefined): number | undefined {
-  if (!text || !/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return undefined
-  let total = 0
-  for (const [, amount = '', , unit = ''] of text.matchAll(/(\d+(\.\d+)?)(ms|s|m|h)/g))
-    total += Number(amount) * (UNITS_MS[unit] ?? 0)
-  return total
 }
 
 function seconds(variables: ControllerEnv['variables'], name: string, fallback: number): number {

@@ -203,6 +203,17 @@ export interface TargetRef {
   readonly kind: string
   readonly name: string
   readonly namespace: string | undefined
+  /** By the label selector of Istio 1.18: means only a waypoint of that form. */
+  readonly bySelector?: boolean
+}
+
+/** A rule as written, for proxies that see requests; keys of `from` and `to` are the API's field names. */
+export interface RequestRule {
+  readonly from: readonly Readonly<Record<string, readonly string[]>>[]
+  readonly to: readonly Readonly<Record<string, readonly string[]>>[]
+  readonly when: readonly PolicyCondition[]
+  /** Paths of what nobody here understands. */
+  readonly unknown: readonly string[]
 }
 
 export type PolicyAction = 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM'
@@ -214,13 +225,31 @@ export interface AuthorizationPolicy extends Meta {
   readonly selector: StringMap | undefined
   readonly targetRefs: readonly TargetRef[]
   readonly rules: readonly PolicyRule[]
+  readonly requestRules: readonly RequestRule[]
+  /** Who decides for a CUSTOM policy. */
+  readonly provider: string
   readonly dryRun: boolean
   readonly unknown: readonly string[]
+}
+
+export interface RequestAuthentication extends Meta {
+  readonly targetRefs: readonly TargetRef[]
 }
 
 export interface MeshConfig {
   readonly rootNamespace: string
   readonly trustDomain: string
+  /** Undefined: the defaults. */
+  readonly waypoints?: WaypointDefaults | undefined
+}
+
+/** What the mesh-wide settings say about waypoints. */
+export interface WaypointDefaults {
+  readonly trustDomainAliases: readonly string[]
+  readonly pathNormalization: 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES'
+  /** Undefined: none. */
+  readonly accessLog: { readonly encoding: 'TEXT' | 'JSON'; readonly format: string } | undefined
+  readonly connectTimeoutMs: number
 }
 
 /** What every compiled resource needs to know of the mesh around it. */

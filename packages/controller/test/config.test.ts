@@ -1,6 +1,7 @@
 import test from 'ava'
-import { durationMs, readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config.ts'
 import { decodeMeshConfig } from '../src/mesh/mesh-config.ts'
+import { durationMs } from '../src/watch/go-duration.ts'
 
 test('nothing given means Istio’s defaults', (t) => {
   t.like(readConfig({ variables: {}, args: [] }), {

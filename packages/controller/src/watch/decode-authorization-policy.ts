@@ -8,10 +8,11 @@ import type {
   PolicyOperation,
   PolicyRule,
   PolicySource,
-  TargetRef,
 } from '../domain.types.ts'
 import { decodeMeta, specOf } from './decode-meta.ts'
 import { decodeSelector } from './decode-peer-authentication.ts'
+import { decodeRequestRules } from './decode-request-rules.ts'
+import { decodeTargetRefs, targetOfSelector } from './decode-target-refs.ts'
 import { isRecord, type Json, list, record, text } from './json.ts'
 
 const ACTIONS: readonly PolicyAction[] = ['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']
@@ -45,14 +46,17 @@ export function decodeAuthorizationPolicy(object: KubeObject): AuthorizationPoli
   const meta = decodeMeta(object)
   const action = spec['action'] ?? 'ALLOW'
   const { rules } = spec
+  const refs = decodeTargetRefs(spec)
+  const selector = decodeSelector(spec['selector'])
+  const selected = refs.length === 0 ? targetOfSelector(selector) : undefined
   return {
     ...meta,
     action: ACTIONS.find((known) => known === action),
-    selector: decodeSelector(spec['selector']),
-    targetRefs: [...list(spec['targetRefs']), ...(spec['targetRef'] === undefined ? [] : [spec['targetRef']])].map(
-      decodeTarget,
-    ),
+    selector: selected === undefined ? selector : undefined,
+    targetRefs: selected === undefined ? refs : [selected],
     rules: list(rules).map((rule, i) => decodeRule(rule, `rules[${i}]`)),
+    requestRules: decodeRequestRules(rules),
+    provider: text(record(spec['provider'])['name']) ?? '',
     dryRun: meta.annotations[ANNOTATIONS.dryRun] === 'true',
     unknown: [
       ...strange(spec, ['action', 'selector', 'targetRef', 'targetRefs', 'rules', 'provider'], ''),
@@ -60,16 +64,6 @@ export function decodeAuthorizationPolicy(object: KubeObject): AuthorizationPoli
       ...(rules === undefined || rules === null || Array.isArray(rules) ? [] : ['rules']),
       ...(ACTIONS.includes(action as PolicyAction) ? [] : ['action']),
     ],
-  }
-}
-
-function decodeTarget(value: unknown): TargetRef {
-  const target = record(value)
-  return {
-    group: text(target['group']) ?? '',
-    kind: text(target['kind']) ?? '',
-    name: text(target['name']) ?? '',
-    namespace: text(target['namespace']) || undefined,
   }
 }
 
