@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { Mesh } from './support/mesh.ts'
 import * as make from './support/objects.ts'
 
+const GATEWAY_GROUP = 'gateway.networking.k8s.io'
 const namespace = fc.constantFrom('istio-system', 'a', 'b')
 const name = fc.constantFrom('x', 'y')
 const app = fc.constantFrom<Readonly<Record<string, string>>>(
@@ -18,6 +19,8 @@ const waypointLabels = fc.constantFrom<Readonly<Record<string, string>>>(
   {},
   { 'istio.io/use-waypoint': 'wp' },
   { 'istio.io/use-waypoint': 'none' },
+  { 'ambit.dev/require-waypoint': 'true' },
+  { 'istio.io/use-waypoint': 'wp', 'ambit.dev/require-waypoint': 'true' },
   { 'istio.io/use-waypoint': 'wp', 'istio.io/use-waypoint-namespace': 'b', 'istio.io/ingress-use-waypoint': 'true' },
 )
 
@@ -33,11 +36,12 @@ const anyObject: fc.Arbitrary<KubeObject> = fc.oneof(
         ready: fc.boolean(),
         node: fc.constantFrom('n1', 'n2'),
         phase: fc.constantFrom('Running', 'Succeeded'),
+        account: fc.constantFrom('default', 'special'),
       })
       .map((o) =>
         make.pod(
           `${o.namespace}/${o.name}`,
-          { ready: o.ready, spec: { nodeName: o.node }, status: { phase: o.phase } },
+          { ready: o.ready, spec: { nodeName: o.node, serviceAccountName: o.account }, status: { phase: o.phase } },
           { labels: { ...o.app } },
         ),
       ),
@@ -88,12 +92,84 @@ const anyObject: fc.Arbitrary<KubeObject> = fc.oneof(
     .record({ namespace, name, selector, action: fc.constantFrom('ALLOW', 'DENY', 'AUDIT') })
     .map((o) => make.policy(`${o.namespace}/${o.name}`, { selector: o.selector, action: o.action, rules: [{}] })),
   fc
-    .record({ namespace, name, kinds: fc.subarray(['Service', 'ServiceEntry', 'Gateway'] as const, { minLength: 1 }) })
+    .record({
+      namespace,
+      name,
+      kinds: fc.subarray(['Service', 'ServiceEntry', 'Gateway', 'GatewayClass'] as const, { minLength: 1 }),
+      tokens: fc.boolean(),
+    })
     .map((o) => {
-      const group = { Service: '', ServiceEntry: 'networking.istio.io', Gateway: 'gateway.networking.k8s.io' }
-      const targetRefs = o.kinds.map((kind) => ({ kind, group: group[kind], name: kind === 'Gateway' ? 'wp' : o.name }))
-      return make.policy(`${o.namespace}/${o.name}`, { targetRefs, rules: [{}] })
+      const group = { Service: '', ServiceEntry: 'networking.istio.io' }
+      const targets = { Service: o.name, ServiceEntry: o.name, Gateway: 'wp', GatewayClass: 'istio-waypoint' }
+      const targetRefs = o.kinds.map((kind) => ({
+        kind,
+        group: { Gateway: GATEWAY_GROUP, GatewayClass: GATEWAY_GROUP, ...group }[kind],
+        name: targets[kind],
+      }))
+      return o.tokens
+        ? make.requestAuthentication(`${o.namespace}/${o.name}`, { targetRefs })
+        : make.policy(`${o.namespace}/${o.name}`, { targetRefs, rules: [{}] })
     }),
+  fc.record({ namespace, name, gateway: fc.constantFrom('wp', 'one') }).map((o) =>
+    make.policy(`${o.namespace}/${o.name}`, {
+      selector: { matchLabels: { 'istio.io/gateway-name': o.gateway } },
+      rules: [{ to: [{ operation: { methods: ['GET'] } }] }],
+    }),
+  ),
+  {
+    weight: 3,
+    arbitrary: fc
+      .record({
+        namespace,
+        name,
+        created,
+        grpc: fc.boolean(),
+        parent: fc.record({
+          kind: fc.constantFrom('Service', 'ServiceEntry'),
+          namespace,
+          name,
+          port: fc.constantFrom(undefined, 80, 81),
+        }),
+        backend: fc.record({ kind: fc.constantFrom('Service', 'Hostname'), namespace }),
+      })
+      .map((o) => {
+        const group = o.parent.kind === 'Service' ? '' : 'networking.istio.io'
+        const backend =
+          o.backend.kind === 'Service'
+            ? { name: 'x', namespace: o.backend.namespace, port: 80 }
+            : { group: 'networking.istio.io', kind: 'Hostname', name: 'example.org', port: 80 }
+        const spec = {
+          parentRefs: [{ group, ...o.parent }],
+          rules: [{ ...(o.grpc ? {} : { matches: [{ path: { value: `/${o.name}` } }] }), backendRefs: [backend] }],
+        }
+        const extra = { metadata: { creationTimestamp: o.created } }
+        return o.grpc
+          ? make.grpcRoute(`${o.namespace}/${o.name}`, spec, extra)
+          : make.httpRoute(`${o.namespace}/${o.name}`, spec, extra)
+      }),
+  },
+  fc.record({ namespace, name, from: namespace, kind: fc.constantFrom('HTTPRoute', 'GRPCRoute') }).map((o) =>
+    make.referenceGrant(`${o.namespace}/${o.name}`, {
+      from: [{ group: GATEWAY_GROUP, kind: o.kind, namespace: o.from }],
+      to: [{ group: '', kind: 'Service' }],
+    }),
+  ),
+  fc
+    .constantFrom('istio.io/mesh-controller', 'example.org/other')
+    .map((controller) => make.gatewayClass('istio-waypoint', controller)),
+  fc
+    .record({
+      namespace: fc.constantFrom('a', 'b'),
+      account: fc.constantFrom('default', 'special', undefined),
+      ready: fc.boolean(),
+    })
+    .map((o) =>
+      make.gateway(
+        `${o.namespace}/${o.account === undefined ? 'namespace' : 'one'}`,
+        { addresses: o.ready ? [{ type: 'IPAddress', value: '10.9.0.2' }] : [] },
+        o.account === undefined ? {} : { annotations: { 'istio.io/for-service-account': o.account } },
+      ),
+    ),
   fc
     .record({ namespace, name, selector, mode, port: mode, created })
     .map((o) =>

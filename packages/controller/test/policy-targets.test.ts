@@ -1,7 +1,7 @@
 // control-plane.md 2.11: what a policy with targets is told.
 import type { KubeObject } from '@ambit/kube'
 import test from 'ava'
-import type { UnitResult } from '../src/index/compile-unit.ts'
+import type { UnitResult } from '../src/index/unit-result.types.ts'
 import { Mesh } from './support/mesh.ts'
 import * as make from './support/objects.ts'
 

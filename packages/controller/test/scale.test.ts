@@ -53,7 +53,12 @@ test.serial(
   make.namespace('n3', { labels: { 'istio.io/use-waypoint': 'wp' } }),
   PODS_PER_NAMESPACE + APPS,
 )
-test.serial('a waypoint becomes ready: who asked for it', compiles, make.gateway('n3/wp'), PODS_PER_NAMESPACE + APPS)
+test.serial(
+  'a waypoint becomes ready: its settings, and who asked for it',
+  compiles,
+  make.gateway('n3/wp'),
+  1 + PODS_PER_NAMESPACE + APPS,
+)
 test.serial(
   'a node that moves to another zone: the pods on it',
   compiles,

@@ -33,7 +33,11 @@ export function serviceDestination(
     namespace,
     hostname,
     ports: ports.map(
-      ({ number, protocol, routes }): Port => ({ number, protocol, ...(routes && { routes: { routes: [...routes] } }) }),
+      ({ number, protocol, routes }): Port => ({
+        number,
+        protocol,
+        ...(routes && { routes: { routes: [...routes] } }),
+      }),
     ),
   }
   return destination(`${namespace}/${hostname}`, { case: 'service', value }, rules, waypoint)

@@ -29,7 +29,7 @@ export function httpAuthorization(policy: AuthorizationPolicy, waypoints: readon
 }
 
 /** What is not understood beside the rules never widens access: ALLOW loses them all, others match everything where they can't be read. */
-function rulesOf(policy: AuthorizationPolicy): readonly Rule[] {
+function rulesOf(policy: AuthorizationPolicy): Rule[] {
   if ((policy.action ?? 'ALLOW') === 'ALLOW' && policy.unknown.length > 0) return []
   if (policy.unknown.includes('rules')) return [{}]
   return policy.requestRules.map((rule) => ruleOf(rule, policy.namespace))

@@ -1,6 +1,15 @@
 import { waypointpb } from '@ambit/api'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
-import type { BackendRef, HeaderChanges, MeshRoute, PathChange, Redirect, RequestMatch, RouteRule, ValueMatch } from '../route.types.ts'
+import type {
+  BackendRef,
+  HeaderChanges,
+  MeshRoute,
+  PathChange,
+  Redirect,
+  RequestMatch,
+  RouteRule,
+  ValueMatch,
+} from '../route.types.ts'
 import type { RankedMatch } from './route-precedence.ts'
 
 type RouteInit = Extract<MessageInitShape<typeof waypointpb.RouteSchema>, { readonly $typeName?: never }>
@@ -85,7 +94,13 @@ function effectsOf(rule: RouteRule, resolve: ResolveBackend): RouteInit {
   }
 }
 
-function redirectOf({ scheme, hostname, port, status, path }: Redirect): MessageInitShape<typeof waypointpb.RedirectSchema> {
+function redirectOf({
+  scheme,
+  hostname,
+  port,
+  status,
+  path,
+}: Redirect): MessageInitShape<typeof waypointpb.RedirectSchema> {
   return { scheme, hostname, port, status, ...pathOf(path) }
 }
 

@@ -13,18 +13,18 @@ export const INBOUND_BINDING = 'ambient.istio.io/waypoint-inbound-binding'
 /** Who an object asks for: a name, nobody by its own word, or nobody asked. */
 export type WaypointWish =
   | { readonly kind: 'named'; readonly namespace: string; readonly name: string; readonly inherited: boolean }
-  | { readonly kind: 'none' }
+  | { readonly kind: 'none'; readonly declined: boolean }
 
 /** The object's own label decides if present, whatever it says; else its namespace's. */
 export function waypointWish(labels: StringMap, namespace: string, namespaceLabels: StringMap): WaypointWish {
   const own = wishOf(labels, namespace, false)
-  return own ?? wishOf(namespaceLabels, namespace, true) ?? { kind: 'none' }
+  return own ?? wishOf(namespaceLabels, namespace, true) ?? { kind: 'none', declined: false }
 }
 
 function wishOf(labels: StringMap, namespace: string, inherited: boolean): WaypointWish | undefined {
   const name = labels[LABELS.useWaypoint]
   if (name === undefined) return undefined
-  if (name === 'none') return { kind: 'none' }
+  if (name === 'none') return { kind: 'none', declined: true }
   return { kind: 'named', namespace: labels[LABELS.useWaypointNamespace] || namespace, name, inherited }
 }
 
@@ -32,7 +32,7 @@ export type WaypointBinding =
   | { readonly bound: true; readonly address: WaypointAddress }
   | {
       readonly bound: false
-      readonly reason: 'WaypointIsNotReady' | 'UnsupportedTrafficType' | 'AttachmentDenied'
+      readonly reason: 'WaypointIsNotReady' | 'UnsupportedTrafficType' | 'AttachmentDenied' | 'SeveralWaypoints'
       readonly message: string
     }
 

@@ -1,14 +1,17 @@
+import { isAccountWaypoint } from '../compile/account-waypoint.ts'
 import { labelsMatch } from '../compile/labels-match.ts'
 import type {
   AuthorizationPolicy,
   EndpointSlice,
+  Gateway,
   KubeService,
   PeerAuthentication,
   ServiceEntry,
 } from '../domain.types.ts'
 import type { StringMap } from '../watch/json.ts'
+import { hostsOf } from './links.ts'
 import { selects } from './memberships.ts'
-import { hostsOf, type InputKind, type Inputs, type MeshState } from './mesh-state.ts'
+import type { InputKind, Inputs, MeshState } from './mesh-state.ts'
 import { STRICT_UNIT, type Unit, unit } from './units.ts'
 
 /** The units whose result may differ after one object changed from `before` to `after`; called when state is updated. */
@@ -39,10 +42,27 @@ export function touchedUnits<K extends InputKind>(
       return touchedByPolicy(state, namespace, name, both as AuthorizationPolicy[])
     case 'authentications':
       return touchedByAuthentication(state, namespace, name, both as PeerAuthentication[])
+    case 'gateways':
+      return touchedByGateway(state, namespace, name, both as Gateway[])
+    case 'httpRoutes':
+      return [unit('httpRoute', namespace, name)]
+    case 'grpcRoutes':
+      return [unit('grpcRoute', namespace, name)]
     default:
-      // Gateways are found by who uses them.
+      // What else uses the object noted it.
       return []
   }
+}
+
+function* touchedByGateway(
+  state: MeshState,
+  namespace: string,
+  name: string,
+  versions: readonly Gateway[],
+): Iterable<Unit> {
+  yield unit('gateway', namespace, name)
+  // Nobody asks for such a one by name.
+  if (versions.some(isAccountWaypoint)) yield* unitsOfNamespace(state, namespace)
 }
 
 function* touchedByService(
@@ -53,10 +73,10 @@ function* touchedByService(
 ): Iterable<Unit> {
   yield unit('service', namespace, name)
   for (const version of versions) {
-    for (const host of hostsOf(version)) yield* state.hosts.get(host)
+    for (const host of hostsOf(version)) yield* state.links.hosts.get(host)
     if (selects(version)) yield* workloadsMatching(state, namespace, version.selector)
   }
-  for (const sliceName of state.slicesOfService.get(`${namespace}/${name}`)) {
+  for (const sliceName of state.links.slicesOfService.get(`${namespace}/${name}`)) {
     yield unit('slice', namespace, sliceName)
     yield* podsOfSlice(state.slices.get(namespace, sliceName))
   }
@@ -70,7 +90,7 @@ function* touchedByServiceEntry(
 ): Iterable<Unit> {
   yield unit('serviceEntry', namespace, name)
   for (const version of versions) {
-    for (const host of version.hosts) yield* state.hosts.get(host)
+    for (const host of version.hosts) yield* state.links.hosts.get(host)
     if (version.workloadSelector !== undefined) yield* workloadsMatching(state, namespace, version.workloadSelector)
   }
 }
@@ -157,5 +177,8 @@ export function* allUnits(state: MeshState): Iterable<Unit> {
   for (const { namespace, name } of state.slices) yield unit('slice', namespace, name)
   for (const { namespace, name } of state.policies) yield unit('policy', namespace, name)
   for (const { namespace, name } of state.authentications) yield unit('authentication', namespace, name)
+  for (const { namespace, name } of state.gateways) yield unit('gateway', namespace, name)
+  for (const { namespace, name } of state.httpRoutes) yield unit('httpRoute', namespace, name)
+  for (const { namespace, name } of state.grpcRoutes) yield unit('grpcRoute', namespace, name)
   yield STRICT_UNIT
 }

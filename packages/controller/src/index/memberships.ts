@@ -29,7 +29,7 @@ export function membershipsOfPod(state: MeshState, pod: Pod): readonly ServiceMe
   const all: ServiceMembership[] = []
   for (const service of state.services.in(pod.namespace))
     if (selects(service) && labelsMatch(service.selector, pod.labels)) all.push(podInService(pod, service))
-  for (const sliceName of state.slicesOfPod.get(`${pod.namespace}/${pod.name}`)) {
+  for (const sliceName of state.links.slicesOfPod.get(`${pod.namespace}/${pod.name}`)) {
     const slice = state.slices.get(pod.namespace, sliceName)
     const service = slice && state.services.get(pod.namespace, slice.serviceName)
     if (slice !== undefined && service !== undefined && !selects(service) && !service.externalName)

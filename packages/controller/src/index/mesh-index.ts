@@ -1,13 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
-import { TYPE_URLS } from '@ambit/api'
-import type { ResourceInput, ResourceTable } from '@ambit/xds'
+import type { ResourceTable } from '@ambit/xds'
 import type { GatewayClass, MeshContext, Namespace, Node } from '../domain.types.ts'
 import { MultiMap } from './collection.ts'
-import { compileUnit, type UnitResult } from './compile-unit.ts'
+import { compileUnit } from './compile-unit.ts'
 import { allUnits, touchedUnits, unitsOfNamespace } from './invalidation.ts'
+import { classKey, namespaceKey, nodeKey } from './keys.ts'
 import { type InputKind, type Inputs, MeshState } from './mesh-state.ts'
+import { hasResources, Publication } from './publication.ts'
+import { touchedKeys } from './touched-keys.ts'
+import type { UnitResult } from './unit-result.types.ts'
 import type { Unit } from './units.ts'
-import { classKey, gatewayKey, nodeKey, targetKey } from './waypoint-lookup.ts'
 
 interface Compiled {
   readonly result: UnitResult
@@ -22,19 +24,17 @@ export type StatusListener = (unit: Unit, result: UnitResult | undefined) => voi
  */
 export class MeshIndex {
   readonly state: MeshState
-  readonly #table: Pick<ResourceTable, 'update'>
+  readonly #publication: Publication
   readonly #dirty = new Set<Unit>()
   readonly #compiled = new Map<Unit, Compiled>()
   readonly #users = new MultiMap()
-  /** Resource name to the unit it came from, for each type. */
-  readonly #owners = { addresses: new Map<string, Unit>(), policies: new Map<string, Unit>() }
   #onDirty: () => void = () => {}
   #onStatus: StatusListener = () => {}
   #onError: (unit: Unit, error: unknown) => void = () => {}
 
   constructor(mesh: MeshContext, table: Pick<ResourceTable, 'update'>) {
     this.state = new MeshState(mesh)
-    this.#table = table
+    this.#publication = new Publication(table)
   }
 
   /** How many units wait for the next flush. */
@@ -62,9 +62,9 @@ export class MeshIndex {
 
   put<K extends InputKind>(kind: K, namespace: string, name: string, after: Inputs[K] | undefined): void {
     const before = this.state.put(kind, namespace, name, after)
-    if (kind === 'gateways') this.#touch(this.#users.get(gatewayKey(namespace, name)))
-    if (kind === 'services' || kind === 'serviceEntries') this.#touch(this.#users.get(targetKey(kind, namespace, name)))
-    if (kind !== 'gateways') this.#touch(touchedUnits(this.state, kind, { namespace, name, before, after }))
+    const change = { namespace, name, before, after }
+    for (const key of touchedKeys(this.state, kind, change)) this.#touch(this.#users.get(key))
+    this.#touch(touchedUnits(this.state, kind, change))
   }
 
   putGatewayClass(name: string, value: GatewayClass | undefined): void {
@@ -75,7 +75,9 @@ export class MeshIndex {
   putNamespace(name: string, value: Namespace | undefined): void {
     const before = this.state.namespaces.get(name)
     setOrDelete(this.state.namespaces, name, value)
-    if (!isDeepStrictEqual(before, value)) this.#touch(unitsOfNamespace(this.state, name))
+    if (isDeepStrictEqual(before, value)) return
+    this.#touch(unitsOfNamespace(this.state, name))
+    this.#touch(this.#users.get(namespaceKey(name)))
   }
 
   putNode(name: string, value: Node | undefined): void {
@@ -102,18 +104,14 @@ export class MeshIndex {
     for (const key of this.#dirty) (isWorkloadUnit(key) ? workloads : units).push(key)
     for (const key of workloads.length <= maxWorkloads ? workloads : workloads.slice(0, maxWorkloads)) units.push(key)
     for (const key of units) this.#dirty.delete(key)
-    const addresses = new Differences(this.#owners.addresses)
-    const policies = new Differences(this.#owners.policies)
+    const publication = this.#publication.begin()
     for (const key of units) {
       const before = this.#compiled.get(key)
       const after = this.#tryCompile(key, before)
-      addresses.add(key, before?.result.addresses ?? [], after?.addresses ?? [])
-      policies.add(key, before?.result.policies ?? [], after?.policies ?? [])
+      publication.add(key, before?.result, after)
       if (hasStatus(before?.result) || hasStatus(after)) this.#onStatus(key, after)
     }
-    // A workload never names a policy that proxies have not been sent before.
-    this.#table.update(TYPE_URLS.authorization, policies.change())
-    this.#table.update(TYPE_URLS.address, addresses.change())
+    publication.publish()
     return units.length
   }
 
@@ -131,7 +129,7 @@ export class MeshIndex {
     const result = compileUnit(this.state, key, (use) => used.add(use))
     for (const use of before?.used ?? []) if (!used.has(use)) this.#users.delete(use, key)
     for (const use of used) this.#users.add(use, key)
-    const empty = result.addresses.length === 0 && result.policies.length === 0 && !hasStatus(result)
+    const empty = !hasResources(result) && !hasStatus(result)
     if (empty && used.size === 0) this.#compiled.delete(key)
     else this.#compiled.set(key, { result, used: [...used] })
     return empty ? undefined : result
@@ -149,39 +147,19 @@ function isWorkloadUnit(key: Unit): boolean {
 }
 
 function hasStatus(result: UnitResult | undefined): boolean {
-  const { waypoint, waypointMissing, policyCondition, targetCondition } = result ?? {}
-  return [waypoint, waypointMissing, policyCondition, targetCondition].some((value) => value !== undefined)
+  const {
+    waypoint,
+    waypointMissing,
+    withoutWaypoint,
+    policyCondition,
+    targetCondition,
+    routeParents = [],
+  } = result ?? {}
+  const conditions = [waypoint, waypointMissing, withoutWaypoint, policyCondition, targetCondition]
+  return routeParents.length > 0 || conditions.some((value) => value !== undefined)
 }
 
 function setOrDelete<T>(map: Map<string, T>, key: string, value: T | undefined): void {
   if (value === undefined) map.delete(key)
   else map.set(key, value)
-}
-
-/** Collects what units add and drop; a resource that moves from one unit to another is no removal. */
-class Differences {
-  readonly #owners: Map<string, Unit>
-  readonly #upserts = new Map<string, ResourceInput>()
-  readonly #removed = new Set<string>()
-
-  constructor(owners: Map<string, Unit>) {
-    this.#owners = owners
-  }
-
-  add(key: Unit, before: readonly ResourceInput[], after: readonly ResourceInput[]): void {
-    for (const { name } of before) {
-      if (this.#owners.get(name) !== key) continue
-      this.#owners.delete(name)
-      this.#removed.add(name)
-    }
-    for (const resource of after) {
-      this.#owners.set(resource.name, key)
-      this.#upserts.set(resource.name, resource)
-      this.#removed.delete(resource.name)
-    }
-  }
-
-  change(): { readonly upserts: readonly ResourceInput[]; readonly removed: readonly string[] } {
-    return { upserts: [...this.#upserts.values()], removed: [...this.#removed] }
-  }
 }

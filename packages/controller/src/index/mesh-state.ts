@@ -9,11 +9,13 @@ import type {
   Node,
   PeerAuthentication,
   Pod,
+  RequestAuthentication,
   ServiceEntry,
   WorkloadEntry,
 } from '../domain.types.ts'
-import { Collection, MultiMap } from './collection.ts'
-import { unit } from './units.ts'
+import type { MeshRoute, ReferenceGrant } from '../route.types.ts'
+import { Collection } from './collection.ts'
+import { Links } from './links.ts'
 
 /** The kinds of objects the index is fed with. */
 export interface Inputs {
@@ -24,7 +26,11 @@ export interface Inputs {
   readonly workloadEntries: WorkloadEntry
   readonly policies: AuthorizationPolicy
   readonly authentications: PeerAuthentication
+  readonly requestAuthentications: RequestAuthentication
   readonly gateways: Gateway
+  readonly httpRoutes: MeshRoute
+  readonly grpcRoutes: MeshRoute
+  readonly grants: ReferenceGrant
 }
 
 export type InputKind = keyof Inputs
@@ -39,16 +45,15 @@ export class MeshState {
   readonly workloadEntries: Collection<WorkloadEntry> = new Collection()
   readonly policies: Collection<AuthorizationPolicy> = new Collection()
   readonly authentications: Collection<PeerAuthentication> = new Collection()
+  readonly requestAuthentications: Collection<RequestAuthentication> = new Collection()
   readonly gateways: Collection<Gateway> = new Collection()
+  readonly httpRoutes: Collection<MeshRoute> = new Collection()
+  readonly grpcRoutes: Collection<MeshRoute> = new Collection()
+  readonly grants: Collection<ReferenceGrant> = new Collection()
   readonly gatewayClasses: Map<string, GatewayClass> = new Map()
   readonly namespaces: Map<string, Namespace> = new Map()
   readonly nodes: Map<string, Node> = new Map()
-  /** Hostname to the units that declare it. */
-  readonly hosts: MultiMap = new MultiMap()
-  /** `namespace/pod` to names of slices in that namespace that name the pod. */
-  readonly slicesOfPod: MultiMap = new MultiMap()
-  /** `namespace/service` to names of its slices. */
-  readonly slicesOfService: MultiMap = new MultiMap()
+  readonly links: Links = new Links()
 
   constructor(mesh: MeshContext) {
     this.mesh = mesh
@@ -63,28 +68,7 @@ export class MeshState {
   ): Inputs[K] | undefined {
     const collection = this[kind] as unknown as Collection<Inputs[K]>
     const previous = collection.set(namespace, name, value)
-    if (kind === 'services' || kind === 'serviceEntries') {
-      const key = unit(kind === 'services' ? 'service' : 'serviceEntry', namespace, name)
-      for (const host of hostsOf(previous)) this.hosts.delete(host, key)
-      for (const host of hostsOf(value)) this.hosts.add(host, key)
-    } else if (kind === 'slices') {
-      this.#linkSlice(previous as EndpointSlice | undefined, 'delete')
-      this.#linkSlice(value as EndpointSlice | undefined, 'add')
-    }
+    this.links.move(kind, namespace, name, previous, value)
     return previous
   }
-
-  #linkSlice(slice: EndpointSlice | undefined, verb: 'add' | 'delete'): void {
-    if (slice === undefined) return
-    this.slicesOfService[verb](`${slice.namespace}/${slice.serviceName}`, slice.name)
-    for (const { podName } of slice.endpoints)
-      if (podName !== undefined) this.slicesOfPod[verb](`${slice.namespace}/${podName}`, slice.name)
-  }
-}
-
-/** Hostnames a Service or ServiceEntry declares; an ExternalName declares none. */
-export function hostsOf(object: unknown): readonly string[] {
-  const { hosts, hostname, externalName } = (object ?? {}) as Partial<ServiceEntry & KubeService>
-  if (hosts !== undefined) return hosts
-  return hostname === undefined || externalName === true ? [] : [hostname]
 }

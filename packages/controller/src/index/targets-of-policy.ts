@@ -1,10 +1,11 @@
+import { isAccountWaypoint } from '../compile/account-waypoint.ts'
 import type { TargetOutcome, TargetVerdict } from '../compile/target-condition.ts'
 import type { AuthorizationPolicy, TargetRef } from '../domain.types.ts'
+import { classKey, gatewayKey, targetKey } from './keys.ts'
 import type { MeshState } from './mesh-state.ts'
-import { classKey, gatewayKey, targetKey, type Uses, waypointOf } from './waypoint-lookup.ts'
-
-/** Controller of waypoints (Istio). */
-const MESH_CONTROLLER = 'istio.io/mesh-controller'
+import { MESH_CONTROLLER } from './our-waypoints.ts'
+import type { Uses } from './uses.types.ts'
+import { waypointOf } from './waypoint-lookup.ts'
 
 /** What became of each target of the policy. */
 export function targetsOfPolicy(state: MeshState, policy: AuthorizationPolicy, uses: Uses): readonly TargetOutcome[] {
@@ -17,7 +18,6 @@ export function targetsOfPolicy(state: MeshState, policy: AuthorizationPolicy, u
 
 function verdictOn(state: MeshState, policy: AuthorizationPolicy, ref: TargetRef, uses: Uses): TargetVerdict {
   const { namespace } = policy
-  const at = `${namespace}/${ref.name}`
   // A policy of one namespace has no say in another.
   if (ref.namespace !== undefined && ref.namespace !== namespace)
     return invalid(`${ref.kind} ${ref.namespace}/${ref.name} is in another namespace than the policy`)
@@ -28,13 +28,22 @@ function verdictOn(state: MeshState, policy: AuthorizationPolicy, ref: TargetRef
       return served(state, 'serviceEntries', ref, namespace, uses)
     case 'gateway.networking.k8s.io/Gateway':
       uses(gatewayKey(namespace, ref.name))
-      return state.gateways.get(namespace, ref.name) === undefined ? notFound(ref, at) : { bound: true, to: at }
+      return gatewayVerdict(state, ref, namespace)
     case 'gateway.networking.k8s.io/GatewayClass':
       uses(classKey(ref.name))
       return classVerdict(state, policy, ref)
     default:
       return invalid(`${ref.kind}.${ref.group || 'core'} is no target of a policy`)
   }
+}
+
+function gatewayVerdict(state: MeshState, ref: TargetRef, namespace: string): TargetVerdict {
+  const at = `${namespace}/${ref.name}`
+  const gateway = state.gateways.get(namespace, ref.name)
+  if (gateway === undefined) return notFound(ref, at)
+  if (ref.bySelector === true && !isAccountWaypoint(gateway))
+    return invalid(`the selector means waypoints by service account only; attach to Gateway ${at} by targetRefs`)
+  return { bound: true, to: at }
 }
 
 function served(

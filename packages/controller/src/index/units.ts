@@ -11,6 +11,9 @@ export type UnitKind =
   | 'policy'
   | 'authentication'
   | 'strict'
+  | 'gateway'
+  | 'httpRoute'
+  | 'grpcRoute'
 
 export type Unit = string
 

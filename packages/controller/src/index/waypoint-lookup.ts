@@ -1,5 +1,7 @@
 import { LABELS } from '@ambit/api'
+import { requiresWaypoint, unresolvableWaypoint } from '../compile/missing-waypoint.ts'
 import {
+  addressOf,
   bindWaypoint,
   inboundBinding,
   namespaceLabelsOf,
@@ -9,14 +11,15 @@ import {
   waypointWish,
 } from '../compile/waypoint.ts'
 import { parseBool, type StringMap } from '../watch/json.ts'
+import { accountWaypoint, type Bindable } from './account-waypoints.ts'
+import { accountsKey, classKey, gatewayKey } from './keys.ts'
 import type { MeshState } from './mesh-state.ts'
-
-/** Told of everything a compilation looked at beside its own namespace, so that a change there is noticed. */
-export type Uses = (key: string) => void
+import type { Uses } from './uses.types.ts'
 
 const INFRASTRUCTURE = ['istio.io-mesh-controller', 'istio.io-eastwest-controller']
 
 export interface WaypointAnswer {
+  /** `namespace/name`. */
   readonly waypoint: string
   readonly inherited: boolean
   readonly binding: WaypointBinding
@@ -25,14 +28,14 @@ export interface WaypointAnswer {
 /** The waypoint an object asked for and whether it gets it; undefined when nobody asked. */
 export function waypointOf(
   state: MeshState,
-  object: { readonly namespace: string; readonly labels: StringMap },
+  object: Bindable,
   trafficType: TrafficType,
   uses: Uses,
 ): WaypointAnswer | undefined {
-  if (INFRASTRUCTURE.includes(object.labels[LABELS.gatewayManaged] ?? '') && trafficType === 'service') return undefined
+  if (isInfrastructure(object) && trafficType === 'service') return undefined
   const namespaceLabels = namespaceLabelsOf(state.namespaces.get(object.namespace))
   const wish = waypointWish(object.labels, object.namespace, namespaceLabels)
-  if (wish.kind === 'none') return undefined
+  if (wish.kind === 'none') return wish.declined ? undefined : byAccount(state, object, trafficType, uses)
   // A waypoint's own pods are not behind it.
   if (object.labels[LABELS.gatewayName] === wish.name && object.namespace === wish.namespace) return undefined
   uses(gatewayKey(wish.namespace, wish.name))
@@ -50,8 +53,65 @@ export function waypointOf(
   return { waypoint: `${wish.namespace}/${wish.name}`, inherited: wish.inherited, binding }
 }
 
-export function addressOfAnswer(answer: WaypointAnswer | undefined): WaypointAddress | undefined {
-  return answer?.binding.bound === true ? answer.binding.address : undefined
+/** Nobody asked by label: the form of Istio 1.18 needs no asking. */
+function byAccount(
+  state: MeshState,
+  object: Bindable,
+  trafficType: TrafficType,
+  uses: Uses,
+): WaypointAnswer | undefined {
+  // A workload is told of changes there with its whole namespace.
+  if (trafficType === 'service') uses(accountsKey(object.namespace))
+  const found = accountWaypoint(state, object, trafficType, uses)
+  if (found.kind === 'none') return undefined
+  if (found.kind === 'several') {
+    const waypoint = found.names.map((name) => `${object.namespace}/${name}`).join(', ')
+    return {
+      waypoint,
+      inherited: false,
+      binding: {
+        bound: false,
+        reason: 'SeveralWaypoints',
+        message: `its workloads run as service accounts with different waypoints (${waypoint}); choose one with the label ${LABELS.useWaypoint}`,
+      },
+    }
+  }
+  const waypoint = `${found.gateway.namespace}/${found.gateway.name}`
+  const address = addressOf(found.gateway, state.mesh.network)
+  const binding: WaypointBinding =
+    address === undefined
+      ? { bound: false, reason: 'WaypointIsNotReady', message: `waypoint "${waypoint}" is not ready` }
+      : { bound: true, address }
+  return { waypoint, inherited: false, binding }
+}
+
+/** What proxies are told: the waypoint, none, or one that can't be reached because traffic must not go past it. */
+export function publishedWaypoint(
+  state: MeshState,
+  object: Bindable,
+  trafficType: TrafficType,
+  answer: WaypointAnswer | undefined,
+): WaypointAddress | undefined {
+  if (answer?.binding.bound === true) return answer.binding.address
+  return needsWaypoint(state, object, trafficType, answer) ? unresolvableWaypoint(state.mesh) : undefined
+}
+
+/** Whether traffic without a waypoint is refused. */
+export function needsWaypoint(
+  state: MeshState,
+  object: Bindable,
+  trafficType: TrafficType,
+  answer: WaypointAnswer | undefined,
+): boolean {
+  if (isInfrastructure(object)) return false
+  if (answer?.binding.bound === false && answer.binding.reason === 'SeveralWaypoints') return true
+  // Waypoints are for services as a rule: of workloads only those that ask themselves.
+  if (trafficType === 'workload' && (answer === undefined || answer.inherited)) return false
+  return requiresWaypoint(object.labels, namespaceLabelsOf(state.namespaces.get(object.namespace)))
+}
+
+function isInfrastructure({ labels }: Bindable): boolean {
+  return INFRASTRUCTURE.includes(labels[LABELS.gatewayManaged] ?? '')
 }
 
 /** Whether ingress gateways send through the waypoint: the first level that has the label decides. */
@@ -74,21 +134,4 @@ export function applicationTunnelOf(
   uses(classKey(gateway.className))
   const binding = inboundBinding(gateway, state.gatewayClasses.get(gateway.className))
   return binding === undefined ? undefined : { protocol: 1, port: binding.port }
-}
-
-/** A Service or ServiceEntry that a policy names as its target. */
-export function targetKey(kind: 'services' | 'serviceEntries', namespace: string, name: string): string {
-  return `target/${kind}/${namespace}/${name}`
-}
-
-export function gatewayKey(namespace: string, name: string): string {
-  return `gateway/${namespace}/${name}`
-}
-
-export function classKey(name: string): string {
-  return `class/${name}`
-}
-
-export function nodeKey(name: string): string {
-  return `node/${name}`
 }

@@ -1,4 +1,4 @@
-import { authorizationpb, TYPE_URLS, workloadpb } from '@ambit/api'
+import { authorizationpb, TYPE_URLS, waypointpb, workloadpb } from '@ambit/api'
 import type { KubeObject } from '@ambit/kube'
 import { ResourceTable } from '@ambit/xds'
 import { fromBinary } from '@bufbuild/protobuf'
@@ -7,6 +7,8 @@ import { MeshIndex } from '../../src/index/mesh-index.ts'
 import { decodeAuthorizationPolicy } from '../../src/watch/decode-authorization-policy.ts'
 import { decodePeerAuthentication } from '../../src/watch/decode-peer-authentication.ts'
 import { decodePod, trimPod } from '../../src/watch/decode-pod.ts'
+import { decodeRequestAuthentication } from '../../src/watch/decode-request-authentication.ts'
+import { decodeGrpcRoute, decodeHttpRoute, decodeReferenceGrant } from '../../src/watch/decode-route.ts'
 import { decodeEndpointSlice, decodeService } from '../../src/watch/decode-service.ts'
 import { decodeServiceEntry, decodeWorkloadEntry } from '../../src/watch/decode-service-entry.ts'
 import { decodeGateway, decodeGatewayClass, decodeNamespace, decodeNode } from '../../src/watch/decode-topology.ts'
@@ -65,6 +67,19 @@ export class Mesh {
         return index.put('authentications', namespace, name, there ? decodePeerAuthentication(object) : undefined)
       case 'Gateway':
         return index.put('gateways', namespace, name, there ? decodeGateway(object) : undefined)
+      case 'HTTPRoute':
+        return index.put('httpRoutes', namespace, name, there ? decodeHttpRoute(object) : undefined)
+      case 'GRPCRoute':
+        return index.put('grpcRoutes', namespace, name, there ? decodeGrpcRoute(object) : undefined)
+      case 'ReferenceGrant':
+        return index.put('grants', namespace, name, there ? decodeReferenceGrant(object) : undefined)
+      case 'RequestAuthentication':
+        return index.put(
+          'requestAuthentications',
+          namespace,
+          name,
+          there ? decodeRequestAuthentication(object) : undefined,
+        )
       case 'GatewayClass':
         return index.putGatewayClass(name, there ? decodeGatewayClass(object) : undefined)
       case 'Namespace':
@@ -93,15 +108,35 @@ export class Mesh {
     return found && fromBinary(authorizationpb.AuthorizationSchema, found.bytes)
   }
 
+  destination(
+    name: string,
+  ): { destination: waypointpb.Destination; audience: readonly string[] | undefined } | undefined {
+    const found = this.table.lookup(TYPE_URLS.destination, name)
+    return found && { destination: fromBinary(waypointpb.DestinationSchema, found.bytes), audience: found.audience }
+  }
+
+  requestPolicy(
+    name: string,
+  ): { policy: waypointpb.HttpAuthorization; audience: readonly string[] | undefined } | undefined {
+    const found = this.table.lookup(TYPE_URLS.httpAuthorization, name)
+    return found && { policy: fromBinary(waypointpb.HttpAuthorizationSchema, found.bytes), audience: found.audience }
+  }
+
+  settings(name: string): waypointpb.Settings | undefined {
+    const found = this.table.lookup(TYPE_URLS.waypointSettings, name)
+    return found && fromBinary(waypointpb.SettingsSchema, found.bytes)
+  }
+
   names(typeUrl: string = TYPE_URLS.address): readonly string[] {
     return [...this.table.snapshot(typeUrl).keys()].sort()
   }
 
   /** Everything proxies are told, comparable. */
   dump(): Readonly<Record<string, string>> {
-    const all = [TYPE_URLS.address, TYPE_URLS.authorization].flatMap((typeUrl) =>
+    const all = Object.values(TYPE_URLS).flatMap((typeUrl) =>
       [...this.table.snapshot(typeUrl)].map(
-        ([name, { version, aliases }]) => [`${typeUrl} ${name}`, `${version} ${aliases.join()}`] as const,
+        ([name, { version, aliases, audience }]) =>
+          [`${typeUrl} ${name}`, `${version} ${aliases.join()} ${audience?.join() ?? 'all'}`] as const,
       ),
     )
     return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -110,12 +145,12 @@ export class Mesh {
   /** What goes into statuses, comparable. */
   said(): Readonly<Record<string, unknown>> {
     const all: [string, unknown][] = []
-    for (const [
-      key,
-      { waypoint, ingressUsesWaypoint, waypointMissing, policyCondition, targetCondition },
-    ] of this.index.results())
-      if (waypoint ?? waypointMissing ?? policyCondition ?? targetCondition)
-        all.push([key, { waypoint, ingressUsesWaypoint, waypointMissing, policyCondition, targetCondition }])
+    for (const [key, result] of this.index.results()) {
+      const { addresses, policies, settings, requestPolicies, destinations, ...said } = result
+      const { ingressUsesWaypoint, routeParents = [], ...conditions } = said
+      if (routeParents.length > 0 || Object.values(conditions).some((value) => value !== undefined))
+        all.push([key, { ingressUsesWaypoint, routeParents, ...conditions }])
+    }
     return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 

@@ -98,3 +98,23 @@ export function gateway(
   }
   return object('gateway.networking.k8s.io/v1', 'Gateway', at, { spec, status: { addresses } }, extra)
 }
+
+export function gatewayClass(name: string, controllerName: string, extra: Extra = {}): KubeObject {
+  return object('gateway.networking.k8s.io/v1', 'GatewayClass', name, { spec: { controllerName } }, extra)
+}
+
+export function httpRoute(at: string, spec: Fields, extra: Extra = {}): KubeObject {
+  return object('gateway.networking.k8s.io/v1', 'HTTPRoute', at, { spec }, extra)
+}
+
+export function grpcRoute(at: string, spec: Fields, extra: Extra = {}): KubeObject {
+  return object('gateway.networking.k8s.io/v1', 'GRPCRoute', at, { spec }, extra)
+}
+
+export function referenceGrant(at: string, spec: Fields, extra: Extra = {}): KubeObject {
+  return object('gateway.networking.k8s.io/v1beta1', 'ReferenceGrant', at, { spec }, extra)
+}
+
+export function requestAuthentication(at: string, spec: Fields, extra: Extra = {}): KubeObject {
+  return object('security.istio.io/v1', 'RequestAuthentication', at, { spec }, extra)
+}

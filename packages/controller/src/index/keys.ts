@@ -1,0 +1,53 @@
+// What a compilation can depend on beside its own namespace. Units note the keys they used; a change touches the users of its keys.
+
+/** A Service or ServiceEntry that a policy or route names. */
+export function targetKey(kind: 'services' | 'serviceEntries', namespace: string, name: string): string {
+  return `target/${kind}/${namespace}/${name}`
+}
+
+export function gatewayKey(namespace: string, name: string): string {
+  return `gateway/${namespace}/${name}`
+}
+
+/** The set of Gateways of a class. */
+export function gatewaysOfClassKey(className: string): string {
+  return `gateways/${className}`
+}
+
+export function classKey(name: string): string {
+  return `class/${name}`
+}
+
+export function nodeKey(name: string): string {
+  return `node/${name}`
+}
+
+/** Labels of a namespace, for those who do not live in it. */
+export function namespaceKey(name: string): string {
+  return `namespace/${name}`
+}
+
+/** Who claims a hostname. */
+export function hostKey(host: string): string {
+  return `host/${host}`
+}
+
+/** The ReferenceGrants of a namespace. */
+export function grantsKey(namespace: string): string {
+  return `grants/${namespace}`
+}
+
+/** Waypoints by service account in a namespace, and which account runs what there. */
+export function accountsKey(namespace: string): string {
+  return `accounts/${namespace}`
+}
+
+/** Routes of a parent. */
+export function parentKey(kind: string, namespace: string, name: string): string {
+  return `parent/${kind}/${namespace}/${name}`
+}
+
+/** Policies attached to an object; classes have no namespace. */
+export function attachedKey(kind: string, namespace: string, name: string): string {
+  return `attached/${kind}/${namespace}/${name}`
+}

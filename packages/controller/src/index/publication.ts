@@ -1,0 +1,67 @@
+import { TYPE_URLS } from '@ambit/api'
+import type { ResourceTable } from '@ambit/xds'
+import { Differences } from './differences.ts'
+import type { ResourceField, UnitResult } from './unit-result.types.ts'
+import type { Unit } from './units.ts'
+
+const TYPES: Readonly<Record<ResourceField, string>> = {
+  policies: TYPE_URLS.authorization,
+  settings: TYPE_URLS.waypointSettings,
+  requestPolicies: TYPE_URLS.httpAuthorization,
+  destinations: TYPE_URLS.destination,
+  addresses: TYPE_URLS.address,
+}
+const FIELDS = Object.keys(TYPES) as readonly ResourceField[]
+
+/** What is named is there before who names it, and goes after: policies, then waypoints' destinations, then addresses. */
+const STEPS: readonly { readonly field: ResourceField; readonly upserts: boolean; readonly removals: boolean }[] = [
+  { field: 'policies', upserts: true, removals: true },
+  { field: 'settings', upserts: true, removals: true },
+  { field: 'requestPolicies', upserts: true, removals: false },
+  { field: 'destinations', upserts: true, removals: false },
+  { field: 'addresses', upserts: true, removals: true },
+  { field: 'destinations', upserts: false, removals: true },
+  { field: 'requestPolicies', upserts: false, removals: true },
+]
+
+/** Who contributed which resource, of all types. */
+export class Publication {
+  readonly #table: Pick<ResourceTable, 'update'>
+  /** Resource name to the unit it came from, for each type. */
+  readonly #owners = eachField(() => new Map<string, Unit>())
+
+  constructor(table: Pick<ResourceTable, 'update'>) {
+    this.#table = table
+  }
+
+  /** Collects the differences of many units; `publish` hands them over at once. */
+  begin(): {
+    add(key: Unit, before: UnitResult | undefined, after: UnitResult | undefined): void
+    publish(): void
+  } {
+    const differences = eachField((field) => new Differences(this.#owners[field]))
+    return {
+      add: (key, before, after) => {
+        for (const field of FIELDS) differences[field].add(key, before?.[field] ?? [], after?.[field] ?? [])
+      },
+      publish: () => {
+        for (const { field, upserts, removals } of STEPS) {
+          const of = differences[field]
+          this.#table.update(TYPES[field], {
+            upserts: upserts ? of.upserts : [],
+            removed: removals ? of.removed : [],
+          })
+        }
+      },
+    }
+  }
+}
+
+/** Whether a unit contributes any resource. */
+export function hasResources(result: UnitResult): boolean {
+  return FIELDS.some((field) => (result[field] ?? []).length > 0)
+}
+
+function eachField<T>(make: (field: ResourceField) => T): Readonly<Record<ResourceField, T>> {
+  return Object.fromEntries(FIELDS.map((field) => [field, make(field)])) as Record<ResourceField, T>
+}

@@ -1,0 +1,53 @@
+import { compileEndpointSlice } from '../compile/endpoint-slice.ts'
+import { workloadResource } from '../compile/resource.ts'
+import { compileExternalWorkload, compilePod } from '../compile/workload.ts'
+import { destinationOfWorkload } from './destinations.ts'
+import { nodeKey } from './keys.ts'
+import { membershipsOfPod, membershipsOfWorkloadEntry } from './memberships.ts'
+import type { MeshState } from './mesh-state.ts'
+import { policiesOfWorkload } from './policies-of-workload.ts'
+import type { UnitResult } from './unit-result.types.ts'
+import type { Uses } from './uses.types.ts'
+import { applicationTunnelOf, publishedWaypoint, waypointOf } from './waypoint-lookup.ts'
+
+export function podUnit(state: MeshState, namespace: string, name: string, uses: Uses): UnitResult {
+  const pod = state.pods.get(namespace, name)
+  if (pod === undefined || !pod.running) return {}
+  uses(nodeKey(pod.node))
+  const waypoint = waypointOf(state, pod, 'workload', uses)
+  const workload = compilePod(pod, state.mesh, {
+    services: membershipsOfPod(state, pod),
+    policies: policiesOfWorkload(state, namespace, pod.labels),
+    waypoint: publishedWaypoint(state, pod, 'workload', waypoint),
+    applicationTunnel: applicationTunnelOf(state, pod, uses),
+    locality: state.nodes.get(pod.node)?.locality,
+  })
+  return {
+    addresses: [workloadResource(workload)],
+    destinations: destinationOfWorkload(state, workload.uid, waypoint, uses),
+  }
+}
+
+export function workloadEntryUnit(state: MeshState, namespace: string, name: string, uses: Uses): UnitResult {
+  const entry = state.workloadEntries.get(namespace, name)
+  if (entry === undefined) return {}
+  const waypoint = waypointOf(state, entry, 'workload', uses)
+  const owner = { namespace, name, uidKind: 'networking.istio.io/WorkloadEntry' }
+  const workload = compileExternalWorkload(owner, entry.workload, state.mesh, {
+    services: membershipsOfWorkloadEntry(state, entry),
+    policies: policiesOfWorkload(state, namespace, entry.labels),
+    waypoint: publishedWaypoint(state, entry, 'workload', waypoint),
+  })
+  return {
+    addresses: [workloadResource(workload)],
+    destinations: destinationOfWorkload(state, workload.uid, waypoint, uses),
+    waypoint,
+  }
+}
+
+export function sliceUnit(state: MeshState, namespace: string, name: string): UnitResult {
+  const slice = state.slices.get(namespace, name)
+  const service = slice && state.services.get(namespace, slice.serviceName)
+  if (slice === undefined || service === undefined || service.externalName) return {}
+  return { addresses: compileEndpointSlice(slice, service, state.mesh).map(workloadResource) }
+}
