@@ -25,4 +25,7 @@ export const CIPHER_SUITES = 'TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256' as 
 /** Key exchange groups in order of preference: hybrid post-quantum first, then what Istio's peers have. */
 export const KEY_EXCHANGE_GROUPS: readonly KeyExchangeGroup[] = ['X25519MLKEM768', 'X25519', 'P-256', 'P-384']
 
+/** The only ones for installations that must not fall back to classical key exchange (Istio `COMPLIANCE_POLICY=pqc`). */
+export const POST_QUANTUM_GROUPS: readonly KeyExchangeGroup[] = ['X25519MLKEM768']
+
 export type KeyExchangeGroup = 'X25519MLKEM768' | 'X25519' | 'P-256' | 'P-384'

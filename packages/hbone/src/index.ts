@@ -1,4 +1,5 @@
 export * from './authority.ts'
+export { type KeyExchangeGroup, POST_QUANTUM_GROUPS } from './defaults.ts'
 export type { Engine, HeaderMap, TunnelStream } from './engine.types.ts'
 export * from './errors.ts'
 export * from './headers.ts'

@@ -14,7 +14,7 @@ import {
   type SpiffeId,
 } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
-import { IDLE_RELEASE_MS } from './defaults.ts'
+import { IDLE_RELEASE_MS, type KeyExchangeGroup } from './defaults.ts'
 import type { ClientStream, Engine, HeaderMap, TunnelStream } from './engine.types.ts'
 import { HboneConnectError, HboneLimitError, HboneResetError, HboneStatusError } from './errors.ts'
 import { HANDSHAKE_TIMEOUT_MS, MAX_POOLED_CONNECTIONS, MAX_STREAMS_PER_CONNECTION } from './limits.ts'
@@ -60,6 +60,8 @@ export interface HbonePoolOptions extends LivenessOptions {
   readonly maxConnections?: number | undefined
   readonly idleReleaseMs?: number | undefined
   readonly handshakeTimeoutMs?: number | undefined
+  /** In order of preference; by default {@link KEY_EXCHANGE_GROUPS}. */
+  readonly keyExchangeGroups?: readonly KeyExchangeGroup[] | undefined
 }
 
 /** RFC 9113 §7: nothing of the stream was processed, so it may be sent again. */
@@ -78,7 +80,7 @@ export class HbonePool implements Closable {
   readonly #options: HbonePoolOptions
   readonly #engine: Engine
   readonly #logger: Logger
-  readonly #contexts = new SecureContextCache()
+  readonly #contexts: SecureContextCache
   readonly #available = new Map<string, Set<PooledConnection>>()
   readonly #attempts = new Map<string, Attempt>()
   /** Every living connection, in the pool or only finishing its streams. */
@@ -89,6 +91,7 @@ export class HbonePool implements Closable {
     this.#components = components
     this.#options = options
     this.#engine = components.engine ?? nodeHttp2Engine
+    this.#contexts = new SecureContextCache(options.keyExchangeGroups)
     this.#logger = components.logger.scope('hbone-pool')
   }
 

@@ -3,6 +3,7 @@ import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { type Clock, messageOf, type SpiffeId } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
 import { type ClientHello, readClientHello } from './client-hello.ts'
+import { KEY_EXCHANGE_GROUPS, type KeyExchangeGroup } from './defaults.ts'
 import { HboneTlsError } from './errors.ts'
 import { chosenGroup, UNKNOWN_GROUP } from './key-exchange.ts'
 import { MAX_CLIENT_HELLO_BYTES } from './limits.ts'
@@ -34,10 +35,12 @@ export class SecureServer {
   readonly #components: SecureServerComponents
   readonly #server: Server
   readonly #pending = new WeakMap<object, Pending>()
+  readonly #groups: readonly KeyExchangeGroup[]
   #serving: WorkloadCertificate | undefined
 
-  constructor(components: SecureServerComponents) {
+  constructor(components: SecureServerComponents, groups: readonly KeyExchangeGroup[] = KEY_EXCHANGE_GROUPS) {
     this.#components = components
+    this.#groups = groups
     this.#server = createServer({
       requestCert: true,
       rejectUnauthorized: true,
@@ -74,7 +77,7 @@ export class SecureServer {
         tooLate,
       ])
       const tls = await Promise.race([this.#handshake(socket, certificate), tooLate])
-      const keyExchange = hello === undefined ? UNKNOWN_GROUP : chosenGroup(hello)
+      const keyExchange = hello === undefined ? UNKNOWN_GROUP : chosenGroup(hello, this.#groups)
       return securedServer(tls, certificate.identity, keyExchange)
     } catch (cause) {
       socket.destroy()
@@ -87,7 +90,7 @@ export class SecureServer {
   #handshake(socket: Socket, certificate: WorkloadCertificate): Promise<TLSSocket> {
     if (this.#serving !== certificate) {
       // New connections only; those under way keep the context they started with.
-      this.#server.setSecureContext(secureContextOptions(certificate))
+      this.#server.setSecureContext(secureContextOptions(certificate, this.#groups))
       this.#serving = certificate
     }
     const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>()

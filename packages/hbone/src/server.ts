@@ -10,6 +10,7 @@ import {
   type SocketAddress,
 } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
+import type { KeyExchangeGroup } from './defaults.ts'
 import type { Engine, HeaderMap, ServeOptions, ServerSession, ServerStream, TunnelStream } from './engine.types.ts'
 import { HboneLimitError, HboneTlsError } from './errors.ts'
 import { HANDSHAKE_SHARES, HANDSHAKE_TIMEOUT_MS, MAX_PENDING_HANDSHAKES, MAX_SERVER_CONNECTIONS } from './limits.ts'
@@ -54,6 +55,8 @@ export interface HboneServerOptions extends LivenessOptions, ServeOptions {
   readonly handshakeTimeoutMs?: number | undefined
   readonly maxPendingHandshakes?: number | undefined
   readonly maxConnections?: number | undefined
+  /** In order of preference; by default {@link KEY_EXCHANGE_GROUPS}. */
+  readonly keyExchangeGroups?: readonly KeyExchangeGroup[] | undefined
 }
 
 /** HBONE for one workload: takes accepted sockets, gives authenticated CONNECT requests. It does not listen itself. */
@@ -74,7 +77,7 @@ export class HboneServer implements Closable {
     this.#options = options
     this.#engine = components.engine ?? nodeHttp2Engine
     this.#logger = components.logger.scope('hbone')
-    this.#secure = new SecureServer(components)
+    this.#secure = new SecureServer(components, options.keyExchangeGroups)
   }
 
   /** Connections with a verified peer. */

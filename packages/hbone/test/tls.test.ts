@@ -6,7 +6,7 @@ import { ip, type SocketAddress, type SpiffeId } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
 import test from 'ava'
 import { readClientHello } from '../src/client-hello.ts'
-import type { HboneRequest } from '../src/index.ts'
+import { type HboneRequest, POST_QUANTUM_GROUPS } from '../src/index.ts'
 import { secureContextOptions } from '../src/secure-context.ts'
 import { ManualClock, turn } from './manual-clock.ts'
 import {
@@ -23,6 +23,7 @@ import {
   type TestServer,
   until,
 } from './mesh.ts'
+import { foreignServer } from './raw-peers.ts'
 
 const ca = new TestCa()
 const clientCertificate = ca.certify(CLIENT)
@@ -208,6 +209,23 @@ for (const groups of GROUPS) {
     session.destroy()
   })
 }
+
+test('with post-quantum groups only, peers with classical ones are refused, both ways', async (t) => {
+  const keyExchangeGroups = POST_QUANTUM_GROUPS
+  const components = { certificate: () => serverCertificate, onRequest: echo }
+  await using strict = await startServer(components, { keyExchangeGroups })
+  await using usual = await startServer(components)
+  await using pool = newPool({ certificate: () => Promise.resolve(clientCertificate) }, { keyExchangeGroups })
+  for (const s of [strict, usual]) {
+    await using tunnel = await pool.open(request(s))
+    t.is(tunnel.tls.keyExchange, 'X25519MLKEM768')
+  }
+  const { ip: host, port } = strict.address
+  const classical = tlsConnect({ ...good, host, port, rejectUnauthorized: false, ecdhCurve: 'X25519:P-256' })
+  await t.throwsAsync(once(classical, 'secureConnect'))
+  using old = await foreignServer(serverCertificate, { ecdhCurve: 'X25519:P-256' }, () => undefined)
+  await t.throwsAsync(pool.open({ ...request(strict), to: old.address }), { code: 'ERR_HBONE_TLS' })
+})
 
 test('a session is never resumed', async (t) => {
   await using s = await server()

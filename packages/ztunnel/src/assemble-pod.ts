@@ -9,7 +9,7 @@ import {
   type SocketAddress,
   type SocketFactory,
 } from '@ambit/core'
-import { HbonePool, HboneServer } from '@ambit/hbone'
+import { HbonePool, HboneServer, POST_QUANTUM_GROUPS } from '@ambit/hbone'
 import type { SecretManager } from '@ambit/identity'
 import { hostSockets, interfaceAddresses, markedSockets, Netns, netnsSockets } from '@ambit/linux'
 import type { PolicyStore, WorkloadStore } from '@ambit/state'
@@ -84,6 +84,7 @@ export class PodAssembly {
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
     })
+    const groups = config.pqcOnly ? { keyExchangeGroups: POST_QUANTUM_GROUPS } : {}
     const pool = new HbonePool(
       {
         dial: (to, signal) => sockets.dial({ to, timeoutMs: CONNECT_TIMEOUT_MS, signal }),
@@ -91,15 +92,22 @@ export class PodAssembly {
         clock,
         logger,
       },
-      { maxStreamsPerConnection: config.pool.maxStreamsPerConnection, idleReleaseMs: config.pool.unusedReleaseMs },
+      {
+        ...groups,
+        maxStreamsPerConnection: config.pool.maxStreamsPerConnection,
+        idleReleaseMs: config.pool.unusedReleaseMs,
+      },
     )
-    const hbone = new HboneServer({
-      certificate: async () => await secrets.get((await local.get()).identity),
-      onRequest: (request) => inbound.serve(request),
-      onTlsError: (error, remote) => this.#onTlsError(error, remote),
-      clock,
-      logger,
-    })
+    const hbone = new HboneServer(
+      {
+        certificate: async () => await secrets.get((await local.get()).identity),
+        onRequest: (request) => inbound.serve(request),
+        onTlsError: (error, remote) => this.#onTlsError(error, remote),
+        clock,
+        logger,
+      },
+      groups,
+    )
     return await PodProxy.start(
       {
         sockets,

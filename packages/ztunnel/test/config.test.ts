@@ -24,6 +24,11 @@ test('nothing set: the defaults of Istio in a cluster', (t) => {
   t.true(config.dns.enabled)
 })
 
+test('what has no effect here is named', (t) => {
+  const env = { TLS12_ENABLED: 'true', HTTP2_FRAME_SIZE: '16384', USER_TIMEOUT_ENABLED: 'false' }
+  t.deepEqual(readConfig(env, files).ignored, ['TLS12_ENABLED', 'HTTP2_FRAME_SIZE'])
+})
+
 test('drain deadlines follow the grace period', (t) => {
   const deadline = (env: Record<string, string>) => readConfig(env, files).drainDeadlineMs
   t.is(deadline({ TERMINATION_GRACE_PERIOD_SECONDS: '30' }), 25_000)
