@@ -5,6 +5,7 @@ import { RecordingLogger } from '@ambit/testing'
 import test from 'ava'
 import { startController } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
+import { list, record } from '../src/watch/json.ts'
 import { startTestCluster, type TestCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import * as make from './support/objects.ts'
@@ -16,6 +17,13 @@ type Role = KubeObject & { readonly rules: readonly { readonly resources: readon
 
 const CLUSTER_ROLE = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', plural: 'clusterroles' }
 
+const CRD = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+}
+const CLASSES_CRD = 'crds/gateway-api/gateway.networking.k8s.io_gatewayclasses.yaml'
+
 interface World extends AsyncDisposable {
   readonly cluster: TestCluster
   readonly logger: RecordingLogger
@@ -23,12 +31,22 @@ interface World extends AsyncDisposable {
 }
 
 /** With the rights of the installation, but for `without`: resource by the role that grants it. */
-async function start(without: Readonly<Record<string, string>> = {}): Promise<World> {
+async function start(without: Readonly<Record<string, string>> = {}, gatewayApi?: 'old Gateway API'): Promise<World> {
   await using cleanup = new AsyncDisposableStack()
   const logger = new RecordingLogger()
   const cluster = cleanup.use(await startTestCluster(logger))
   await cluster.applyManifest('crds/gateway-api/gateway.networking.k8s.io_gateways.yaml')
-  await cluster.applyManifest('crds/gateway-api/gateway.networking.k8s.io_gatewayclasses.yaml')
+  await cluster.applyManifest(CLASSES_CRD)
+  if (gatewayApi !== undefined) {
+    const name = 'gatewayclasses.gateway.networking.k8s.io'
+    const crd = await cluster.client.get<Full>(CRD, { name })
+    const versions = list(crd?.spec['versions'])
+      .map(record)
+      .filter(({ name: version }) => version !== 'v1')
+      .map((version) => ({ ...version, storage: true }))
+    const annotations = { 'gateway.networking.k8s.io/bundle-version': 'v0.8.1' }
+    await cluster.client.mergePatch(CRD, { name }, { metadata: { annotations }, spec: { versions } })
+  }
   await cluster.applyManifest('manifests/10-base.yaml')
   await cluster.applyManifest('manifests/20-istiod.yaml')
   for (const [name, resource] of Object.entries(without)) {
@@ -219,4 +237,14 @@ test('it stops although the API server refuses it a kind', async (t) => {
   await world.cluster.put(waypoint('wp'))
   await eventually(async () => condition(await world.get(KINDS.gateway, 'wp'), 'Accepted')?.['status'] === 'True')
   t.is(await world.get(KINDS.deployment, 'wp'), undefined)
+})
+
+test('definitions of Gateway API that are too old are named, and newer ones are taken up', async (t) => {
+  await using world = await start({}, 'old Gateway API')
+  await eventually(async () =>
+    world.logger.records.some(({ message }) => message.startsWith('Gateway API v0.8.1 lacks v1: no Gateway is seen')),
+  )
+  t.is(world.logger.records.filter(({ message }) => message.startsWith('Gateway API')).length, 1)
+  await world.cluster.applyManifest(CLASSES_CRD)
+  await eventually(() => world.cluster.client.get(KINDS.gatewayClass, { name: 'istio-waypoint' }))
 })

@@ -5,6 +5,7 @@ import {
   type KubeClient,
   type KubeObject,
   type ReadonlyObjectSet,
+  type ResourceKind,
   type StatusWriter,
   statusOf,
 } from '@ambit/kube'
@@ -16,6 +17,12 @@ import { KeyedQueue } from './keyed-queue.ts'
 
 /** How soon Gateway API is looked for again, ms. */
 const MISSING_KIND_RETRY_MS = 3_000
+
+const DEFINITION: ResourceKind = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+}
 
 export interface GatewayClassParts {
   readonly client: KubeClient
@@ -30,6 +37,7 @@ export async function keepGatewayClasses(parts: GatewayClassParts, signal: Abort
   const { client, classes, clock, logger } = parts
   await Promise.race([classes.synced, aborted(signal)])
   if (signal.aborted) return
+  let warned = false
   const work = async (name: string): Promise<void> => {
     const builtin = BUILTIN_CLASSES.find((one) => one.name === name)
     if (builtin === undefined || classes.get(undefined, name) !== undefined) return
@@ -37,9 +45,11 @@ export async function keepGatewayClasses(parts: GatewayClassParts, signal: Abort
       await client.create(KINDS.gatewayClass, classObject(builtin), signal)
     } catch (error) {
       const status = statusOf(error)
-      // 409: another writer was faster, it is there. 404: the cluster has no Gateway API yet.
-      if (status === 404) clock.after(MISSING_KIND_RETRY_MS, () => queue.add(name))
-      else if (status !== 409) throw error
+      // 409: another writer was faster, it is there. 404: the cluster has no Gateway API yet, or one too old.
+      if (status !== 404 && status !== 409) throw error
+      if (status === 409) return
+      warned ||= await warnOfOldVersion(parts, signal)
+      clock.after(MISSING_KIND_RETRY_MS, () => queue.add(name))
     }
   }
   const queue = new KeyedQueue({ work, what: 'a GatewayClass could not be created', clock, logger }, signal)
@@ -51,6 +61,18 @@ export async function keepGatewayClasses(parts: GatewayClassParts, signal: Abort
   for (const { name } of BUILTIN_CLASSES) queue.add(name)
   await aborted(signal)
   await queue.settled()
+}
+
+/** Definitions without the version read here make Gateways invisible: that has to be said. */
+async function warnOfOldVersion({ client, logger }: GatewayClassParts, signal: AbortSignal): Promise<boolean> {
+  const { apiVersion, plural } = KINDS.gatewayClass
+  const [group = '', version = ''] = apiVersion.split('/')
+  const definition = await client.get(DEFINITION, { name: `${plural}.${group}` }, signal)
+  if (definition === undefined) return false
+  if (list(specOf(definition)['versions']).some((entry) => record(entry)['name'] === version)) return false
+  const bundle = definition.metadata.annotations?.[`${group}/bundle-version`] ?? 'of an unknown version'
+  logger.warn(`Gateway API ${bundle} lacks ${version}: no Gateway is seen; install its CRDs of v1.0.0 or later`)
+  return true
 }
 
 function classObject({ name, controllerName, description }: BuiltinClass): KubeObject & { readonly spec: unknown } {

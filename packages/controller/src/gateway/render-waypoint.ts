@@ -7,7 +7,7 @@ import { renderPod } from './render-pod.ts'
 
 /** Value of the label that marks what the controller of class `istio-waypoint` owns. */
 export const MANAGED_BY = 'istio.io-mesh-controller'
-export const GATEWAY_CLASS_LABEL = 'gateway.networking.k8s.io/gateway-class-name'
+const GATEWAY_CLASS_LABEL = 'gateway.networking.k8s.io/gateway-class-name'
 const SERVICE_TYPE_ANNOTATION = 'networking.istio.io/service-type'
 const SERVICE_TYPES: readonly string[] = ['ClusterIP', 'LoadBalancer', 'NodePort']
 const STATUS_PORT = { name: 'status-port', port: 15021, protocol: 'TCP', appProtocol: 'tcp' }
