@@ -12,6 +12,7 @@ import { CaService } from './ca/service.ts'
 import { ServingCredentials, servingNames } from './ca/serving-credentials.ts'
 import { TOKEN_AUDIENCE, TokenAuthenticator } from './ca/token-authenticator.ts'
 import type { ControllerConfig } from './config.ts'
+import { restrictDebug } from './debug-access.ts'
 import { debugRoutes } from './debug-routes.ts'
 import { authenticateNode } from './discovery-authentication.ts'
 import { MeshIndex } from './index/mesh-index.ts'
@@ -87,18 +88,25 @@ export async function startController(config: ControllerConfig, components: Cont
   metrics
     .gauge({ name: 'istio_build', help: 'Version of this component', labelNames: ['component', 'tag'] })
     .set({ component: 'pilot', tag: config.version }, 1)
+  const tokens = new TokenAuthenticator({
+    review: (token) => reviewToken(client, { token, audience: TOKEN_AUDIENCE, signal }),
+    clock,
+  })
   // Monitoring first, so that a start that hangs can be looked at.
   const serving: { xds?: DeltaServer } = {}
   const admin = new AdminServer({
     logger,
     routes: [
       ...metricsRoutes(metrics),
-      ...debugRoutes({
-        source,
-        connections: () => serving.xds?.connections() ?? [],
-        version: config.version,
-        isReady: () => state.ready,
-      }),
+      ...restrictDebug(
+        debugRoutes({
+          source,
+          connections: () => serving.xds?.connections() ?? [],
+          version: config.version,
+          isReady: () => state.ready,
+        }),
+        { tokens, namespace: config.namespace },
+      ),
     ],
   })
   cleanup.use(admin)
@@ -111,17 +119,14 @@ export async function startController(config: ControllerConfig, components: Cont
   await cluster.synced
   pusher.start()
 
-  const tokens = new TokenAuthenticator({
-    review: (token) => reviewToken(client, { token, audience: TOKEN_AUDIENCE, signal }),
-    clock,
-  })
+  const pods = podLookup(index.state.pods, client)
   const ca = new CaService(
-    { authority: () => authority.current.value, tokens, pods: podLookup(index.state.pods, client), logger, metrics },
+    { authority: () => authority.current.value, tokens, pods, logger, metrics },
     { trustedNodeAccounts: config.trustedNodeAccounts, trustDomain: () => index.state.mesh.trustDomain },
   )
   const xds = cleanup.use(
     new DeltaServer(
-      { source, authenticate: (metadata, node) => authenticateNode(tokens, metadata, node), clock, logger, metrics },
+      { source, authenticate: (metadata, node) => authenticateNode({ tokens, pods }, metadata, node), clock, logger, metrics },
       // The pusher has collected already.
       { debounceMs: 0, debounceMaxMs: 0, streamMaxAgeMs: config.maxConnectionAgeMs },
     ),

@@ -19,6 +19,8 @@ export interface AdminRequest {
   readonly query: URLSearchParams
   readonly headers: IncomingMessage['headers']
   readonly body: Buffer
+  /** Who asks, as the socket says. */
+  readonly remoteAddress?: string | undefined
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal
 }
@@ -134,6 +136,7 @@ export class AdminServer implements Closable {
       query: url.searchParams,
       headers: request.headers,
       body,
+      remoteAddress: request.socket.remoteAddress,
       signal: gone.signal,
     })
   }
