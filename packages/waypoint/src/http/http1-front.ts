@@ -16,6 +16,7 @@ import { endToEnd, headerOf } from './headers.ts'
 import { Http1Exchange } from './http1-exchange.ts'
 import { framingObjection } from './http1-framing.ts'
 import { readTarget } from './read-target.ts'
+import { writeBuffersOnly } from './write-buffers.ts'
 
 interface Connection {
   readonly stream: Duplex
@@ -78,6 +79,7 @@ export class Http1Front {
       this.#open.delete(connection)
       resolve()
     })
+    writeBuffersOnly(stream)
     this.#server.emit('connection', stream)
     return promise
   }
@@ -172,7 +174,8 @@ export class Http1Front {
       cut(stream)
       return
     }
-    stream.end(`HTTP/1.1 ${status} ${text}\r\ncontent-length: 0\r\nconnection: close\r\nserver: istio-envoy\r\n\r\n`)
+    stream.write(`HTTP/1.1 ${status} ${text}\r\ncontent-length: 0\r\nconnection: close\r\nserver: istio-envoy\r\n\r\n`)
+    stream.end()
     // Its readable side is not read any more: the end must not wait for the client's.
     stream.once('finish', () => cut(stream))
   }

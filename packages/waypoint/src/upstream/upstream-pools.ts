@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@ambit/core'
 import { type Endpoint, type EndpointConnector, endpointKey } from './endpoint-connector.ts'
+import { writeBuffersOnly } from '../http/write-buffers.ts'
 import { UpstreamError } from './errors.ts'
 import { Http1Call } from './http1-call.ts'
 import type { Http2Pool } from './http2-pool.ts'
@@ -45,6 +46,7 @@ export class UpstreamPools {
     const key = endpointKey(endpoint)
     const kept = request.upgrade === undefined ? this.#idle.take(key) : undefined
     const stream: Duplex = kept ?? (await this.#connector.open(endpoint, options.connectTimeoutMs, options.signal))
+    if (kept === undefined) writeBuffersOnly(stream)
     return new Http1Call(
       request,
       { stream, isReused: kept !== undefined, onFree: () => this.#idle.put(key, stream) },

@@ -1,0 +1,141 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import test from 'ava'
+import { World } from './support/world.ts'
+
+const HOST = 'Host: web\r\n'
+
+const REFUSED: Readonly<Record<string, string>> = {
+  'both lengths': `POST / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  'two lengths': `POST / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello`,
+  'two equal lengths': `POST / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello`,
+  'a list of lengths': `POST / HTTP/1.1\r\n${HOST}Content-Length: 5, 5\r\n\r\nhello`,
+  'a length with a sign': `POST / HTTP/1.1\r\n${HOST}Content-Length: +5\r\n\r\nhello`,
+  'a folded line': `GET / HTTP/1.1\r\n${HOST}X: a\r\n b\r\n\r\n`,
+  'bare line feeds': 'GET / HTTP/1.1\nHost: web\n\n',
+  'a bare line feed in the head': `GET / HTTP/1.1\r\nHost: web\nX: b\r\n\r\n`,
+  'space before a colon': 'GET / HTTP/1.1\r\nHost : web\r\n\r\n',
+  'space before the first header': `GET / HTTP/1.1\r\n ${HOST}\r\n`,
+  'two hosts': `GET / HTTP/1.1\r\n${HOST}Host: other\r\n\r\n`,
+  'no host': 'GET / HTTP/1.1\r\n\r\n',
+  'a host that is none': 'GET / HTTP/1.1\r\nHost: a b\r\n\r\n',
+  'a host with a user': 'GET / HTTP/1.1\r\nHost: a@b\r\n\r\n',
+  'codings in a list': `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n`,
+  'an unknown coding': `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`,
+  'a coding twice': `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  'a coding in HTTP/1.0': `POST / HTTP/1.0\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  'a coding behind a tab': `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n`,
+  'a NUL': `GET / HTTP/1.1\r\n${HOST}X: a\0b\r\n\r\n`,
+  'a fragment': `GET /a#b HTTP/1.1\r\n${HOST}\r\n`,
+  'an unknown version': `GET / HTTP/2.0\r\n${HOST}\r\n`,
+  'no version': 'GET /\r\n\r\n',
+  'a target that is no path': `GET admin HTTP/1.1\r\n${HOST}\r\n`,
+  'an absolute target of another scheme': `GET ftp://web/ HTTP/1.1\r\n${HOST}\r\n`,
+  'an absolute target with a user': `GET http://a@web/ HTTP/1.1\r\n${HOST}\r\n`,
+  'a star that is no OPTIONS': `GET * HTTP/1.1\r\n${HOST}\r\n`,
+}
+
+test('requests two readers could take for different ones are refused, and nothing of them is sent on', async (t) => {
+  await using world = await World.start()
+  let requests = 0
+  await world.serve(
+    createServer((_request, response) => {
+      requests++
+      response.end('reached')
+    }),
+  )
+  const client = world.client()
+  for (const [what, bytes] of Object.entries(REFUSED)) {
+    const answer = await client.raw(`${bytes}GET /smuggled HTTP/1.1\r\n${HOST}\r\n`)
+    t.regex(answer, /^HTTP\/1\.1 400 /, what)
+    t.notRegex(answer, /reached/, what)
+    t.is(answer.match(/HTTP\/1\.1 /g)?.length, 1, what)
+  }
+  t.is(requests, 0)
+  t.is((await client.request()).status, 200)
+})
+
+test('a body that breaks its framing never becomes a second request', async (t) => {
+  await using world = await World.start()
+  const seen: string[] = []
+  await world.serve(
+    createServer((request, response) => {
+      seen.push(request.url ?? '')
+      request.resume()
+      request.on('end', () => response.end('ok'))
+      request.on('error', () => undefined)
+    }),
+  )
+  const client = world.client()
+  const post = `POST /p HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`
+  const smuggled = `GET /smuggled HTTP/1.1\r\n${HOST}\r\n`
+  for (const body of [`zz\r\nhello\r\n0\r\n\r\n`, `5\nhello\r\n0\r\n\r\n`, `-5\r\nhello\r\n`, `5\r\nhelloX\r\n0\r\n\r\n`, `FFFFFFFFFFFFFFFFF\r\nhello`, `0x5\r\nhello\r\n`]) {
+    const answer = await client.raw(`${post}${body}${smuggled}`)
+    t.notRegex(answer, /200 OK[\s\S]*200 OK/, body)
+  }
+  t.false(seen.includes('/smuggled'))
+  const good = await client.raw(`${post}5;ext=1\r\nhello\r\n0\r\n\r\nGET /next HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+  t.is(good.match(/HTTP\/1\.1 200 OK/g)?.length, 2)
+  t.true(seen.includes('/next'))
+})
+
+test('an absolute target names the authority, whatever Host says', async (t) => {
+  await using world = await World.start()
+  const hosts: (string | undefined)[] = []
+  world.policy('no-secret', { action: 1, rules: [{ to: [{ hosts: ['secret'] }] }] })
+  await world.serve(
+    createServer((request, response) => {
+      hosts.push(request.headers.host)
+      response.end(request.url)
+    }),
+    {},
+    { authorizationPolicies: ['default/no-secret'] },
+  )
+  const client = world.client()
+  t.regex(await client.raw(`GET http://secret/x HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`), /^HTTP\/1\.1 403/)
+  t.regex(await client.raw(`GET http://open/x?y HTTP/1.1\r\nHost: secret\r\nConnection: close\r\n\r\n`), /\/x\?y/)
+  t.deepEqual(hosts, ['open'])
+})
+
+test('head and target have limits', async (t) => {
+  await using world = await World.start()
+  await world.serve(createServer((_request, response) => response.end('ok')))
+  const client = world.client()
+  t.regex(await client.raw(`GET / HTTP/1.1\r\n${HOST}X: ${'a'.repeat(62_000)}\r\n\r\n`), /^HTTP\/1\.1 431/)
+  t.regex(await client.raw(`GET / HTTP/1.1\r\n${HOST}${'X: a\r\n'.repeat(101)}\r\n`), /^HTTP\/1\.1 431/)
+  t.regex(await client.raw(`GET /${'a'.repeat(33_000)} HTTP/1.1\r\n${HOST}\r\n`), /^HTTP\/1\.1 414/)
+  t.regex(await client.raw(`GET / HTTP/1.1\r\n${HOST}X: ${'a'.repeat(50_000)}\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 200/)
+})
+
+test('a head that does not come to its end is not waited for', async (t) => {
+  await using world = await World.start({ overrides: { headersTimeoutMs: 200 } })
+  await world.serve(createServer((_request, response) => response.end('ok')))
+  const answer = await world.client().raw(`GET / HTTP/1.1\r\n${HOST}X-Slow: `)
+  t.regex(answer, /^HTTP\/1\.1 408/)
+  const stream = await world.client().connect()
+  stream.write('G')
+  stream.resume()
+  await once(stream, 'close')
+  t.is((await world.client().request()).status, 200)
+})
+
+test('what a Connection header names goes no further, and no upgrade of HTTP/2 does', async (t) => {
+  await using world = await World.start()
+  let headers: Record<string, unknown> = {}
+  await world.serve(
+    createServer((request, response) => {
+      headers = request.headers
+      response.setHeader('connection', 'x-secret')
+      response.setHeader('x-secret', '1')
+      response.end('ok')
+    }),
+  )
+  const answer = await world
+    .client()
+    .raw(
+      `GET / HTTP/1.1\r\n${HOST}Connection: close, x-hop, upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nX-Hop: 1\r\nTE: trailers, deflate\r\nKeep-Alive: 5\r\n\r\n`,
+    )
+  t.regex(answer, /^HTTP\/1\.1 200/)
+  t.notRegex(answer, /x-secret/i)
+  for (const name of ['x-hop', 'upgrade', 'http2-settings', 'te', 'keep-alive']) t.is(headers[name], undefined, name)
+})
