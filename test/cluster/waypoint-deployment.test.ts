@@ -52,6 +52,20 @@ test.serial('the classes are there and accepted', async (t) => {
   t.regex(columns, /^istio-waypoint +istio\.io\/mesh-controller +True +\S+$/m)
 })
 
+test.serial('a Gateway becomes a running waypoint', async (t) => {
+  await cluster.apply(gateway('waypoint'))
+  await cluster.must('wait', 'gtw/waypoint', '-n', 'shop', '--for=condition=Programmed', '--timeout=60s')
+  t.is(await says('waypoint', 'Accepted'), 'True Accepted')
+  t.regex(await cluster.must('get', 'pod', '-n', 'shop'), /^waypoint-\S+ +1\/1 +Running +0 /m)
+  await cluster.must('delete', 'gtw', '-n', 'shop', 'waypoint')
+  await eventually(
+    () => owned('waypoint'),
+    (names) => names.length === 0,
+    LIMIT_MS,
+    'everything goes with its Gateway',
+  )
+})
+
 // Of the images only this one stands in: what is asked is the way to the pod, not the proxy.
 const OVERLAY = `
 apiVersion: v1
