@@ -19,7 +19,7 @@ const spelled = test.macro({
       [...expected],
     )
   },
-  title: (name, target) => `${name}: ${target}`,
+  title: (name, target) => `${name}: ${String(target)}`,
 })
 
 const ALL = (same: string) => [same, same, same, same] as const
