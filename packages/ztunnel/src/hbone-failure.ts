@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { codeOf, formatSocketAddress, messageOf, type SocketAddress } from '@ambit/core'
-import { HboneStatusError, HboneTlsError } from '@ambit/hbone'
+import { HboneResetError, HboneStatusError, HboneTlsError } from '@ambit/hbone'
 import { IdentityError } from '@ambit/identity'
 import { ConnectionFailure } from './failures.ts'
 
@@ -17,9 +17,9 @@ export function hboneFailure(error: unknown, to: SocketAddress): ConnectionFailu
     )
   }
   if (error instanceof HboneTlsError) return new ConnectionFailure('tls', `tls error: ${messageOf(error)}`, options)
+  if (error instanceof HboneResetError) return new ConnectionFailure('http2', `h2 failed: ${messageOf(error)}`, options)
   if (error instanceof IdentityError) return new ConnectionFailure('identity', messageOf(error), options)
-  const code = codeOf(error) ?? codeOf((error as Error | undefined)?.cause)
-  if (code === 'ETIMEDOUT') {
+  if (codeOf(error) === 'ETIMEDOUT' || (error instanceof Error && codeOf(error.cause) === 'ETIMEDOUT')) {
     const hint = `connection timed out, maybe a NetworkPolicy is blocking HBONE port ${to.port}: ${formatSocketAddress(to)}`
     return new ConnectionFailure('hbone-timeout', hint, options)
   }
