@@ -10,6 +10,7 @@ import {
   parseForwardedHost,
   parseTraceParent,
 } from '../src/index.ts'
+import { MAX_HEADER_VALUE_LENGTH } from '../src/limits.ts'
 
 const FULL: Baggage = {
   clusterName: 'Kubernetes',
@@ -21,6 +22,13 @@ const FULL: Baggage = {
   region: 'eu',
   zone: 'eu-1',
 }
+
+test('headers are read up to their limit', (t) => {
+  const filler = 'x'.repeat(MAX_HEADER_VALUE_LENGTH)
+  t.is(parseBaggage(`service.name=a,${filler},service.version=v1`).serviceName, 'a')
+  t.is(parseBaggage(`service.name=a,${filler},service.version=v1`).serviceVersion, undefined)
+  t.is(parseForwardedHost(`host=a;for=${filler}`), undefined)
+})
 
 test("baggage has Istio's keys in Istio's order", (t) => {
   t.is(

@@ -5,6 +5,7 @@ import { ip, type SocketAddress } from '@ambit/core'
 import test from 'ava'
 import fc from 'fast-check'
 import type { HboneRequest } from '../src/index.ts'
+import { MAX_CLIENT_HEADER_LIST_BYTES } from '../src/limits.ts'
 import { secureContextOptions } from '../src/secure-context.ts'
 import type { HboneServerComponents } from '../src/server.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -175,6 +176,32 @@ test('oversized headers are refused, and the server goes on', async (t) => {
   session.destroy()
   t.is(requests.length, 1)
   t.is(await s.steady(), 'steady')
+})
+
+test('an answer with oversized headers fails the request, and the client goes on', async (t) => {
+  let big = false
+  using server = await foreignServer(serverCertificate, { maxSendHeaderBlockLength: 1 << 20 }, (h2) => {
+    h2.on('stream', (stream: ServerHttp2Stream) => {
+      stream.on('error', () => undefined)
+      stream.respond({ ':status': 200, ...(big ? { big: 'x'.repeat(MAX_CLIENT_HEADER_LIST_BYTES) } : {}) })
+    })
+  })
+  await using pool = newPool({ certificate: () => Promise.resolve(clientCertificate) })
+  const request = {
+    source: CLIENT,
+    sourceIp: ip('127.0.0.1'),
+    to: server.address,
+    expected: [SERVER],
+    authority: 'a:1',
+  }
+  // The limit holds once the server has acknowledged it, which it has before its first answer.
+  await using _before = await pool.open(request)
+  big = true
+  await t.throwsAsync(pool.open(request))
+  big = false
+  await using after = await pool.open(request)
+  t.is(pool.connectionCount, 1)
+  t.is(after.peer.serviceAccount, SERVER.serviceAccount)
 })
 
 test('streams beyond 200 at once are refused, the others stay', async (t) => {

@@ -5,7 +5,7 @@ import { ip } from '@ambit/core'
 import test from 'ava'
 import { HboneCutError } from '../src/errors.ts'
 import { cut, splice } from '../src/index.ts'
-import { ORPHAN_STALL_MS } from '../src/limits.ts'
+import { ORPHAN_STALL_MS, READ_SLAB_BYTES, SPLICE_BUFFER_BYTES } from '../src/limits.ts'
 import { ManualClock } from './manual-clock.ts'
 import { CLIENT, newPool, readAll, SERVER, TestCa, tcpPair, until } from './mesh.ts'
 import { foreignServer } from './raw-peers.ts'
@@ -127,6 +127,25 @@ test('a sender learns that its receiver is gone', async (t) => {
   await closed
   await result
   t.pass()
+})
+
+test('the faster side is read no further than a buffer ahead of the slower one', async (t) => {
+  using p = await tcpPair()
+  const taking: (() => void)[] = []
+  const slow = new Duplex({ read: () => undefined, write: (_chunk, _encoding, taken) => void taking.push(taken) })
+  const counters = { aToB: 0, bToA: 0 }
+  const result = splice(p.near, slow, { counters })
+  p.far.write(Buffer.alloc(8 * SPLICE_BUFFER_BYTES))
+  await until(() => p.near.isPaused())
+  const waiting = slow.writableLength
+  t.true(waiting >= SPLICE_BUFFER_BYTES)
+  t.true(waiting < SPLICE_BUFFER_BYTES + READ_SLAB_BYTES)
+  await until(() => {
+    taking.shift()?.()
+    return counters.aToB === 8 * SPLICE_BUFFER_BYTES
+  })
+  slow.destroy()
+  await result
 })
 
 test('what a sender that is gone left behind waits for a slow receiver, and not for ever for one that takes nothing', async (t) => {
