@@ -66,6 +66,26 @@ test.serial('a Gateway becomes a running waypoint', async (t) => {
   )
 })
 
+test.serial('the form of Istio 1.18: a waypoint for a service account', async (t) => {
+  await cluster.apply(`
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: Gateway
+metadata: {name: web, namespace: shop, annotations: {istio.io/for-service-account: web}}
+spec:
+  gatewayClassName: istio-waypoint
+  listeners: [{name: mesh, port: 15008, protocol: HBONE}]
+---`)
+  await cluster.must('wait', 'gtw/web', '-n', 'shop', '--for=condition=Programmed', '--timeout=60s')
+  t.true(
+    (await cluster.must('get', 'gtw', '-n', 'shop', 'web', '-o', 'yaml')).includes(
+      'Resource programmed, assigned to service(s) web-istio-waypoint.shop.svc.cluster.local:15008',
+    ),
+  )
+  const pods = await cluster.must('get', 'pod', '-n', 'shop', '-l', 'istio.io/gateway-name=web', '-o', 'name')
+  t.regex(pods, /^pod\/web-istio-waypoint-\S+\n$/)
+  await cluster.must('delete', 'gtw', '-n', 'shop', 'web')
+})
+
 // Of the images only this one stands in: what is asked is the way to the pod, not the proxy.
 const OVERLAY = `
 apiVersion: v1
