@@ -167,7 +167,7 @@ export class App implements Closable {
       events: this.#events,
       clock,
     })
-    this.#http1 = new Http1Front({ headersTimeoutMs: overrides.headersTimeoutMs })
+    this.#http1 = new Http1Front({ clock }, { headersTimeoutMs: overrides.headersTimeoutMs })
     this.#tunnels = new Tunnels({
       find: (authority) =>
         findDestination(workloads, destinations, authority, { network: config.network, namespace: config.namespace }),

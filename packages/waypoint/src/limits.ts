@@ -26,8 +26,8 @@ export const HEADERS_CHECK_MS: number = SECOND_MS
 /** A tunnel without any byte of a request, before the first one and between two (Envoy). */
 export const IDLE_TIMEOUT_MS: number = 3600 * SECOND_MS
 
-/** A request or answer whose body neither moves nor ends. Istio has no limit here. */
-export const STALLED_BODY_TIMEOUT_MS: number = 3600 * SECOND_MS
+/** A client that was answered for the last time may go on sending for so long. */
+export const CLOSE_LINGER_MS: number = 2 * SECOND_MS
 
 /** Bytes from the start of a connection that protocol detection looks at. */
 export const SNIFF_BYTES: number = 4 * KIBIBYTE
@@ -97,7 +97,7 @@ export const MAX_RESOLVED_NAMES = 1024
 /** How long an answer of DNS is used. */
 export const RESOLVED_NAME_TTL_MS: number = 30 * SECOND_MS
 
-/** Label sets of requests gathered between two scrapes. */
+/** Label sets of requests that are kept ready. */
 export const MAX_GATHERED_SERIES = 4096
 
 /** Text of one value in an access log line, characters. */

@@ -13,6 +13,7 @@ export interface Http1ExchangeParts {
   readonly expectsContinue: boolean
   /** No further request on this connection. */
   readonly isLast: () => boolean
+  readonly onLast: () => void
   readonly stream: Duplex
 }
 
@@ -66,13 +67,16 @@ export class Http1Exchange implements Exchange {
   }
 
   respond({ status, headers }: ResponseHead, { bodiless }: { readonly bodiless: boolean }): void {
-    const { request, response, stream, isLast } = this.#parts
+    const { request, response, stream, isLast, onLast } = this.#parts
     if (response.headersSent) return
     // What is left of the body nobody reads: it must not be read as a next request, nor be waited for.
     const isAbandoned = !request.complete && !this.#wanted && !this.head.isBodiless
     response.sendDate = false
     const lines = [...headers]
-    if (isLast() || isAbandoned || this.head.upgrade !== undefined) lines.push('connection', 'close')
+    if (isLast() || isAbandoned || this.head.upgrade !== undefined) {
+      lines.push('connection', 'close')
+      onLast()
+    }
     // Neither the line nor Keep-Alive is needed in HTTP/1.1.
     else if (this.head.version === 'HTTP/1.1') response.removeHeader('connection')
     response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', lines)

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { codeOf, messageOf } from '@ambit/core'
+import { type Clock, codeOf, messageOf } from '@ambit/core'
 import { cut } from '@ambit/hbone'
 import {
   HEADERS_CHECK_MS,
@@ -15,6 +15,7 @@ import type { FrontHandler } from './front.types.ts'
 import { endToEnd, headerOf } from './headers.ts'
 import { Http1Exchange } from './http1-exchange.ts'
 import { framingObjection } from './http1-framing.ts'
+import { lingeringEnd } from './lingering-end.ts'
 import { readTarget } from './read-target.ts'
 import { writeBuffersOnly } from './write-buffers.ts'
 
@@ -23,6 +24,8 @@ interface Connection {
   readonly handler: FrontHandler
   readonly finished: () => void
   active: number
+  /** The last answer is being or has been sent. */
+  isOver: boolean
 }
 
 type FakeSocket = Parameters<ServerResponse['assignSocket']>[0]
@@ -32,9 +35,11 @@ export class Http1Front {
   readonly #server: Server
   readonly #connections = new WeakMap<object, Connection>()
   readonly #open = new Set<Connection>()
+  readonly #clock: Clock
   #draining = false
 
-  constructor(options: { readonly headersTimeoutMs?: number | undefined } = {}) {
+  constructor({ clock }: { readonly clock: Clock }, options: { readonly headersTimeoutMs?: number | undefined } = {}) {
+    this.#clock = clock
     this.#server = createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: options.headersTimeoutMs ?? REQUEST_HEADERS_TIMEOUT_MS,
@@ -62,6 +67,8 @@ export class Http1Front {
     this.#server.on('upgrade', onUpgrade)
     this.#server.on('connect', onUpgrade)
     this.#server.on('clientError', (error: Error, stream: Duplex) => this.#onClientError(error, stream))
+    // It will never listen; this is what starts its watch over slow heads.
+    this.#server.emit('listening')
   }
 
   /** Connections that are open, for tests and the drain. */
@@ -72,7 +79,7 @@ export class Http1Front {
   /** Takes over the stream; resolves when it is closed. */
   serve(stream: Duplex, handler: FrontHandler): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const connection: Connection = { stream, handler, finished: resolve, active: 0 }
+    const connection: Connection = { stream, handler, finished: resolve, active: 0, isOver: false }
     this.#connections.set(stream, connection)
     this.#open.add(connection)
     stream.once('close', () => {
@@ -135,6 +142,10 @@ export class Http1Front {
         },
         expectsContinue,
         isLast: () => this.#draining || !response.shouldKeepAlive,
+        onLast: () => {
+          connection.isOver = true
+          response.once('finish', () => lingeringEnd(connection.stream, this.#clock))
+        },
         stream: connection.stream,
       }),
     )
@@ -156,7 +167,11 @@ export class Http1Front {
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, status: number, reason: string): void {
-    this.#connections.get(request.socket)?.handler.protocolError({ status, reason })
+    const connection = this.#connections.get(request.socket)
+    if (connection === undefined || connection.isOver) return
+    connection.isOver = true
+    connection.handler.protocolError({ status, reason })
+    response.once('finish', () => lingeringEnd(connection.stream, this.#clock))
     request.on('error', () => undefined)
     response.on('error', () => undefined)
     response.writeHead(status, ['content-length', '0', 'connection', 'close', 'server', 'istio-envoy'])
@@ -167,17 +182,18 @@ export class Http1Front {
     const connection = this.#connections.get(stream)
     const [status, text] = CLIENT_ERRORS[codeOf(error) ?? ''] ?? [400, 'Bad Request']
     const reason = 'reason' in error ? String(error.reason) : messageOf(error)
-    // A reset of the client, or a connection on which nothing was sent yet, is no error of anybody.
+    // A reset of the client, or what follows a last answer, is no error of anybody.
+    if (connection?.isOver === true) return lingeringEnd(stream, this.#clock)
     const isQuiet = codeOf(error) === 'ECONNRESET' || stream.destroyed
     if (!isQuiet) connection?.handler.protocolError({ status, reason })
-    if (isQuiet || !stream.writable || (connection?.active ?? 0) > 0) {
+    if (isQuiet || !stream.writable || connection === undefined || connection.active > 0) {
       cut(stream)
       return
     }
+    connection.isOver = true
     stream.write(`HTTP/1.1 ${status} ${text}\r\ncontent-length: 0\r\nconnection: close\r\nserver: istio-envoy\r\n\r\n`)
-    stream.end()
-    // Its readable side is not read any more: the end must not wait for the client's.
-    stream.once('finish', () => cut(stream))
+    stream.on('data', () => undefined)
+    lingeringEnd(stream, this.#clock)
   }
 }
 
