@@ -1,6 +1,9 @@
 /** Wait for the workload of a captured pod to appear in xDS, ms (Istio). Then 503, drop or SERVFAIL. */
 export const LOCAL_WORKLOAD_WAIT_MS = 5_000
 
+/** Connections of one pod that wait for its workload; further ones fail at once. They are in no connection table yet. */
+export const MAX_LOCAL_WORKLOAD_WAITERS = 4_096
+
 /** Wait for a TCP connection, to applications and to peers, ms (Istio). */
 export const CONNECT_TIMEOUT_MS = 10_000
 

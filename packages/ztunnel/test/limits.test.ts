@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { ip, systemClock } from '@ambit/core'
 import type { Denial } from '@ambit/policy'
-import { PolicyStore, type Workload } from '@ambit/state'
+import { PolicyStore, type Workload, WorkloadStore } from '@ambit/state'
 import { FakeClock, LoopbackSockets, RecordingLogger, RecordingMetrics, settle } from '@ambit/testing'
 import test from 'ava'
 import { type ConnectionRow, Connections } from '../src/connections.ts'
@@ -15,12 +15,15 @@ import { ConnectionFailure, deniedAtStart } from '../src/failures.ts'
 import {
   DNS_MAX_IN_FLIGHT,
   DNS_MAX_TCP_CONNECTIONS,
+  LOCAL_WORKLOAD_WAIT_MS,
   MAX_CONNECTIONS_PER_POD,
   MAX_DUMPED_CONNECTIONS,
   MAX_FAILURE_TEXT,
+  MAX_LOCAL_WORKLOAD_WAITERS,
   MAX_PODS,
   MAX_POLICIES_IN_LOG,
 } from '../src/limits.ts'
+import { LocalWorkload } from '../src/local-workload.ts'
 import { PodProxies } from '../src/pod-proxies.ts'
 import type { PodProxy } from '../src/pod-proxy.ts'
 
@@ -168,6 +171,18 @@ test('pods above the limit are refused by name of the limit', async (t) => {
   proxies.beginSnapshot()
   for (let i = 0; i < MAX_PODS; i++) t.is(await add(String(i)), undefined)
   t.regex((await add('more')) ?? '', new RegExp(`more than ${MAX_PODS} pods`))
+})
+
+test('so many connections wait for the workload of their pod, and others when the wait is over', async (t) => {
+  const clock = new FakeClock()
+  const local = new LocalWorkload(new WorkloadStore({ clock }), { name: 'p', namespace: 'n', serviceAccount: 's' })
+  const waiting = Array.from({ length: MAX_LOCAL_WORKLOAD_WAITERS }, () => t.throwsAsync(local.get()))
+  await t.throwsAsync(local.get(), { code: 'too-many-connections' })
+  await clock.advance(LOCAL_WORKLOAD_WAIT_MS)
+  await Promise.all(waiting)
+  const later = t.throwsAsync(local.get(), { code: 'unknown-local-workload' })
+  await clock.advance(LOCAL_WORKLOAD_WAIT_MS)
+  await later
 })
 
 test('what a peer or a policy writer says fits into a log line', (t) => {
