@@ -3,15 +3,25 @@ import { parseIp } from '@ambit/core'
 import type { AuthenticationResult } from '@ambit/xds'
 import type { Metadata } from '@grpc/grpc-js'
 import { bearerTokenOf } from './ca/bearer-token.ts'
+import type { PodLookup } from './ca/impersonation.ts'
 import type { TokenAuthenticator } from './ca/token-authenticator.ts'
+import { waypointAudience } from './waypoint-audience.ts'
+
+export interface DiscoveryAuthentication {
+  readonly tokens: Pick<TokenAuthenticator, 'authenticate'>
+  readonly pods: Pick<PodLookup, 'cached' | 'live'>
+}
+
+/** Type of a node that asks for a waypoint's resources; all others are told what everybody may know. */
+const WAYPOINT = 'waypoint'
 
 /** A proxy gets configuration only as who it is: its token's namespace and account must be those its node names. */
 export async function authenticateNode(
-  tokens: Pick<TokenAuthenticator, 'authenticate'>,
+  { tokens, pods }: DiscoveryAuthentication,
   metadata: Metadata,
   node: discoverypb.Node,
 ): Promise<AuthenticationResult> {
-  const [, ip, ...rest] = node.id.split('~')
+  const [type, ip, ...rest] = node.id.split('~')
   if (rest.length !== 2 || parseIp(ip ?? '') === undefined)
     return { error: `node id ${JSON.stringify(node.id.slice(0, 200))} is not type~ip~name~domain` }
   const token = bearerTokenOf(metadata)
@@ -24,5 +34,7 @@ export async function authenticateNode(
   const account = claimed['SERVICE_ACCOUNT']
   if (account !== undefined && account !== '' && account !== serviceAccount)
     return { error: `the node claims another service account than ${serviceAccount}` }
-  return { ok: true }
+  if (type !== WAYPOINT) return { ok: true }
+  const waypoint = await waypointAudience(pods, { name: rest[0] ?? '', namespace, serviceAccount })
+  return waypoint.ok ? waypoint : { error: waypoint.reason }
 }

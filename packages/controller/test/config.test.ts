@@ -1,4 +1,5 @@
 import test from 'ava'
+import { WAYPOINT_DEFAULTS } from '../src/compile/waypoint-settings.ts'
 import { readConfig } from '../src/config.ts'
 import { decodeMeshConfig } from '../src/mesh/mesh-config.ts'
 import { durationMs } from '../src/watch/go-duration.ts'
@@ -75,16 +76,16 @@ test('mesh settings', (t) => {
   t.deepEqual(decodeMeshConfig(undefined, 'root'), {
     ok: true,
     discoverySelectors: [],
-    config: { rootNamespace: 'root', trustDomain: 'cluster.local' },
+    config: { rootNamespace: 'root', trustDomain: 'cluster.local', waypoints: WAYPOINT_DEFAULTS },
   })
   t.deepEqual(decodeMeshConfig('rootNamespace: a\ntrustDomain: corp\nother: 1', 'root'), {
     ok: true,
     discoverySelectors: [],
-    config: { rootNamespace: 'a', trustDomain: 'corp' },
+    config: { rootNamespace: 'a', trustDomain: 'corp', waypoints: WAYPOINT_DEFAULTS },
   })
   t.deepEqual(decodeMeshConfig('discoverySelectors: [{matchLabels: {env: prod}}]', 'root'), {
     ok: true,
-    config: { rootNamespace: 'root', trustDomain: 'cluster.local' },
+    config: { rootNamespace: 'root', trustDomain: 'cluster.local', waypoints: WAYPOINT_DEFAULTS },
     discoverySelectors: [[{ key: 'env', operator: 'In', values: ['prod'] }]],
   })
   t.false(decodeMeshConfig('discoverySelectors: [{matchLabel: {env: prod}}]', 'root').ok)
@@ -92,4 +93,24 @@ test('mesh settings', (t) => {
   t.false(decodeMeshConfig('- a', 'root').ok)
   t.false(decodeMeshConfig('a: [', 'root').ok)
   t.false(decodeMeshConfig('trustDomain: a/b', 'root').ok)
+})
+
+test('mesh settings for waypoints', (t) => {
+  const written = `
+trustDomainAliases: [old.example]
+pathNormalization: { normalization: DECODE_AND_MERGE_SLASHES }
+accessLogFile: /dev/stdout
+accessLogEncoding: JSON
+accessLogFormat: '{"path": "%PATH%"}'
+connectTimeout: 1m30s`
+  const verdict = decodeMeshConfig(written, 'root')
+  t.deepEqual(verdict.ok && verdict.config.waypoints, {
+    trustDomainAliases: ['old.example'],
+    pathNormalization: 'DECODE_AND_MERGE_SLASHES',
+    accessLog: { encoding: 'JSON', format: '{"path": "%PATH%"}' },
+    connectTimeoutMs: 90_000,
+  })
+  t.false(decodeMeshConfig('pathNormalization: { normalization: SOMEHOW }', 'root').ok)
+  t.false(decodeMeshConfig('trustDomainAliases: old.example', 'root').ok)
+  t.false(decodeMeshConfig('connectTimeout: soon', 'root').ok)
 })

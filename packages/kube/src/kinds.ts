@@ -19,10 +19,14 @@ export type KindName =
   | 'podDisruptionBudget'
   | 'authorizationPolicy'
   | 'peerAuthentication'
+  | 'requestAuthentication'
   | 'serviceEntry'
   | 'workloadEntry'
   | 'gateway'
   | 'gatewayClass'
+  | 'httpRoute'
+  | 'grpcRoute'
+  | 'referenceGrant'
 
 /** The kinds this project reads or writes. */
 export const KINDS: Readonly<Record<KindName, ResourceKind>> = {
@@ -42,8 +46,13 @@ export const KINDS: Readonly<Record<KindName, ResourceKind>> = {
   podDisruptionBudget: kind('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
   authorizationPolicy: kind('security.istio.io/v1', 'AuthorizationPolicy', 'authorizationpolicies'),
   peerAuthentication: kind('security.istio.io/v1', 'PeerAuthentication', 'peerauthentications'),
+  requestAuthentication: kind('security.istio.io/v1', 'RequestAuthentication', 'requestauthentications'),
   serviceEntry: kind('networking.istio.io/v1', 'ServiceEntry', 'serviceentries'),
   workloadEntry: kind('networking.istio.io/v1', 'WorkloadEntry', 'workloadentries'),
   gateway: kind('gateway.networking.k8s.io/v1', 'Gateway', 'gateways'),
   gatewayClass: kind('gateway.networking.k8s.io/v1', 'GatewayClass', 'gatewayclasses'),
+  httpRoute: kind('gateway.networking.k8s.io/v1', 'HTTPRoute', 'httproutes'),
+  grpcRoute: kind('gateway.networking.k8s.io/v1', 'GRPCRoute', 'grpcroutes'),
+  // Served by every release of Gateway API; v1 only by the latest.
+  referenceGrant: kind('gateway.networking.k8s.io/v1beta1', 'ReferenceGrant', 'referencegrants'),
 }

@@ -62,6 +62,8 @@ export class MeshIndex {
 
   put<K extends InputKind>(kind: K, namespace: string, name: string, after: Inputs[K] | undefined): void {
     const before = this.state.put(kind, namespace, name, after)
+    // Its own status is most of what happens to a route.
+    if (isRouteKind(kind) && isDeepStrictEqual(before, after)) return
     const change = { namespace, name, before, after }
     for (const key of touchedKeys(this.state, kind, change)) this.#touch(this.#users.get(key))
     this.#touch(touchedUnits(this.state, kind, change))
@@ -140,6 +142,10 @@ export class MeshIndex {
     for (const key of units) this.#dirty.add(key)
     if (before === 0 && this.#dirty.size > 0) this.#onDirty()
   }
+}
+
+function isRouteKind(kind: InputKind): boolean {
+  return kind === 'httpRoutes' || kind === 'grpcRoutes'
 }
 
 function isWorkloadUnit(key: Unit): boolean {

@@ -3,6 +3,7 @@ import { parse } from 'yaml'
 import type { MeshConfig } from '../domain.types.ts'
 import { isRecord, list, text } from '../watch/json.ts'
 import { decodeLabelSelector, type LabelSelector } from '../watch/label-selector.ts'
+import { decodeWaypointDefaults } from './waypoint-defaults.ts'
 
 export const DEFAULT_ROOT_NAMESPACE = 'istio-system'
 
@@ -30,9 +31,15 @@ export function decodeMeshConfig(yaml: string | undefined, fallbackRoot: string)
     if (selector === undefined) return { ok: false, reason: 'discoverySelectors holds what is no label selector' }
     discoverySelectors.push(selector)
   }
+  const waypoints = decodeWaypointDefaults(value)
+  if (!waypoints.ok) return waypoints
   return {
     ok: true,
     discoverySelectors,
-    config: { rootNamespace: text(value['rootNamespace']) || fallbackRoot, trustDomain },
+    config: {
+      rootNamespace: text(value['rootNamespace']) || fallbackRoot,
+      trustDomain,
+      waypoints: waypoints.defaults,
+    },
   }
 }

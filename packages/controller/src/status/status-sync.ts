@@ -6,11 +6,14 @@ import type { UnitResult } from '../index/unit-result.types.ts'
 import { partsOf, type Unit } from '../index/units.ts'
 import type { ClusterWatch, WatchedKind } from '../watch/watch-cluster.ts'
 import { type Condition, conditionOf, conditionToWrite, saysAlready } from './condition.ts'
+import { writeRouteStatus } from './route-status.ts'
 import { WAYPOINT_BOUND, waypointCondition } from './waypoint-condition.ts'
 
 const ZTUNNEL_ACCEPTED = 'ZtunnelAccepted'
 const WAYPOINT_ACCEPTED = 'WaypointAccepted'
 const WAYPOINT_MISSING = 'istio.io/WaypointMissing'
+/** Ours: where traffic goes meanwhile. */
+const WITHOUT_WAYPOINT = 'ambit.dev/WithoutWaypoint'
 
 interface Target {
   readonly kind: ResourceKind
@@ -36,9 +39,9 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       kind: KINDS.service,
       watched: 'service',
       fieldManager: 'istio-ambient-service',
-      types: [WAYPOINT_BOUND],
+      types: [WAYPOINT_BOUND, WITHOUT_WAYPOINT],
       observesGeneration: false,
-      conditions: (result) => [withIngress(result)],
+      conditions: (result) => [withIngress(result), typed(WITHOUT_WAYPOINT, result?.withoutWaypoint)],
     },
   ],
   serviceEntry: [
@@ -46,9 +49,13 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       kind: KINDS.serviceEntry,
       watched: 'serviceEntry',
       fieldManager: 'istio-ambient-service',
-      types: [WAYPOINT_BOUND, WAYPOINT_MISSING],
+      types: [WAYPOINT_BOUND, WAYPOINT_MISSING, WITHOUT_WAYPOINT],
       observesGeneration: true,
-      conditions: (result) => [withIngress(result), typed(WAYPOINT_MISSING, result?.waypointMissing)],
+      conditions: (result) => [
+        withIngress(result),
+        typed(WAYPOINT_MISSING, result?.waypointMissing),
+        typed(WITHOUT_WAYPOINT, result?.withoutWaypoint),
+      ],
     },
   ],
   workloadEntry: [
@@ -99,7 +106,21 @@ export function keepStatus(parts: StatusSyncComponents, signal: AbortSignal): vo
 }
 
 function writeStatus(parts: StatusSyncComponents, key: Unit, result: UnitResult | undefined): void {
-  for (const target of TARGETS[partsOf(key).kind] ?? []) writeCondition(parts, target, key, result)
+  const { kind, namespace, name } = partsOf(key)
+  if (kind === 'httpRoute' || kind === 'grpcRoute') {
+    const route = parts.cluster.sets[kind].get(namespace, name)
+    const covered = route !== undefined && parts.cluster.covers(route)
+    const { writer, clock } = parts
+    writeRouteStatus(
+      { writer, nowMs: clock.now(), covered },
+      kind,
+      { namespace, name },
+      route,
+      result?.routeParents ?? [],
+    )
+    return
+  }
+  for (const target of TARGETS[kind] ?? []) writeCondition(parts, target, key, result)
 }
 
 function writeCondition(parts: StatusSyncComponents, target: Target, key: Unit, result: UnitResult | undefined): void {
@@ -128,6 +149,12 @@ function generationOf(object: KubeObject): number | undefined {
 /** Conditions a former leader left on objects that no longer ask for anything. */
 function sweepOrphans(parts: StatusSyncComponents): void {
   const speaking = new Set([...parts.index.results()].map(([key]) => key))
+  for (const kind of ['httpRoute', 'grpcRoute'] as const) {
+    for (const { metadata } of parts.cluster.sets[kind]) {
+      const key = `${kind}/${metadata.namespace ?? ''}/${metadata.name}`
+      if (!speaking.has(key)) writeStatus(parts, key, undefined)
+    }
+  }
   for (const [unitKind, targets] of Object.entries(TARGETS)) {
     for (const target of targets) {
       for (const object of parts.cluster.sets[target.watched]) {

@@ -14,6 +14,8 @@ import type { InputKind, Inputs } from '../index/mesh-state.ts'
 import { decodeAuthorizationPolicy } from './decode-authorization-policy.ts'
 import { decodePeerAuthentication } from './decode-peer-authentication.ts'
 import { decodePod, trimPod } from './decode-pod.ts'
+import { decodeRequestAuthentication } from './decode-request-authentication.ts'
+import { decodeGrpcRoute, decodeHttpRoute, decodeReferenceGrant } from './decode-route.ts'
 import { decodeEndpointSlice, decodeService } from './decode-service.ts'
 import { decodeServiceEntry, decodeWorkloadEntry } from './decode-service-entry.ts'
 import { decodeGateway, decodeGatewayClass, decodeNamespace, decodeNode } from './decode-topology.ts'
@@ -32,9 +34,16 @@ export interface ClusterWatch {
 
 /** Kinds whose objects may be for one revision only. */
 const OF_REVISION: ReadonlySet<string> = new Set(
-  [KINDS.gateway, KINDS.serviceEntry, KINDS.workloadEntry, KINDS.authorizationPolicy, KINDS.peerAuthentication].map(
-    ({ kind }) => kind,
-  ),
+  [
+    KINDS.gateway,
+    KINDS.httpRoute,
+    KINDS.grpcRoute,
+    KINDS.serviceEntry,
+    KINDS.workloadEntry,
+    KINDS.authorizationPolicy,
+    KINDS.peerAuthentication,
+    KINDS.requestAuthentication,
+  ].map(({ kind }) => kind),
 )
 
 /** Marks a Service as a further name of the revision its `istio.io/rev` names. */
@@ -50,8 +59,12 @@ export type WatchedKind =
   | 'workloadEntry'
   | 'authorizationPolicy'
   | 'peerAuthentication'
+  | 'requestAuthentication'
   | 'gateway'
   | 'gatewayClass'
+  | 'httpRoute'
+  | 'grpcRoute'
+  | 'referenceGrant'
 
 /** Feeds the index with everything the mesh is made of. */
 export function watchCluster(parts: {
@@ -107,6 +120,10 @@ export function watchCluster(parts: {
     endpointSlice: watch(KINDS.endpointSlice),
     authorizationPolicy: watch(KINDS.authorizationPolicy),
     peerAuthentication: watch(KINDS.peerAuthentication),
+    requestAuthentication: watch(KINDS.requestAuthentication),
+    httpRoute: watch(KINDS.httpRoute),
+    grpcRoute: watch(KINDS.grpcRoute),
+    referenceGrant: watch(KINDS.referenceGrant),
     pod: watch(KINDS.pod, trimPod),
   }
   each(sets.namespace, (name, value) => index.putNamespace(name, value), decodeNamespace)
@@ -119,6 +136,10 @@ export function watchCluster(parts: {
   feed(sets.endpointSlice, 'slices', decodeEndpointSlice)
   feed(sets.authorizationPolicy, 'policies', decodeAuthorizationPolicy)
   feed(sets.peerAuthentication, 'authentications', decodePeerAuthentication)
+  feed(sets.requestAuthentication, 'requestAuthentications', decodeRequestAuthentication)
+  feed(sets.httpRoute, 'httpRoutes', decodeHttpRoute)
+  feed(sets.grpcRoute, 'grpcRoutes', decodeGrpcRoute)
+  feed(sets.referenceGrant, 'grants', decodeReferenceGrant)
   feed(sets.pod, 'pods', decodePod)
   const rescope = (change: Partial<Scope>, namespace?: string): void => {
     scope = { ...scope, ...change }
