@@ -153,14 +153,18 @@ test('property: any text at all is a path, something else or refused', (t) => {
 
 test('time grows with the length, not with its square', (t) => {
   const hostile = (n: number): string => `/${'%41%2%2e/../\\'.repeat(n)}`
+  /** The best of several, as other work on the machine only adds. */
   const time = (n: number): number => {
     const target = hostile(n)
-    const started = performance.now()
-    for (let i = 0; i < 5; i++) normalizePath(target, 'decode-and-merge-slashes')
-    return performance.now() - started
+    const runs = Array.from({ length: 7 }, () => {
+      const started = performance.now()
+      normalizePath(target, 'decode-and-merge-slashes')
+      return performance.now() - started
+    })
+    return Math.min(...runs)
   }
   time(5_000)
   const [short, long] = [time(5_000), time(40_000)]
   // Eight times the length; the square would be sixty-four times.
-  t.true(long < Math.max(short, 2) * 32, `${short} ms, ${long} ms`)
+  t.true(long < Math.max(short, 1) * 32, `${short} ms, ${long} ms`)
 })
