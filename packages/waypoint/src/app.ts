@@ -110,7 +110,7 @@ export class App implements Closable {
     this.#overrides = overrides
     const clock = overrides.clock ?? systemClock
     const random = overrides.random ?? Math.random
-    const output = batchedOutput(1)
+    const output = overrides.accessLog ?? batchedOutput(1)
     this.#clock = clock
     this.logger = overrides.logger ?? createLogger({ ...config.log, write: output, clock })
     const { logger } = this
@@ -149,7 +149,7 @@ export class App implements Closable {
       metrics,
       logger,
       accessLog: new AccessLog({
-        write: overrides.accessLog ?? output,
+        write: output,
         settings: () => destinations.settings?.accessLog,
       }),
       workloadAt: (tunnel) => this.#workloadOf(tunnel),

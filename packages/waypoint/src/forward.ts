@@ -313,6 +313,8 @@ class Forwarding {
       },
       onSourceFailure: () => {
         if (this.#ended === undefined) {
+          // The client's end is of our making.
+          this.#onEnded = undefined
           record.flag('UC')
           record.details = 'upstream_reset_after_response_started{connection_termination}'
           exchange.reset()

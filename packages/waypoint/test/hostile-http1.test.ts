@@ -69,12 +69,21 @@ test('a body that breaks its framing never becomes a second request', async (t) 
   const client = world.client()
   const post = `POST /p HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`
   const smuggled = `GET /smuggled HTTP/1.1\r\n${HOST}\r\n`
-  for (const body of [`zz\r\nhello\r\n0\r\n\r\n`, `5\nhello\r\n0\r\n\r\n`, `-5\r\nhello\r\n`, `5\r\nhelloX\r\n0\r\n\r\n`, `FFFFFFFFFFFFFFFFF\r\nhello`, `0x5\r\nhello\r\n`]) {
+  for (const body of [
+    `zz\r\nhello\r\n0\r\n\r\n`,
+    `5\nhello\r\n0\r\n\r\n`,
+    `-5\r\nhello\r\n`,
+    `5\r\nhelloX\r\n0\r\n\r\n`,
+    `FFFFFFFFFFFFFFFFF\r\nhello`,
+    `0x5\r\nhello\r\n`,
+  ]) {
     const answer = await client.raw(`${post}${body}${smuggled}`)
     t.notRegex(answer, /200 OK[\s\S]*200 OK/, body)
   }
   t.false(seen.includes('/smuggled'))
-  const good = await client.raw(`${post}5;ext=1\r\nhello\r\n0\r\n\r\nGET /next HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+  const good = await client.raw(
+    `${post}5;ext=1\r\nhello\r\n0\r\n\r\nGET /next HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`,
+  )
   t.is(good.match(/HTTP\/1\.1 200 OK/g)?.length, 2)
   t.true(seen.includes('/next'))
 })
@@ -104,7 +113,10 @@ test('head and target have limits', async (t) => {
   t.regex(await client.raw(`GET / HTTP/1.1\r\n${HOST}X: ${'a'.repeat(62_000)}\r\n\r\n`), /^HTTP\/1\.1 431/)
   t.regex(await client.raw(`GET / HTTP/1.1\r\n${HOST}${'X: a\r\n'.repeat(101)}\r\n`), /^HTTP\/1\.1 431/)
   t.regex(await client.raw(`GET /${'a'.repeat(33_000)} HTTP/1.1\r\n${HOST}\r\n`), /^HTTP\/1\.1 414/)
-  t.regex(await client.raw(`GET / HTTP/1.1\r\n${HOST}X: ${'a'.repeat(50_000)}\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 200/)
+  t.regex(
+    await client.raw(`GET / HTTP/1.1\r\n${HOST}X: ${'a'.repeat(50_000)}\r\nConnection: close\r\n\r\n`),
+    /^HTTP\/1\.1 200/,
+  )
 })
 
 test('a head that does not come to its end is not waited for', async (t) => {

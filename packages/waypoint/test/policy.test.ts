@@ -13,7 +13,9 @@ test('methods, paths and identities are judged; a denial is Envoy’s', async (t
   await using world = await World.start()
   const seen: string[] = []
   world.policy('readers', {
-    rules: [{ from: [{ principals: ['cluster.local/ns/default/sa/client'] }], to: [{ methods: ['GET'], paths: ['/open*'] }] }],
+    rules: [
+      { from: [{ principals: ['cluster.local/ns/default/sa/client'] }], to: [{ methods: ['GET'], paths: ['/open*'] }] },
+    ],
   })
   await world.serve(application(seen), {}, { authorizationPolicies: ['default/readers'] })
   const client = world.client()

@@ -11,7 +11,9 @@ test('a request goes through both tunnels and back', async (t) => {
     response.end('hello')
   })
   const pod = await world.serve(app)
-  const answer = await world.client().request({ path: '/a/../b?x=1', headers: { 'x-forwarded-client-cert': 'forged', traceparent: 'tp' } })
+  const answer = await world
+    .client()
+    .request({ path: '/a/../b?x=1', headers: { 'x-forwarded-client-cert': 'forged', traceparent: 'tp' } })
   t.is(answer.status, 200, world.log.all.join('\n'))
   t.is(answer.body, 'hello')
   t.is(answer.headers.server, 'istio-envoy')

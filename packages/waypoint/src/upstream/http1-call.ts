@@ -29,7 +29,6 @@ export class Http1Call implements UpstreamCall {
   constructor(sent: UpstreamRequest, options: Http1CallOptions, events: CallEvents) {
     const { stream } = options
     this.#stream = stream
-    stream.on('error', () => undefined)
     this.#request = httpRequest({
       method: sent.method,
       path: sent.upgrade === 'CONNECT' ? sent.authority : sent.target,

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@ambit/core'
-import { type Endpoint, type EndpointConnector, endpointKey } from './endpoint-connector.ts'
 import { writeBuffersOnly } from '../http/write-buffers.ts'
+import { type Endpoint, type EndpointConnector, endpointKey } from './endpoint-connector.ts'
 import { UpstreamError } from './errors.ts'
 import { Http1Call } from './http1-call.ts'
 import type { Http2Pool } from './http2-pool.ts'
@@ -46,7 +46,10 @@ export class UpstreamPools {
     const key = endpointKey(endpoint)
     const kept = request.upgrade === undefined ? this.#idle.take(key) : undefined
     const stream: Duplex = kept ?? (await this.#connector.open(endpoint, options.connectTimeoutMs, options.signal))
-    if (kept === undefined) writeBuffersOnly(stream)
+    if (kept === undefined) {
+      stream.on('error', () => undefined)
+      writeBuffersOnly(stream)
+    }
     return new Http1Call(
       request,
       { stream, isReused: kept !== undefined, onFree: () => this.#idle.put(key, stream) },

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http'
+import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -18,6 +18,7 @@ import {
   workloadResource,
 } from '@ambit/testing'
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
+import { writeBuffersOnly } from '../../src/http/write-buffers.ts'
 import { App, type AppOverrides, type Config } from '../../src/index.ts'
 
 type DestinationInit = MessageInitShape<typeof waypointpb.DestinationSchema>
@@ -75,7 +76,11 @@ export class World implements AsyncDisposable {
   }
 
   static async start(
-    options: { readonly settings?: SettingsInit; readonly config?: Partial<Config>; readonly overrides?: AppOverrides } = {},
+    options: {
+      readonly settings?: SettingsInit
+      readonly config?: Partial<Config>
+      readonly overrides?: AppOverrides
+    } = {},
   ): Promise<World> {
     const certificates = new CertificateMaker()
     const world = new World(await ScriptedXds.start({ certificates }), certificates)
@@ -169,7 +174,11 @@ export class World implements AsyncDisposable {
     })
   }
 
-  destination(name: string, ports: readonly PortInit[], more: Omit<DestinationInit, 'target' | '$typeName'> = {}): void {
+  destination(
+    name: string,
+    ports: readonly PortInit[],
+    more: Omit<DestinationInit, 'target' | '$typeName'> = {},
+  ): void {
     const hostname = `${name}.default.svc.cluster.local`
     const message = create(waypointpb.DestinationSchema, {
       ...more,
@@ -184,7 +193,12 @@ export class World implements AsyncDisposable {
   }
 
   /** A pod in the mesh: its HBONE is real and ends at the server on the loopback port. */
-  async pod(name: string, address: string, services: Readonly<Record<string, Readonly<Record<number, number>>>>, apps: Readonly<Record<number, number>>): Promise<Pod> {
+  async pod(
+    name: string,
+    address: string,
+    services: Readonly<Record<string, Readonly<Record<number, number>>>>,
+    apps: Readonly<Record<number, number>>,
+  ): Promise<Pod> {
     const identity = this.certificates.identity('default', name)
     const pod: Pod = { connects: [], close: () => undefined }
     const certificate = this.certificates.workload(identity)
@@ -219,7 +233,12 @@ export class World implements AsyncDisposable {
       services: Object.fromEntries(
         Object.entries(services).map(([service, ports]) => [
           `default/${service}.default.svc.cluster.local`,
-          { ports: Object.entries(ports).map(([servicePort, targetPort]) => ({ servicePort: Number(servicePort), targetPort })) },
+          {
+            ports: Object.entries(ports).map(([servicePort, targetPort]) => ({
+              servicePort: Number(servicePort),
+              targetPort,
+            })),
+          },
         ]),
       ),
     })
@@ -243,7 +262,11 @@ export class World implements AsyncDisposable {
   }
 
   /** The whole of the usual case: one service on port 80, one pod, one application. */
-  async serve(app: Server, port: PortInit = {}, more: Omit<DestinationInit, 'target' | '$typeName'> = {}): Promise<Pod> {
+  async serve(
+    app: Server,
+    port: PortInit = {},
+    more: Omit<DestinationInit, 'target' | '$typeName'> = {},
+  ): Promise<Pod> {
     const appPort = await this.listen(app)
     this.service('web', VIP, [{ servicePort: 80, targetPort: 8080 }])
     const pod = await this.pod('web-1', '10.0.0.11', { web: { 80: 8080 } }, { 8080: appPort })
@@ -328,7 +351,9 @@ export class Client {
     return stream
   }
 
-  async request(options: RequestOptions & { readonly body?: string | Buffer; readonly authority?: string } = {}): Promise<Answer> {
+  async request(
+    options: RequestOptions & { readonly body?: string | Buffer; readonly authority?: string } = {},
+  ): Promise<Answer> {
     const sent = await this.start(options)
     sent.end(options.body)
     return await answerOf(sent)
@@ -337,6 +362,8 @@ export class Client {
   /** A request whose body the caller writes. */
   async start(options: RequestOptions & { readonly authority?: string } = {}, stream?: Duplex): Promise<ClientRequest> {
     const connection = stream ?? (await this.connect(options.authority))
+    // Node's own client has the fault that the waypoint works around.
+    writeBuffersOnly(connection)
     const agent = new Agent()
     agent.createConnection = () => connection
     const sent = httpRequest({ host: 'web', agent, ...options })
