@@ -11,7 +11,7 @@ function backend(more: object = {}): object {
 }
 
 function to(...backends: object[]): RouteInit['action'] {
-  return { case: 'backends', value: { backends } } as RouteInit['action']
+  return { case: 'backends', value: { backends } }
 }
 
 async function serveRoutes(

@@ -93,6 +93,6 @@ function failureOf(code: number | undefined, cause: Error | undefined): Upstream
 
 function flat(headers: IncomingHttpHeaders): string[] {
   return Object.entries(headers).flatMap(([name, value]) =>
-    Array.isArray(value) ? value.flatMap((each) => [name, each]) : [name, String(value ?? '')],
+    Array.isArray(value) ? value.flatMap((each) => [name, each]) : [name, value ?? ''],
   )
 }

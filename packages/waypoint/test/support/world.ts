@@ -183,7 +183,7 @@ export class World implements AsyncDisposable {
     const message = create(waypointpb.DestinationSchema, {
       ...more,
       target: { case: 'service', value: { namespace: 'default', hostname, ports: [...ports] } },
-    } as DestinationInit)
+    })
     this.#update(TYPE_URLS.destination, `default/${hostname}`, toBinary(waypointpb.DestinationSchema, message))
   }
 

@@ -1,0 +1,125 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { Duplex } from 'node:stream'
+import test, { type ExecutionContext } from 'ava'
+import { World } from './support/world.ts'
+
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+const HEADERS = 1
+const RST_STREAM = 3
+const SETTINGS = 4
+const PING = 6
+const CONTINUATION = 9
+const DATA = 0
+const END_HEADERS = 4
+const END_STREAM = 1
+
+function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head.writeUInt8(type, 3)
+  head.writeUInt8(flags, 4)
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+
+/** `GET / http web` in HPACK: static table, and a literal authority. */
+const GET = Buffer.concat([Buffer.from([0x82, 0x86, 0x84, 0x41, 0x03]), Buffer.from('web')])
+const POST = Buffer.concat([Buffer.from([0x83, 0x86, 0x84, 0x41, 0x03]), Buffer.from('web')])
+
+const FLOODS: Readonly<Record<string, (write: (bytes: Buffer) => boolean) => Iterable<Buffer>>> = {
+  'rapid reset': function* () {
+    const cancel = Buffer.from([0, 0, 0, 8])
+    for (let id = 1; id < 40_000; id += 2)
+      yield Buffer.concat([frame(HEADERS, END_HEADERS | END_STREAM, id, GET), frame(RST_STREAM, 0, id, cancel)])
+  },
+  settings: function* () {
+    for (let i = 0; i < 200_000; i++) yield frame(SETTINGS, 0, 0, Buffer.from([0, 3, 0, 0, 0, 100]))
+  },
+  ping: function* () {
+    for (let i = 0; i < 200_000; i++) yield frame(PING, 0, 0, Buffer.alloc(8))
+  },
+  continuation: function* () {
+    yield frame(HEADERS, 0, 1, GET)
+    for (let i = 0; i < 100_000; i++) yield frame(CONTINUATION, 0, 1, Buffer.from([0x00, 0x01, 0x61, 0x01, 0x62]))
+  },
+  'empty data': function* () {
+    yield frame(HEADERS, END_HEADERS, 1, POST)
+    for (let i = 0; i < 100_000; i++) yield frame(DATA, 0, 1)
+  },
+  'more streams than allowed': function* () {
+    for (let id = 1; id < 20_000; id += 2) yield frame(HEADERS, END_HEADERS, id, POST)
+  },
+  'a header that expands': function* () {
+    // One large entry into the table, then ten thousand references to it.
+    const value = 'v'.repeat(4000)
+    const length = Buffer.from([0x7f, 0xa1, 0x1e])
+    const literal = Buffer.concat([Buffer.from([0x40, 0x01, 0x61]), length, Buffer.from(value)])
+    yield frame(HEADERS, END_HEADERS | END_STREAM, 1, Buffer.concat([GET, literal, Buffer.alloc(10_000, 0xbe)]))
+  },
+}
+
+/** Writes as fast as it is taken until the other side ends it, or all is written. */
+async function flood(stream: Duplex, frames: Iterable<Buffer>): Promise<'ended' | 'survived'> {
+  let over = false
+  const closed = once(stream, 'close').then(() => {
+    over = true
+  })
+  stream.resume()
+  let batch: Buffer[] = []
+  for (const each of frames) {
+    if (over) break
+    batch.push(each)
+    if (batch.length < 500) continue
+    const taken = stream.write(Buffer.concat(batch))
+    batch = []
+    if (!taken) await Promise.race([once(stream, 'drain'), closed])
+    else await new Promise((resolve) => setImmediate(resolve))
+  }
+  if (!over) stream.write(Buffer.concat(batch))
+  return over ? 'ended' : 'survived'
+}
+
+async function tryFlood(t: ExecutionContext, name: string): Promise<void> {
+  await using world = await World.start()
+  let requests = 0
+  await world.serve(
+    createServer((_request, response) => {
+      requests++
+      response.end('ok')
+    }),
+  )
+  const stream = await world.client('hostile').connect()
+  stream.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0)]))
+  const before = process.memoryUsage.rss()
+  const frames = FLOODS[name]
+  if (frames === undefined) throw new TypeError(name)
+  const end = await flood(
+    stream,
+    frames(() => true),
+  )
+  const grown = (process.memoryUsage.rss() - before) / 1024 / 1024
+  t.log(`${name}: ${end}, ${requests} requests, ${Math.round(grown)} MiB`)
+  // Others are served while, and after.
+  t.is((await world.client().request()).status, 200)
+  t.true(grown < 150, `${Math.round(grown)} MiB`)
+  t.true(requests < 5000)
+  stream.destroy()
+}
+
+for (const name of Object.keys(FLOODS))
+  test.serial(`a flood harms nobody else: ${name}`, async (t) => await tryFlood(t, name))
+
+test.serial('the frames of these floods are right: one request of them is answered', async (t) => {
+  await using world = await World.start()
+  await world.serve(createServer((_request, response) => response.end('served')))
+  const stream = await world.client().connect()
+  let said = ''
+  stream.on('data', (chunk: Buffer) => {
+    said += chunk.toString('latin1')
+  })
+  stream.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), frame(HEADERS, END_HEADERS | END_STREAM, 1, GET)]))
+  await world.applied(() => Promise.resolve(said.includes('served')))
+  stream.destroy()
+  t.pass()
+})
