@@ -85,6 +85,6 @@ for (const [name, protocol] of [
     t.is(received, SIZE)
     // Client, application and both their tunnels live in this process too.
     t.log(`peak ${Math.round(peak / MEBIBYTE)} MiB over the start`)
-    t.true(peak < 240 * MEBIBYTE, `${Math.round(peak / MEBIBYTE)} MiB`)
+    t.true(peak < 120 * MEBIBYTE, `${Math.round(peak / MEBIBYTE)} MiB`)
   })
 }
