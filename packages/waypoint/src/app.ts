@@ -53,6 +53,7 @@ import { EndpointChoice } from './upstream/endpoint-choice.ts'
 import { EndpointConnector } from './upstream/endpoint-connector.ts'
 import { Http2Pool } from './upstream/http2-pool.ts'
 import { UpstreamPools } from './upstream/upstream-pools.ts'
+import { VERSION } from './version.ts'
 import { type Stores, subscriptions } from './xds-state.ts'
 
 /** Parts that a test, or another host program, brings itself. */
@@ -77,8 +78,6 @@ export interface BoundPorts {
   readonly stats: SocketAddress
   readonly readiness: SocketAddress
 }
-
-const VERSION = '0.1.0'
 
 /** One running waypoint: constructs every part and owns its end. */
 export class App implements Closable {
@@ -164,6 +163,7 @@ export class App implements Closable {
       endpoints,
       pools: this.#pools,
       connectTimeoutMs,
+      find: (tunnel) => this.#targetOf(tunnel),
       events: this.#events,
       clock,
     })

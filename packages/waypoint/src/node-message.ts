@@ -1,6 +1,7 @@
 import type { discoverypb } from '@ambit/api'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Config } from './config.types.ts'
+import { VERSION } from './version.ts'
 
 /** How a waypoint introduces itself to the control plane (Istio's proxy id and metadata). */
 export function nodeMessage(config: Config): MessageInitShape<typeof discoverypb.NodeSchema> {
@@ -15,6 +16,7 @@ export function nodeMessage(config: Config): MessageInitShape<typeof discoverypb
       SERVICE_ACCOUNT: identity.serviceAccount,
       // What the controller chooses resources by.
       GATEWAY_NAME: gateway,
+      ISTIO_VERSION: VERSION,
       ...(JSON.parse(JSON.stringify(config.nodeMetadata)) as Record<string, string>),
     },
   }

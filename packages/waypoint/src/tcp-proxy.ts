@@ -15,19 +15,23 @@ export interface TcpProxyComponents {
   readonly endpoints: EndpointChoice
   readonly pools: UpstreamPools
   readonly connectTimeoutMs: () => number
+  /** What a tunnel is for, as the control plane says now. */
+  readonly find: (tunnel: TunnelFacts) => TunnelTarget | undefined
   readonly events: TrafficEvents
   readonly clock: Clock
+}
+
+interface OpenConnection {
+  readonly facts: RequestFacts
+  readonly tunnel: TunnelFacts
+  readonly cut: () => void
 }
 
 /** Connections that are no HTTP: policy once, one endpoint, bytes. What is denied or fails is reset. */
 export class TcpProxy {
   readonly #components: TcpProxyComponents
   readonly #slabs = new ReadSlabs()
-  readonly #open = new Set<{
-    readonly facts: RequestFacts
-    readonly policies: () => readonly string[]
-    readonly cut: () => void
-  }>()
+  readonly #open = new Set<OpenConnection>()
 
   constructor(components: TcpProxyComponents) {
     this.#components = components
@@ -56,16 +60,19 @@ export class TcpProxy {
       return
     }
     try {
-      await this.#run(client, tunnel, upstream, record, { facts, policies: target.destination.authorizationPolicies })
+      await this.#run(client, tunnel, upstream, record, facts)
     } finally {
       events.connectionDone(tunnel, record)
     }
   }
 
-  /** Cuts the connections that the policies in force now would not let in. */
+  /** Cuts the connections that would not be let in now. */
   reevaluate(): void {
-    for (const { facts, policies, cut: end } of [...this.#open])
-      if (!this.#components.judge(policies(), facts).allowed) end()
+    const { find, judge } = this.#components
+    for (const { facts, tunnel, cut: end } of [...this.#open]) {
+      const target = find(tunnel)
+      if (target === undefined || !judge(target.destination.authorizationPolicies, facts).allowed) end()
+    }
   }
 
   async #run(
@@ -73,7 +80,7 @@ export class TcpProxy {
     tunnel: TunnelFacts,
     to: Upstream,
     record: RequestRecord,
-    judged: { readonly facts: RequestFacts; readonly policies: readonly string[] },
+    facts: RequestFacts,
   ): Promise<void> {
     const { endpoints, pools, connectTimeoutMs } = this.#components
     const gone = new AbortController()
@@ -99,8 +106,8 @@ export class TcpProxy {
       return
     }
     const entry = {
-      facts: judged.facts,
-      policies: () => judged.policies,
+      facts,
+      tunnel,
       cut: () => {
         record.connectionDetails = `closed after a change of policy: ${formatSpiffeId(tunnel.peer)} is not allowed any more`
         cut(client)

@@ -132,6 +132,21 @@ test('a policy that only speaks of HTTP lets no TCP in', async (t) => {
   t.is(chunks.length, 0)
 })
 
+test('a connection is cut when policy does not let it in any more', async (t) => {
+  await using world = await World.start()
+  await world.serve(
+    createTcp((socket) => socket.on('error', () => undefined).write('hello')),
+    { protocol: Protocol.TCP },
+  )
+  const stream = await world.client().connect()
+  await once(stream, 'data')
+  world.policy('nothing', { rules: [] })
+  world.destination('web', [{ number: 80, protocol: Protocol.TCP }], { authorizationPolicies: ['default/nothing'] })
+  stream.resume()
+  await once(stream, 'close')
+  t.pass()
+})
+
 test('where nothing is declared the first bytes decide', async (t) => {
   await using world = await World.start()
   const app = createTcp((socket) => {

@@ -21,7 +21,7 @@ export const authenticate: Step = {
 
 /** Istio's default places of a token: the bearer header, then a query parameter. */
 function carriesToken({ header, query }: RequestState): boolean {
-  if (header?.('authorization') !== undefined) return true
+  if (/^\s*bearer\b/i.test(header?.('authorization') ?? '')) return true
   return query !== undefined && /(?:^|&)access_token=/i.test(decodeLoosely(query))
 }
 
