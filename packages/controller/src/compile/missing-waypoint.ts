@@ -1,4 +1,5 @@
 import { LABELS } from '@ambit/api'
+import { PORTS } from '@ambit/core'
 import type { MeshContext } from '../domain.types.ts'
 import { parseBool, type StringMap } from '../watch/json.ts'
 import type { PolicyCondition } from './policy-condition.ts'
@@ -6,7 +7,6 @@ import type { WaypointAddress, WaypointBinding } from './waypoint.ts'
 
 /** No name below `invalid` exists (RFC 2606). */
 const NOWHERE = 'waypoint-required.invalid'
-const HBONE_PORT = 15_008
 
 /** Whether the object, or else its namespace, refuses traffic without a waypoint. What is no boolean was meant to. */
 export function requiresWaypoint(labels: StringMap, namespaceLabels: StringMap): boolean {
@@ -21,7 +21,7 @@ export function requiresWaypoint(labels: StringMap, namespaceLabels: StringMap):
 export function unresolvableWaypoint({ rootNamespace }: Pick<MeshContext, 'rootNamespace'>): WaypointAddress {
   return {
     destination: { case: 'hostname', value: { namespace: rootNamespace, hostname: NOWHERE } },
-    hboneMtlsPort: HBONE_PORT,
+    hboneMtlsPort: PORTS.hbone,
   }
 }
 
