@@ -25,6 +25,8 @@ export const POD_LABELS_PATH = '/etc/istio/pod/labels'
 const TOKEN_PATH = '/var/run/secrets/tokens/istio-token'
 const ROOT_PATH = '/var/run/secrets/istio/root-cert.pem'
 const GATEWAY_LABEL = 'gateway.networking.k8s.io/gateway-name'
+/** Of Istio 1.18. */
+const OLD_GATEWAY_LABEL = 'istio.io/gateway-name'
 const DEFAULT_TTL_SECONDS = 86_400
 const LEVELS: ReadonlySet<string> = new Set(['off', 'error', 'warn', 'info', 'debug', 'trace'])
 
@@ -38,7 +40,8 @@ export function readConfig({ env, args, exists, podLabels }: ConfigSources): Con
   const proxyConfig = readProxyConfig(env['PROXY_CONFIG'])
   const metadata = { ...proxyConfig.metadata, ...metadataOf(env) }
   const clusterId = env['ISTIO_META_CLUSTER_ID'] || 'Kubernetes'
-  const gateway = labelOf(podLabels, GATEWAY_LABEL) ?? text(metadata['WORKLOAD_NAME'])
+  const gateway =
+    labelOf(podLabels, GATEWAY_LABEL) ?? labelOf(podLabels, OLD_GATEWAY_LABEL) ?? text(metadata['WORKLOAD_NAME'])
   if (gateway === undefined) {
     throw new ConfigError(
       GATEWAY_LABEL,
@@ -69,26 +72,34 @@ export function readConfig({ env, args, exists, podLabels }: ConfigSources): Con
     ports: { hbone: PORTS.hbone, admin: PORTS.admin, stats: PORTS.stats, readiness: PORTS.readiness },
     minDrainMs: MIN_DRAIN_MS,
     drainDeadlineMs: DRAIN_DEADLINE_MS,
-    log: { format: env['LOG_FORMAT'] === 'json' ? 'json' : 'plain', level: env['RUST_LOG'] || options.logLevel },
+    log: {
+      format: options.logAsJson || env['LOG_FORMAT'] === 'json' ? 'json' : 'plain',
+      level: env['RUST_LOG'] || options.logLevel,
+    },
     nodeMetadata: { CLUSTER_ID: clusterId, ...metadata },
     version: text(metadata['ISTIO_VERSION']) ?? 'unknown',
   }
 }
 
 /** `proxy waypoint --flag value ...`; flags of upstream's agent that mean nothing here are read over. */
-function readArgs(args: readonly string[]): { readonly logLevel: string | undefined } {
+function readArgs(args: readonly string[]): { readonly logLevel: string | undefined; readonly logAsJson: boolean } {
   const [command, role, ...flags] = args
   if (command !== undefined && (command !== 'proxy' || role !== 'waypoint')) {
     throw new ConfigError('arguments', args.join(' '), 'want: proxy waypoint [flags]')
   }
   let logLevel: string | undefined
+  let logAsJson = false
   for (let index = 0; index < flags.length; index++) {
     const [, name, inline] = /^--([A-Za-z_]+)(?:=(.*))?$/.exec(flags[index] ?? '') ?? []
     if (name === undefined) throw new ConfigError('arguments', flags[index], 'want --flag value')
-    const value = inline ?? flags[++index] ?? ''
+    // A flag without a value is one that is set.
+    const next = flags[index + 1]
+    const value = inline ?? (next === undefined || next.startsWith('--') ? 'true' : next)
+    if (inline === undefined && value === next) index++
     if (name === 'log_output_level') logLevel = levelOf(value)
+    if (name === 'log_as_json') logAsJson = value === 'true'
   }
-  return { logLevel }
+  return { logLevel, logAsJson }
 }
 
 /** Istio's `scope:level,...` in the words of our filter; the level named `default`, or a bare one, is for all. */

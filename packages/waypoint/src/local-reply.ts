@@ -44,7 +44,6 @@ export const OVERFLOW: LocalReply = {
   details: 'upstream_reset_before_response_started{overflow}',
 }
 export const BAD_PATH: LocalReply = { status: 400, body: '', details: 'path_normalization_failed' }
-export const UPGRADE_FAILED: LocalReply = { status: 403, body: '', details: 'upgrade_failed' }
 
 interface Appearance {
   readonly status: number

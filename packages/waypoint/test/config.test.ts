@@ -39,6 +39,12 @@ test('reads what the generated Deployment gives', (t) => {
   })
 })
 
+test('flags without a value, and labels of Istio 1.18', (t) => {
+  const args = ['proxy', 'waypoint', '--log_as_json', '--log_output_level', 'warning']
+  const config = readConfig({ env: ENV, args, exists: () => false, podLabels: 'istio.io/gateway-name="old"\n' })
+  t.like(config, { gateway: 'old', log: { format: 'json', level: 'warn' } })
+})
+
 test('what can not be understood is an error, not a guess', (t) => {
   const read = (more: object): unknown =>
     readConfig({ env: ENV, args: ARGS, exists: () => false, podLabels: LABELS, ...more })

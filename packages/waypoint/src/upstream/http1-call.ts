@@ -69,7 +69,10 @@ export class Http1Call implements UpstreamCall {
   ): Promise<UpstreamAnswer> {
     const request = this.#request
     const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
+    let answered = false
     const fail = (error: unknown): void => {
+      // An error with its stack for every request that ended well would cost more than the rest of this.
+      if (answered) return
       // A kept connection that ends without a byte of answer was most likely closed before the request arrived.
       const crossed = isReused && IDEMPOTENT.has(sent.method)
       reject(this.#cancelled ? cancelled(error) : failureOf(error, !crossed))
@@ -78,6 +81,7 @@ export class Http1Call implements UpstreamCall {
       if (statusCode !== 100) onInform({ status: statusCode, headers: endToEnd(rawHeaders) })
     })
     request.once('response', (response) => {
+      answered = true
       const objection = answerObjection(response)
       if (objection === undefined) resolve(answerOf(response, sent, undefined))
       else {

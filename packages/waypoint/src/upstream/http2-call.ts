@@ -55,6 +55,7 @@ export class Http2Call implements UpstreamCall {
     const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
     let trailers: HeaderList = []
     let failure: Error | undefined
+    let answered = false
     stream.on('headers', (headers: IncomingHttpHeaders & { ':status'?: number }, _flags: number, raw?: string[]) => {
       onInform({ status: Number(headers[':status']), headers: endToEnd(raw ?? flat(headers)) })
     })
@@ -62,6 +63,7 @@ export class Http2Call implements UpstreamCall {
       trailers = endToEnd(raw ?? flat(headers))
     })
     stream.once('response', (headers, flags, raw?: string[]) => {
+      answered = true
       const status = headers[':status'] ?? 0
       const answerHeaders = endToEnd(raw ?? flat(headers))
       resolve({
@@ -76,7 +78,9 @@ export class Http2Call implements UpstreamCall {
     stream.once('error', (error) => {
       failure = error
     })
-    stream.once('close', () => reject(failureOf(stream.rstCode, failure)))
+    stream.once('close', () => {
+      if (!answered) reject(failureOf(stream.rstCode, failure))
+    })
     return promise
   }
 }
