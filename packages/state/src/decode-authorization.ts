@@ -22,7 +22,9 @@ const ACTIONS: Readonly<Record<number, Authorization['action']>> = { 0: 'Allow',
 /**
  * A policy, or why it was refused. `standIn` is the strictest reading of a policy parts of which were not understood: what
  * an ALLOW lists and cannot be read permits nobody, what a DENY lists and cannot be read denies everybody the rest of
- * its rule describes. It is for a proxy that has no earlier good version to keep, for example after a restart.
+ * its rule describes, and an action that is not known denies what it matches. It is for a proxy that has no earlier good
+ * version to keep, for example after a restart. There is none when it is not known whom the policy is about: in every
+ * scope it would deny workloads its author never meant.
  */
 export type DecodedAuthorization =
   | { readonly ok: true; readonly value: Authorization }
@@ -35,23 +37,18 @@ export type DecodedAuthorization =
 export function decodeAuthorization(bytes: Uint8Array): DecodedAuthorization {
   const parsed = decoding(() => fromBinary(pb.AuthorizationSchema, bytes))
   if (!parsed.ok) return { ...parsed, standIn: undefined }
-  const head = decoding(() => headOf(parsed.value))
-  if (!head.ok) return { ...head, standIn: undefined }
+  const scope = decoding(() => enumWord('scope', parsed.value.scope, SCOPES))
+  if (!scope.ok) return { ...scope, standIn: undefined }
   const problems: Rejection[] = []
-  const reader = new MatchReader(head.value.action, problems)
-  const value = { ...head.value, rules: parsed.value.rules.map((rule, index) => reader.rule(rule, `rules[${index}]`)) }
+  const known = decoding(() => enumWord('action', parsed.value.action, ACTIONS))
+  if (!known.ok) problems.push(known.rejection)
+  const action = known.ok ? known.value : 'Deny'
+  const reader = new MatchReader(action, problems)
+  const { name, namespace, dryRun, rules: messages } = parsed.value
+  const rules = messages.map((rule, index) => reader.rule(rule, `rules[${index}]`))
+  const value: Authorization = { name, namespace, scope: scope.value, action, dryRun, rules }
   const [first] = problems
   return first === undefined ? { ok: true, value } : { ok: false, rejection: first, standIn: value }
-}
-
-function headOf(message: pb.Authorization): Omit<Authorization, 'rules'> {
-  return {
-    name: message.name,
-    namespace: message.namespace,
-    scope: enumWord('scope', message.scope, SCOPES),
-    action: enumWord('action', message.action, ACTIONS),
-    dryRun: message.dryRun,
-  }
 }
 
 const ANY: StringMatch = { kind: 'any' }

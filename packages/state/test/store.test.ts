@@ -229,6 +229,31 @@ test('a policy that never could be read stands in strictly until a good version 
   t.is(store.policiesFor(workload(pod('a', '10.0.0.1'))).policies.length, 0)
 })
 
+test('a policy with an unknown action denies what it matches, within its scope, unless there is a good version', (t) => {
+  const later = { ...DENY, action: 9 as never, rules: [{ clauses: [{ matches: [{ destinationPorts: [80] }] }] }] }
+  const store = new PolicyStore()
+  const [refused] = store.apply({ upserts: [authorizationResource(later)], removed: [] })
+  t.regex(refused?.reason ?? '', /action: unknown value 9/)
+  t.like(store.get('shop/p'), { action: 'Deny', scope: 'Namespace' })
+  t.deepEqual(store.get('shop/p')?.rules[0]?.clauses[0]?.matches[0]?.destinationPorts, [80])
+  t.is(store.policiesFor(workload(pod('a', '10.0.0.1'))).policies.length, 1)
+  t.is(store.policiesFor(workload({ uid: 'w', namespace: 'other' })).policies.length, 0)
+  store.apply({ upserts: [authorizationResource({ ...DENY, action: 0 })], removed: [] })
+  store.apply({ upserts: [authorizationResource(later)], removed: [] })
+  t.is(store.get('shop/p')?.action, 'Allow')
+})
+
+test('a policy with an unknown scope is reported, keeps its last good version and has no strict reading', (t) => {
+  const later = { ...DENY, scope: 9 as never, rules: [{}] }
+  const store = new PolicyStore()
+  const [refused] = store.apply({ upserts: [authorizationResource(later)], removed: [] })
+  t.regex(refused?.reason ?? '', /scope: unknown value 9/)
+  t.is(store.get('shop/p'), undefined)
+  store.apply({ upserts: [authorizationResource(DENY)], removed: [] })
+  t.is(store.apply({ upserts: [authorizationResource(later)], removed: [] }).length, 1)
+  t.like(store.get('shop/p'), { scope: 'Namespace', rules: [] })
+})
+
 test('a policy that changes scope leaves the old one', (t) => {
   const store = new PolicyStore()
   const target = workload({ uid: 'w', namespace: 'other' })
