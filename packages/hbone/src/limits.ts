@@ -48,6 +48,12 @@ export const SPLICE_BUFFER_BYTES: number = MEBIBYTE / 4
 /** How long data whose sender is gone waits for a receiver that takes none of it, milliseconds. Linux: 204 s to 15 min. */
 export const ORPHAN_STALL_MS = 300_000
 
+/**
+ * How long a connection may stand still in both directions while data waits for its receiver and its sender is no longer
+ * read, milliseconds. Envoy's idle time for TCP.
+ */
+export const STALL_MS = 3_600_000
+
 /** What one read of a socket brings at most, bytes: what libuv asks the kernel for. */
 export const READ_SLAB_BYTES: number = 64 * 1024
 

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, codeOf, systemClock } from '@ambit/core'
 import { HboneCutError } from './errors.ts'
-import { ORPHAN_STALL_MS, SPLICE_BUFFER_BYTES } from './limits.ts'
+import { ORPHAN_STALL_MS, SPLICE_BUFFER_BYTES, STALL_MS } from './limits.ts'
 import type { ReadSlabs } from './read-slabs.ts'
 import { cut, isTunnel, resetFailure } from './reset.ts'
 
@@ -58,6 +58,8 @@ export async function splice(a: Duplex, b: Duplex, options: SpliceOptions = {}):
   const backward = new Direction(b, a, clock, (bytes) => {
     counters.bToA += bytes
   })
+  forward.opposite = backward
+  backward.opposite = forward
   listen(a, forward, backward)
   listen(b, backward, forward)
   if (signal?.aborted === true) onAbort()
@@ -108,6 +110,9 @@ class Direction {
   #sourceOver = false
   #isOver = false
   #stall: Disposable | undefined
+  #standstill: Disposable | undefined
+  #given = 0
+  opposite: Direction | undefined
   failure: Error | undefined
 
   constructor(from: Duplex, to: Duplex, clock: Clock, count: (bytes: number) => void) {
@@ -142,6 +147,7 @@ class Direction {
     this.#count(chunk.length)
     const to = this.#to
     if (to.destroyed || to.writableEnded) return true
+    this.#given += chunk.length
     if (this.#corks && !this.#corked) {
       this.#corked = true
       to.cork()
@@ -150,6 +156,7 @@ class Direction {
     if (!to.write(chunk, written) && !this.#waiting && to.writableLength >= SPLICE_BUFFER_BYTES) {
       this.#waiting = true
       this.#from.pause()
+      this.#standstill ??= this.#watchStandstill()
     }
     return !this.#waiting
   }
@@ -206,8 +213,39 @@ class Direction {
     })
   }
 
+  /** Bytes the target has taken. */
+  get taken(): number {
+    return this.#given - this.#to.writableLength
+  }
+
+  /**
+   * A side that is not read cannot be seen to go: its end stands behind what it sent before, megabytes perhaps, in the
+   * kernel. So a gone sender and a live one that waits look alike, and the tunnel's PINGs are answered for both. Time
+   * decides, and long enough for a reader who means to go on; a byte either way begins it anew, because writing to a
+   * sender that is gone fails. One timer for all pauses of a period: bulk data pauses thousands of times a second.
+   */
+  #watchStandstill(): Disposable {
+    const before = this.#movement
+    return this.#clock.after(STALL_MS, () => {
+      this.#standstill = undefined
+      if (this.#isOver || !this.#waiting) return
+      if (this.#movement !== before) {
+        this.#standstill = this.#watchStandstill()
+        return
+      }
+      cut(this.#to)
+      cut(this.#from)
+      this.#done(new HboneCutError(`nobody took any data within ${STALL_MS} ms`))
+    })
+  }
+
+  get #movement(): number {
+    return this.taken + (this.opposite?.taken ?? 0)
+  }
+
   #done(failure: Error | undefined): void {
     this.#stall?.[Symbol.dispose]()
+    this.#standstill?.[Symbol.dispose]()
     this.#isOver = true
     this.failure = failure
     this.#resolve()

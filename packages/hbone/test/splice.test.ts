@@ -5,7 +5,7 @@ import { ip } from '@ambit/core'
 import test from 'ava'
 import { HboneCutError } from '../src/errors.ts'
 import { cut, splice } from '../src/index.ts'
-import { ORPHAN_STALL_MS, READ_SLAB_BYTES, SPLICE_BUFFER_BYTES } from '../src/limits.ts'
+import { ORPHAN_STALL_MS, READ_SLAB_BYTES, SPLICE_BUFFER_BYTES, STALL_MS } from '../src/limits.ts'
 import { ManualClock } from './manual-clock.ts'
 import { CLIENT, newPool, readAll, SERVER, TestCa, tcpPair, until } from './mesh.ts'
 import { foreignServer } from './raw-peers.ts'
@@ -172,6 +172,33 @@ test('what a sender that is gone left behind waits for a slow receiver, and not 
   await clock.advance(ORPHAN_STALL_MS)
   t.true(slow.destroyed)
   t.true((await result).error instanceof HboneCutError)
+})
+
+test('a sender that went behind more than the buffer holds is noticed: standing still has an end', async (t) => {
+  using p = await tcpPair()
+  const clock = new ManualClock()
+  const taking: (() => void)[] = []
+  const answers: Buffer[] = []
+  const slow = new Duplex({ read: () => undefined, write: (_chunk, _encoding, taken) => void taking.push(taken) })
+  const result = splice(p.near, slow, { clock })
+  p.far.on('data', (chunk: Buffer) => answers.push(chunk))
+  p.far.write(Buffer.alloc(4 * SPLICE_BUFFER_BYTES))
+  await until(() => p.near.isPaused())
+  taking.shift()?.()
+  await clock.advance(STALL_MS)
+  t.false(slow.destroyed, 'some was taken')
+  slow.push('alive')
+  await until(() => answers.length > 0)
+  await clock.advance(STALL_MS)
+  t.false(slow.destroyed, 'something came the other way')
+  const gone = new Promise((resolve) => p.far.once('close', resolve))
+  p.far.resetAndDestroy()
+  await gone
+  await clock.advance(STALL_MS)
+  t.true(slow.destroyed)
+  t.true(p.near.destroyed)
+  t.true((await result).error instanceof HboneCutError)
+  t.is(clock.nextMs, undefined)
 })
 
 /** A tunnel whose server end is driven by hand, spliced to a socket of an application. */
