@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { CommandResult } from '../support/command.ts'
 import type { Narrator } from './narrator.ts'
+import { takeWaypointTour } from './waypoint-tour.ts'
 import { tapNode } from './wiretap.ts'
 
 const CLIENTS = 'demo-client'
@@ -148,6 +149,8 @@ export async function takeTour(narrator: Narrator, ambit: string): Promise<void>
     exit !== 0,
     `curl exit code ${exit}, ${Math.max(0, Math.round(performance.now() - applied))} ms after kubectl returned (${Math.round(performance.now() - before)} ms after it was typed)`,
   )
+
+  await takeWaypointTour(narrator, ambit)
 
   narrator.step('Out of the mesh again')
   await kubectl('delete', 'authorizationpolicy', '-n', SERVER, '--all')
