@@ -1,11 +1,16 @@
 import { X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
 import { hasManyUsers } from '../src/cluster.ts'
 import { keptMountFlags } from '../src/host/base-root.ts'
 import { forbiddenMessage, unshareFlags } from '../src/host/namespaces.ts'
+import { sandboxDown, sandboxStatus } from '../src/host/sandbox.ts'
 import { shellQuote } from '../src/host/shell.ts'
-import { isSandboxName } from '../src/host/state-folder.ts'
+import { ambitHome, isSandboxName, makeFolders, resetStateFolder, stateFolder } from '../src/host/state-folder.ts'
 import { decodeNetworkConfig } from '../src/kubelet/cni.ts'
 import { pathOnNode } from '../src/kubelet/node-root.ts'
 import { keptCapabilities } from '../src/kubelet/rootfs.ts'
@@ -37,6 +42,23 @@ test('flags of the innermost mount are kept in a remount', (t) => {
 test('sandbox names are safe in paths', (t) => {
   t.true(['a', 'ambit', 'a-1'].every(isSandboxName))
   t.false(['', '..', 'a/b', '-a', 'a-', 'A', 'a'.repeat(41)].some(isSandboxName))
+})
+
+test('ending a sandbox never removes a folder that is not a sandbox', async (t) => {
+  const home = await mkdtemp(join(tmpdir(), 'ambit-home-'))
+  t.teardown(() => rm(home, { recursive: true, force: true }))
+  makeFolders(join(home, 'sandbox'), 0o700)
+  await writeFile(join(home, 'mine'), '')
+  for (const name of ['', '.', '..', '../mine', '../..']) {
+    await t.throwsAsync(sandboxDown(name, home), { message: /can't be the name of a sandbox/ })
+    t.throws(() => sandboxStatus(name, home), { message: /can't be the name of a sandbox/ })
+  }
+  t.true(existsSync(join(home, 'mine')))
+})
+
+test('where no folder can be made, one is told so, and what to set', (t) => {
+  t.throws(() => resetStateFolder(stateFolder('/proc/ambit', 'a')), { message: /ENOENT.*\n.*AMBIT_HOME/ })
+  t.is(ambitHome({ AMBIT_HOME: 'here' }), join(process.cwd(), 'here'))
 })
 
 test('a path of a node never leaves it', (t) => {

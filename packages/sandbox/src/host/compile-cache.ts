@@ -1,5 +1,6 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolders } from './state-folder.ts'
 
 /**
  * Folders where Node keeps compiled code between starts. The sandbox's own processes and its containers have one each:
@@ -17,7 +18,7 @@ export function openCompileCache(workspace: string, home: string): CompileCache 
     const cache = { host: join(folder, 'host'), containers: join(folder, 'containers') }
     try {
       for (const one of Object.values(cache)) {
-        mkdirSync(one, { recursive: true, mode: 0o755 })
+        makeFolders(one, 0o755)
         accessSync(one, constants.W_OK)
       }
       return cache

@@ -70,8 +70,7 @@ export async function sandboxUp(
 ): Promise<RunningSandbox> {
   const name = options.name ?? DEFAULT_SANDBOX_NAME
   const nodes = options.nodes ?? DEFAULT_NODES
-  if (!isSandboxName(name))
-    throw new SandboxError(`'${name}' is no name for a sandbox: lower-case letters, digits and '-', at most 40`)
+  requireName(name)
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > LIMITS.maxNodes)
     throw new SandboxError(`a sandbox has 1 to ${LIMITS.maxNodes} nodes, not ${nodes}`)
   const home = options.home ?? ambitHome(process.env)
@@ -114,6 +113,13 @@ export async function sandboxUp(
   return started
 }
 
+/** A name becomes a folder that `down` removes, so it can't lead elsewhere. */
+function requireName(name: string): void {
+  if (isSandboxName(name)) return
+  const letters = "lower-case letters, digits and '-' between them, at most 40"
+  throw new SandboxError(`'${name}' can't be the name of a sandbox; a name has ${letters}`)
+}
+
 async function firstOutcome(
   stdout: NodeJS.ReadableStream,
   child: ChildProcess,
@@ -154,6 +160,7 @@ export function sandboxStatus(
   name: string = DEFAULT_SANDBOX_NAME,
   home: string = ambitHome(process.env),
 ): RunningSandbox | undefined {
+  requireName(name)
   const files = stateFolder(home, name)
   const state = readState(files)
   if (state === undefined) return undefined
@@ -178,6 +185,7 @@ export async function sandboxDown(
   name: string = DEFAULT_SANDBOX_NAME,
   home: string = ambitHome(process.env),
 ): Promise<boolean> {
+  requireName(name)
   const files = stateFolder(home, name)
   using _lock = await takeStartLock(files.folder)
   const state = readState(files)

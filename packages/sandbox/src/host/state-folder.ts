@@ -1,6 +1,12 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { AmbitError, codeOf, messageOf } from '@ambit/core'
+
+/** Nothing can be kept where the sandboxes' state belongs. */
+export class StateFolderError extends AmbitError {
+  readonly code = 'SANDBOX_STATE_FOLDER'
+}
 
 /** Where a sandbox keeps what people look for: kubeconfig, log, process number. */
 export interface StateFolder {
@@ -44,7 +50,8 @@ export function isSandboxName(name: string): boolean {
 
 /** Root of all sandboxes' state: AMBIT_HOME, else ~/.ambit. */
 export function ambitHome(env: Readonly<Record<string, string | undefined>>): string {
-  return env['AMBIT_HOME'] || join(env['HOME'] || homedir(), '.ambit')
+  // Absolute: the daemon runs in another folder.
+  return resolve(env['AMBIT_HOME'] || join(env['HOME'] || homedir(), '.ambit'))
 }
 
 export function stateFolder(home: string, name: string): StateFolder {
@@ -70,9 +77,29 @@ export function sandboxNames(home: string): string[] {
 
 /** Prepares an empty folder that only its owner can read: it will hold credentials. */
 export function resetStateFolder(state: StateFolder): void {
-  rmSync(state.folder, { recursive: true, force: true })
-  mkdirSync(state.run, { recursive: true, mode: 0o700 })
-  chmodSync(state.folder, 0o700)
+  try {
+    rmSync(state.folder, { recursive: true, force: true })
+    makeFolders(state.run, 0o700)
+    chmodSync(state.folder, 0o700)
+  } catch (cause) {
+    throw new StateFolderError(
+      `${state.folder} can't be made (${messageOf(cause)}).\n` +
+        'Set AMBIT_HOME to a folder you may write to: export AMBIT_HOME=$(mktemp -d)',
+      { cause },
+    )
+  }
+}
+
+/** Node's own recursive mkdir never returns where a parent refuses with ENOENT, as /proc does. */
+export function makeFolders(path: string, mode: number): void {
+  if (existsSync(path)) return
+  const parent = dirname(path)
+  if (parent !== path) makeFolders(parent, mode)
+  try {
+    mkdirSync(path, { mode })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  }
 }
 
 export function writeJson(path: string, value: unknown): void {
