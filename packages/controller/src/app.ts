@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { type Clock, type Closable, ip, type Logger, messageOf, systemClock } from '@ambit/core'
+import { abortable, type Clock, type Closable, ip, type Logger, messageOf, systemClock } from '@ambit/core'
 import { KINDS, KubeClient, type KubeConfig, loadKubeConfig, reviewToken, watchObjects } from '@ambit/kube'
 import { AdminServer, metricsRoutes, type PrometheusMetrics } from '@ambit/telemetry'
 import { DELTA_SERVER_OPTIONS, DeltaServer, ResourceTable } from '@ambit/xds'
@@ -30,6 +30,8 @@ export interface ControllerComponents {
   /** How to reach the API server; from the configuration unless given. */
   readonly kubeConfig?: KubeConfig
   readonly listenIp?: string
+  /** Gives a start up that waits for what may never come: the API server's first lists, a readable CA. */
+  readonly giveUp?: AbortSignal
 }
 
 export interface Controller extends Closable {
@@ -49,6 +51,7 @@ export async function startController(config: ControllerConfig, components: Cont
   const end = new AbortController()
   cleanup.defer(() => end.abort(new Error('controller stopped')))
   const { signal } = end
+  const starting = components.giveUp
 
   const client = cleanup.use(
     new KubeClient(components.kubeConfig ?? loadKubeConfig({ kubeconfig: kubeconfigOf(config) })),
@@ -113,10 +116,10 @@ export async function startController(config: ControllerConfig, components: Cont
   await admin.listen({ ip: ip(listenIp), port: config.ports.monitoring })
   await admin.listen({ ip: ip(listenIp), port: config.ports.http })
 
-  await meshConfigs.synced
-  const authority = await loadAuthority(config, { client, clock, logger, index }, signal)
+  await abortable(meshConfigs.synced, starting)
+  const authority = await abortable(loadAuthority(config, { client, clock, logger, index }, signal), starting)
   void authority.follow(signal)
-  await cluster.synced
+  await abortable(cluster.synced, starting)
   pusher.start()
 
   const pods = podLookup(index.state.pods, client)
@@ -126,7 +129,13 @@ export async function startController(config: ControllerConfig, components: Cont
   )
   const xds = cleanup.use(
     new DeltaServer(
-      { source, authenticate: (metadata, node) => authenticateNode({ tokens, pods }, metadata, node), clock, logger, metrics },
+      {
+        source,
+        authenticate: (metadata, node) => authenticateNode({ tokens, pods }, metadata, node),
+        clock,
+        logger,
+        metrics,
+      },
       // The pusher has collected already.
       { debounceMs: 0, debounceMaxMs: 0, streamMaxAgeMs: config.maxConnectionAgeMs },
     ),

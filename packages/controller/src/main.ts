@@ -15,13 +15,22 @@ const metrics = new PrometheusMetrics()
 using _processMetrics = registerProcessMetrics(metrics)
 
 const stopped = Promise.withResolvers<string>()
-for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stopped.resolve(name))
+const giveUp = new AbortController()
+for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(name, () => {
+    stopped.resolve(name)
+    giveUp.abort(new Error(`stopped by ${name} before it was ready`))
+  })
+}
 
 try {
-  await using _controller = await startController(config, { logger, metrics })
+  await using _controller = await startController(config, { logger, metrics, giveUp: giveUp.signal })
   logger.info('stopping', { signal: await stopped.promise })
 } catch (error) {
-  logger.error(`control plane failed: ${messageOf(error)}`)
-  process.exitCode = 1
+  if (giveUp.signal.aborted) logger.info('stopping', { reason: messageOf(error) })
+  else {
+    logger.error(`control plane failed: ${messageOf(error)}`)
+    process.exitCode = 1
+  }
 }
 process.exit()

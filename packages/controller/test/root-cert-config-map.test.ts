@@ -1,8 +1,11 @@
-import { KINDS, type KubeObject } from '@ambit/kube'
+import { systemClock, Watchable } from '@ambit/core'
+import { CertificateAuthority } from '@ambit/identity'
+import { KINDS, type KubeObject, ObjectSet } from '@ambit/kube'
 import { PrometheusMetrics } from '@ambit/telemetry'
 import { RecordingLogger } from '@ambit/testing'
 import test from 'ava'
 import { startController } from '../src/app.ts'
+import { keepRootCertificates, type ConfigMap as RootConfigMap } from '../src/ca/root-cert-config-map.ts'
 import { readConfig } from '../src/config.ts'
 import { startTestCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
@@ -33,4 +36,23 @@ test('the roots are in every namespace, come back when deleted and are repaired 
   t.true(await eventually(isRight))
   const excluded = { ...at, namespace: 'kube-public' }
   t.is(await cluster.client.get(KINDS.configMap, excluded), undefined)
+})
+
+test('a leader that loses its lease before the first lists are in lets go, so that it can be one again', async (t) => {
+  const logger = new RecordingLogger()
+  await using cluster = await startTestCluster(logger)
+  const term = new AbortController()
+  const done = keepRootCertificates(
+    {
+      client: cluster.client,
+      authority: new Watchable(CertificateAuthority.createSelfSigned({ trustDomain: 'cluster.local' }).ca),
+      namespaces: new ObjectSet<KubeObject>(),
+      configMaps: new ObjectSet<RootConfigMap>(),
+      clock: systemClock,
+      logger,
+    },
+    term.signal,
+  )
+  term.abort(new Error('lost the lease'))
+  await t.notThrowsAsync(done)
 })

@@ -1,4 +1,4 @@
-import { type Clock, type Logger, messageOf, type ReadonlyWatchable } from '@ambit/core'
+import { aborted, type Clock, type Logger, messageOf, type ReadonlyWatchable } from '@ambit/core'
 import type { CertificateAuthority } from '@ambit/identity'
 import { ensureObject, KINDS, type KubeClient, type KubeObject, type ReadonlyObjectSet, statusOf } from '@ambit/kube'
 
@@ -28,7 +28,9 @@ export interface RootCertComponents {
  */
 export async function keepRootCertificates(parts: RootCertComponents, signal: AbortSignal): Promise<void> {
   const { namespaces, configMaps, authority, clock, logger } = parts
-  await Promise.all([namespaces.synced, configMaps.synced])
+  // A leader that is one no more, or stops, before the first lists are in must not wait for them: they never come.
+  await Promise.race([Promise.all([namespaces.synced, configMaps.synced]), aborted(signal)])
+  if (signal.aborted) return
   const waiting = new Set<string>()
   let wake = Promise.withResolvers<void>()
   const want = (namespace: string | undefined): void => {
