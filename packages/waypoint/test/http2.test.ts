@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer as createHttp1 } from 'node:http'
-import { constants, createServer, type IncomingHttpHeaders } from 'node:http2'
+import { constants, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { Server } from 'node:net'
 import test from 'ava'
 import { Protocol, textOf, World } from './support/world.ts'
@@ -16,7 +16,7 @@ function message(text: string): Buffer {
 /** Echoes what it gets, and ends with a status in trailers. */
 function grpcEcho(seen: IncomingHttpHeaders[] = []): Server {
   const server = createServer()
-  server.on('stream', (stream, headers) => {
+  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     seen.push(headers)
     stream.on('error', () => undefined)
     if (headers[':path'] === '/pkg.Svc/Fail') {
@@ -52,7 +52,7 @@ test('gRPC streams both ways, with trailers', async (t) => {
   const trailers = once(call, 'trailers') as Promise<[IncomingHttpHeaders]>
   call.end()
   t.like((await trailers)[0], { 'grpc-status': '0', 'x-trailer': 'yes' })
-  t.is(seen[0]?.te, 'trailers')
+  t.is(seen[0]?.['te'], 'trailers')
   session.destroy()
   await world.applied(async () => (await world.stats()).includes('istio_request_messages_total'))
   const stats = await world.stats()

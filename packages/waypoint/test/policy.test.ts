@@ -25,7 +25,7 @@ test('methods, paths and identities are judged; a denial is Envoy’s', async (t
   t.is(denied.body, 'RBAC: access denied')
   t.is(denied.headers['content-type'], 'text/plain')
   t.is(denied.headers['content-length'], '19')
-  t.is(denied.headers.server, 'istio-envoy')
+  t.is(denied.headers['server'], 'istio-envoy')
   t.is((await client.request({ path: '/closed' })).status, 403)
   t.is((await world.client('stranger').request({ path: '/open/x' })).status, 403)
   t.deepEqual(seen, ['/open/x'])

@@ -16,7 +16,7 @@ test('a request goes through both tunnels and back', async (t) => {
     .request({ path: '/a/../b?x=1', headers: { 'x-forwarded-client-cert': 'forged', traceparent: 'tp' } })
   t.is(answer.status, 200, world.log.all.join('\n'))
   t.is(answer.body, 'hello')
-  t.is(answer.headers.server, 'istio-envoy')
+  t.is(answer.headers['server'], 'istio-envoy')
   t.regex(String(answer.headers['x-envoy-upstream-service-time']), /^\d+$/)
   t.deepEqual(pod.connects, ['10.0.0.11:8080'])
   const [first] = seen

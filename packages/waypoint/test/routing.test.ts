@@ -10,7 +10,7 @@ function backend(more: object = {}): object {
   return { namespace: 'default', hostname: HOST, port: 80, weight: 1, protocol: 2, ...more }
 }
 
-function to(...backends: object[]): RouteInit['action'] {
+function to(...backends: object[]): NonNullable<RouteInit['action']> {
   return { case: 'backends', value: { backends } }
 }
 

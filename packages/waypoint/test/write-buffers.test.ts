@@ -1,12 +1,12 @@
 import { once } from 'node:events'
-import { connect, createServer, type Http2Server } from 'node:http2'
+import { connect, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2'
 import test from 'ava'
 import { writeBuffersOnly } from '../src/http/write-buffers.ts'
 
 test('a head of text and an empty flush arrive as written, and at once', async (t) => {
   const server: Http2Server = createServer()
   const received = Promise.withResolvers<string>()
-  server.on('stream', (stream) => {
+  server.on('stream', (stream: ServerHttp2Stream) => {
     stream.respond({ ':status': 200 })
     stream.on('error', () => undefined)
     stream.once('data', (chunk: Buffer) => received.resolve(chunk.toString()))
