@@ -151,7 +151,7 @@ export async function startController(config: ControllerConfig, components: Cont
   server.addService(ca.service, ca.implementation)
   const credentials = cleanup.use(
     new ServingCredentials(
-      { authority: authority.current, clock },
+      { authority: authority.current, clock, logger },
       servingNames(config.namespace, config.revision, config.domain),
     ),
   )

@@ -98,7 +98,7 @@ test('the serving certificate is renewed with time and with the authority', asyn
   const read = (): Promise<CaMaterial> => Promise.resolve(material)
   const authority = await Authority.load({ read, clock, logger: new RecordingLogger() }, LIMITS)
   using credentials = new ServingCredentials(
-    { authority: authority.current, clock },
+    { authority: authority.current, clock, logger: new RecordingLogger() },
     servingNames('istio-system', 'default', 'cluster.local'),
   )
   const certificate = (): unknown => credentials._getSecureContextOptions()?.cert
@@ -109,6 +109,31 @@ test('the serving certificate is renewed with time and with the authority', asyn
   material = make()
   await authority.reload()
   t.not(certificate(), second)
+})
+
+test('a CA that expires ends nothing but its certificates, and its successor is taken; an expired one never is', async (t) => {
+  const clock = new FakeClock(Date.now())
+  const logger = new RecordingLogger()
+  const hour = 3600_000
+  const short = (): CaMaterial =>
+    CertificateAuthority.createSelfSigned({ trustDomain: 'cluster.local', now: clock.now(), ttlMs: hour })
+  let material = short()
+  const read = (): Promise<CaMaterial> => Promise.resolve(material)
+  const authority = await Authority.load({ read, clock, logger }, LIMITS)
+  using credentials = new ServingCredentials({ authority: authority.current, clock, logger }, ['istiod'])
+  const certificate = (): unknown => credentials._getSecureContextOptions()?.cert
+  const expired = short()
+  await clock.advance(hour + 60_000)
+  t.regex(JSON.stringify(logger.records), /serving certificate cannot be renewed: the CA certificate expired/)
+  const last = certificate()
+  await t.throwsAsync(Authority.load({ read, clock, logger }, LIMITS), { message: /expired/ })
+  material = make()
+  await authority.reload()
+  t.not(certificate(), last)
+  const { rootsPem } = authority.current.value
+  material = expired
+  await authority.reload()
+  t.is(authority.current.value.rootsPem, rootsPem)
 })
 
 test('the control plane is known by Istio’s names', (t) => {

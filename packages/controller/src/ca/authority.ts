@@ -1,5 +1,6 @@
 import { type Clock, type Logger, messageOf, type ReadonlyWatchable, Watchable } from '@ambit/core'
 import { type CaMaterial, CertificateAuthority } from '@ambit/identity'
+import { CaSetupError } from '../errors.ts'
 import { CA_POLL_MS } from '../limits.ts'
 
 export interface AuthorityComponents {
@@ -26,7 +27,7 @@ export class Authority {
     this.#parts = parts
     this.#options = options
     this.#material = material
-    this.#current = new Watchable(CertificateAuthority.load(material, options))
+    this.#current = new Watchable(this.#load(material))
   }
 
   static async load(parts: AuthorityComponents, options: AuthorityOptions): Promise<Authority> {
@@ -45,12 +46,21 @@ export class Authority {
     }
   }
 
+  #load(material: CaMaterial): CertificateAuthority {
+    const loaded = CertificateAuthority.load(material, this.#options)
+    // One that can sign nothing must not take the place of one that can.
+    if (loaded.notAfterMs <= this.#parts.clock.now())
+      throw new CaSetupError(`the CA certificate expired at ${new Date(loaded.notAfterMs).toISOString()}`)
+    return loaded
+  }
+
   async reload(): Promise<void> {
     try {
       const material = await this.#parts.read()
       if (same(material, this.#material)) return
-      this.#current.set(CertificateAuthority.load(material, this.#options))
+      const next = this.#load(material)
       this.#material = material
+      this.#current.set(next)
       this.#parts.logger.info('certificate authority replaced')
     } catch (error) {
       this.#parts.logger.error(`new CA material not taken, the old stays in force: ${messageOf(error)}`)

@@ -1,4 +1,4 @@
-import type { Clock, ReadonlyWatchable } from '@ambit/core'
+import { type Clock, type Logger, messageOf, type ReadonlyWatchable } from '@ambit/core'
 import type { CertificateAuthority } from '@ambit/identity'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { SERVING_TTL_MS } from '../limits.ts'
@@ -18,16 +18,22 @@ export class ServingCredentials extends ServerCredentials implements Disposable 
   readonly #authority: ReadonlyWatchable<CertificateAuthority>
   readonly #names: readonly string[]
   readonly #clock: Clock
+  readonly #logger: Logger
   readonly #subscription: Disposable
   #timer: Disposable | undefined
 
   constructor(
-    components: { readonly authority: ReadonlyWatchable<CertificateAuthority>; readonly clock: Clock },
+    components: {
+      readonly authority: ReadonlyWatchable<CertificateAuthority>
+      readonly clock: Clock
+      readonly logger: Logger
+    },
     names: readonly string[],
   ) {
     super({ minVersion: 'TLSv1.2' })
     this.#authority = components.authority
     this.#clock = components.clock
+    this.#logger = components.logger
     this.#names = names
     this.#subscription = this.#authority.subscribe(() => this.#renew())
     this.#renew()
@@ -42,9 +48,23 @@ export class ServingCredentials extends ServerCredentials implements Disposable 
     this.#timer?.[Symbol.dispose]()
   }
 
+  /** Never throws: a CA that has expired is for an operator to replace, and the process must be there to take the new one. */
   #renew(): void {
     this.#timer?.[Symbol.dispose]()
-    const { chainPem, keyPem } = this.#authority.value.signServer({ dnsNames: [...this.#names], ttlMs: SERVING_TTL_MS })
+    try {
+      this.#sign()
+    } catch (error) {
+      this.#logger.error(`the serving certificate cannot be renewed: ${messageOf(error)}`)
+      this.#timer = this.#clock.after(60_000, () => this.#renew())
+    }
+  }
+
+  #sign(): void {
+    const { chainPem, keyPem } = this.#authority.value.signServer({
+      dnsNames: [...this.#names],
+      ttlMs: SERVING_TTL_MS,
+      now: this.#clock.now(),
+    })
     this.updateSecureContextOptions({ cert: chainPem, key: keyPem, minVersion: 'TLSv1.2' })
     const lifeMs = Math.min(SERVING_TTL_MS, this.#authority.value.notAfterMs - this.#clock.now())
     // Timers end at 24 days; an early renewal costs nothing.
