@@ -86,9 +86,15 @@ function summary(rows) {
   return rows.some(({ status }) => status !== undefined && status !== 0) ? 1 : 0
 }
 
+function programsFor(action) {
+  if (['check', 'format', 'generate'].includes(action)) return []
+  if (action !== 'bench') return ['sandbox']
+  return ['sandbox', 'bench', ...(rest.includes('--waypoint') ? ['waypointBench'] : [])]
+}
+
 const [what, ...rest] = process.argv.slice(2)
 try {
-  setup(['check', 'format', 'generate'].includes(what) ? [] : what === 'bench' ? ['sandbox', 'bench'] : ['sandbox'])
+  setup(programsFor(what))
   const actions = {
     test: () => test(rest),
     check,

@@ -5,7 +5,7 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync } fro
 import { delimiter, join } from 'node:path'
 import { root } from './workspace-node.mjs'
 
-/** Where packages are unpacked when they can't be installed (no root). */
+/** Where packages are unpacked that can't be installed (no root), or should not be. */
 export const toolsDir = join(root, '.ambit', 'tools')
 
 /** program → Debian package */
@@ -21,7 +21,11 @@ const PROGRAMS = {
     kubectl: 'kubernetes-client',
   },
   bench: { haproxy: 'haproxy', gcc: 'gcc' },
+  waypointBench: { nginx: 'nginx' },
 }
+
+/** Packages that start a server when installed: they are unpacked only, also by root. */
+const SERVERS = new Set(['nginx'])
 
 /** Oldest kubectl the project is tested with: it speaks exec over WebSocket from 1.30, over SPDY before. */
 const OLDEST_KUBECTL_MINOR = 27
@@ -59,8 +63,10 @@ export function ensurePrograms(group, log) {
   if (missing.length > 0) {
     const packages = [...new Set(missing.map(([, name]) => name))]
     log(`missing: ${missing.map(([program]) => program).join(', ')} (Debian: ${packages.join(' ')})`)
-    if (process.getuid?.() === 0) installAsRoot(packages, log)
-    else unpackWithoutRoot(packages, log)
+    const installed = process.getuid?.() === 0 ? packages.filter((name) => !SERVERS.has(name)) : []
+    const unpacked = packages.filter((name) => !installed.includes(name))
+    if (installed.length > 0) installAsRoot(installed, log)
+    if (unpacked.length > 0) unpack(unpacked, log)
   }
   const still = wanted.filter(([program]) => findProgram(program) === undefined)
   if (still.length > 0) throw new Error(whatToType(still.map(([, name]) => name)))
@@ -92,7 +98,7 @@ function installAsRoot(packages, log) {
  * apt works for anyone in folders of one's own: lists and archives go below toolsDir, and the packages are unpacked,
  * not installed. Only packages that the machine lacks are fetched (apt's own simulation says which).
  */
-function unpackWithoutRoot(packages, log) {
+function unpack(packages, log) {
   const state = join(toolsDir, 'apt')
   const archives = join(state, 'archives')
   mkdirSync(join(state, 'lists', 'partial'), { recursive: true })

@@ -33,7 +33,7 @@ export class BenchCa implements AsyncDisposable {
       stream.on('end', () => {
         // gRPC: one byte of flags and four of length before the message.
         const request = Buffer.concat(chunks).subarray(5)
-        const message = encodeStrings(signed(ca, firstString(request)))
+        const message = answerCertificateRequest(ca, request)
         const prefix = Buffer.alloc(5)
         prefix.writeUInt32BE(message.length, 1)
         stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
@@ -52,11 +52,8 @@ export class BenchCa implements AsyncDisposable {
     return this.#ca.rootsPem
   }
 
-  /** Certificate chain and key of an identity in one PEM text, as haproxy reads it. */
   bundle(identity: string): string {
-    const { privateKey, csrPem } = createCsr(spiffeId(identity))
-    const chain = this.#ca.sign({ csrPem, identity: spiffeId(identity), ttlSeconds: DAY_S })
-    return [...chain.slice(0, -1), privateKey.export({ type: 'pkcs8', format: 'pem' })].join('')
+    return bundle(this.#ca, identity)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -65,6 +62,18 @@ export class BenchCa implements AsyncDisposable {
       setTimeout(resolve, 200)
     })
   }
+}
+
+/** Certificate chain and key of an identity in one PEM text, as haproxy reads it. */
+export function bundle(ca: CertificateAuthority, identity: string): string {
+  const { privateKey, csrPem } = createCsr(spiffeId(identity))
+  const chain = ca.sign({ csrPem, identity: spiffeId(identity), ttlSeconds: DAY_S })
+  return [...chain.slice(0, -1), privateKey.export({ type: 'pkcs8', format: 'pem' })].join('')
+}
+
+/** Istio's CreateCertificate: signs the identity that the request asks for. */
+export function answerCertificateRequest(ca: CertificateAuthority, request: Buffer): Buffer {
+  return encodeStrings(signed(ca, firstString(request)))
 }
 
 function signed(ca: CertificateAuthority, csrPem: string): readonly string[] {

@@ -48,12 +48,12 @@ async function startPair(surroundings: Surroundings, kind: Kind): Promise<readon
   const tls = `ssl crt ${certificate} ca-file ${roots} verify required${alpn}`
   const mode = kind === 'h2' ? 'http' : 'tcp'
   const [serverTls, bindTls] = kind === 'tcp' ? ['', ''] : [` ${tls} verifyhost bench`, ` ${tls}`]
-  const near = config(
+  const near = haproxyConfig(
     mode,
     `${NEAR}:${OUT_PORT}`,
     `${FAR}:${BETWEEN_PORT}${serverTls.replace(' verifyhost bench', '')}`,
   )
-  const far = config(mode, `${FAR}:${BETWEEN_PORT}${bindTls}`, `${FAR}:${DIRECT_PORT}`)
+  const far = haproxyConfig(mode, `${FAR}:${BETWEEN_PORT}${bindTls}`, `${FAR}:${DIRECT_PORT}`)
   const nearFile = join(folder, `haproxy-${kind}-near.cfg`)
   const farFile = join(folder, `haproxy-${kind}-far.cfg`)
   writeFileSync(nearFile, near)
@@ -73,7 +73,7 @@ async function startPair(surroundings: Surroundings, kind: Kind): Promise<readon
   return [outbound, inbound]
 }
 
-function config(mode: string, bind: string, server: string): string {
+export function haproxyConfig(mode: string, bind: string, server: string): string {
   return `global
   maxconn 4000
   nbthread 1

@@ -11,23 +11,9 @@
  * SOURCE=HOST is the address a client connects from.
  * Each client mode prints one JSON line. Failures end it with status 1 and a line on stderr.
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "load.h"
 
-enum { CHUNK = 256 * 1024, EVENTS = 256, WARM_UP_MS = 300, STALL_MS = 10000 };
+enum { CHUNK = 256 * 1024 };
 static char chunk[CHUNK];
 
 struct conn {
@@ -38,35 +24,9 @@ struct conn {
   size_t pending_from, pending_to;
 };
 
-static void die(const char *what) {
-  fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 static void watch(int ep, int op, struct conn *c, uint32_t events) {
   struct epoll_event e = {.events = events, .data.ptr = c};
   if (epoll_ctl(ep, op, c->fd, &e)) die("epoll_ctl");
-}
-
-/* ---- latency histogram: 32 linear buckets per power of two, so 3 % resolution */
-static uint64_t buckets[64 * 32], samples;
-static void record(uint64_t ns) {
-  unsigned shift = ns < 32 ? 0 : 58 - (unsigned)__builtin_clzll(ns);
-  buckets[ns < 32 ? ns : shift * 32 + (ns >> shift)]++;
-  samples++;
-}
-static double quantile_us(double q) {
-  uint64_t wanted = (uint64_t)(q * (double)samples), seen = 0;
-  for (unsigned i = 0; i < 64 * 32; i++)
-    if ((seen += buckets[i]) > wanted) {
-      unsigned shift = i < 64 ? 0 : i / 32 - 1;
-      return (double)((uint64_t)(i - shift * 32) << shift) / 1000.0;
-    }
-  return 0;
 }
 
 /* ---- server */
@@ -162,43 +122,6 @@ _Noreturn static void serve(int count, char **ports) {
 }
 
 /* ---- clients */
-static struct sockaddr_in target, source;
-static int dial(int nonblocking) {
-  int one = 1, fd = socket(AF_INET, SOCK_STREAM | (nonblocking ? SOCK_NONBLOCK : 0), 0);
-  if (fd < 0) die("socket");
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (source.sin_family) {
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    if (bind(fd, (void *)&source, sizeof source)) die("bind");
-  }
-  if (connect(fd, (void *)&target, sizeof target) && errno != EINPROGRESS) die("connect");
-  return fd;
-}
-static const char *tunnel; /* authority to CONNECT to, or null */
-static int send_connect(int fd) {
-  char text[256];
-  int n = snprintf(text, sizeof text, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", tunnel, tunnel);
-  return write(fd, text, (size_t)n) == n ? 0 : -1;
-}
-/* Reads the answer up to its empty line; 1: tunnel open, 0: not all here yet, -1: refused. */
-static int read_connect(int fd, int *newlines, char *status, int *seen) {
-  char byte;
-  while (*newlines < 2) {
-    ssize_t r = read(fd, &byte, 1);
-    if (r < 0 && errno == EAGAIN) return 0;
-    if (r <= 0) return -1;
-    if (*seen < 12) status[(*seen)++] = byte;
-    if (byte == '\n') (*newlines)++;
-    else if (byte != '\r') *newlines = 0;
-  }
-  return *seen == 12 && !memcmp(status + 8, " 200", 4) ? 1 : -1;
-}
-static int dial_tunnel(void) {
-  int fd = dial(0), newlines = 0, seen = 0;
-  char status[12];
-  if (tunnel && (send_connect(fd) || read_connect(fd, &newlines, status, &seen) != 1)) die("CONNECT refused");
-  return fd;
-}
 /* Connects, and makes sure that the far end answers, before anything is measured. */
 static int dial_echo(void) {
   int fd = dial_tunnel();
@@ -207,13 +130,6 @@ static int dial_echo(void) {
   if (read(fd, &byte, 1) != 1) die("no echo");
   return fd;
 }
-static double own_cpu(void) {
-  struct rusage u;
-  getrusage(RUSAGE_SELF, &u);
-  return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-static void non_blocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
-
 static int bulk(int count, uint64_t total) {
   int ep = epoll_create1(0), live = count;
   struct conn *conns = calloc((size_t)count, sizeof *conns);
@@ -362,13 +278,8 @@ int main(int argc, char **argv) {
     fputs("usage: load serve PORT... | bulk|rr|connect|idle HOST PORT ...\n", stderr);
     return 2;
   }
-  target.sin_family = AF_INET;
-  target.sin_port = htons((uint16_t)atoi(argv[3]));
-  if (inet_pton(AF_INET, argv[2], &target.sin_addr) != 1) die("address");
+  read_target(argv[2], argv[3]);
   int count = atoi(argv[4]);
-  tunnel = getenv("CONNECT");
-  const char *from = getenv("SOURCE");
-  if (from && inet_pton(AF_INET, from, &source.sin_addr) == 1) source.sin_family = AF_INET;
   if (!strcmp(mode, "bulk") && argc > 5) return bulk(count, strtoull(argv[5], 0, 10));
   if (!strcmp(mode, "rr") && argc > 6) return request_response(count, (size_t)atoi(argv[5]), atof(argv[6]));
   if (!strcmp(mode, "connect") && argc > 5) return connect_rate(count, atof(argv[5]));

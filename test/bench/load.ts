@@ -10,14 +10,17 @@ export interface LoadResult {
   readonly rate?: number
   readonly count?: number
   readonly failed?: number
+  /** Requests of the whole run, those before measuring included, and how long it was. */
+  readonly total?: number
+  readonly cpu?: number
   readonly p50?: number
   readonly p99?: number
 }
 
-/** Compiles load.c into a folder and returns the program's path. */
-export function buildLoad(folder: string): string {
-  const program = join(folder, 'load')
-  const source = join(import.meta.dirname, 'load.c')
+/** Compiles one of the generators into a folder and returns the program's path. */
+export function buildLoad(folder: string, name: 'load' | 'http' = 'load'): string {
+  const program = join(folder, name)
+  const source = join(import.meta.dirname, `${name}.c`)
   const result = spawnSync('gcc', ['-O2', '-Wall', '-o', program, source], { encoding: 'utf8' })
   if (result.error !== undefined || result.status !== 0) {
     throw new Error(
@@ -30,7 +33,7 @@ export function buildLoad(folder: string): string {
 /** Runs the generator against a design. */
 export async function runLoad(
   program: string,
-  design: Design,
+  design: Pick<Design, 'target' | 'connectTo'>,
   mode: string,
   args: readonly (string | number)[],
 ): Promise<LoadResult> {
@@ -48,6 +51,6 @@ export async function runLoad(
 }
 
 /** The client's address, and an HTTP CONNECT first where the design wants one. */
-export function clientEnv(design: Design): Readonly<Record<string, string>> {
+export function clientEnv(design: Pick<Design, 'connectTo'>): Readonly<Record<string, string>> {
   return { SOURCE: CLIENT, ...(design.connectTo === undefined ? {} : { CONNECT: design.connectTo }) }
 }

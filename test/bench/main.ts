@@ -1,4 +1,4 @@
-// `npm run bench [-- --quick] [-- --only NAME,NAME] [-- --rounds N]`
+// `npm run bench [-- --waypoint] [--quick] [--only NAME,NAME] [--rounds N] [--json FILE]`
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
@@ -15,11 +15,14 @@ import { DIRECT_PORT, FAR, MESH_PORT, Namespaces, NEAR } from './namespaces.ts'
 import { direct, plain } from './plain.ts'
 import { portOpen } from './port-open.ts'
 import { Process } from './processes.ts'
-import { align, type Results, ratioRows, valueRows } from './report.ts'
+import { align, COLUMNS, type Results, ratioRows, valueRows } from './report.ts'
+import { benchHttp, httpDesigns } from './waypoint/bench.ts'
+import { FULL_HTTP, QUICK_HTTP } from './waypoint/measure-http.ts'
 import { ztunnelDesigns } from './ztunnel.ts'
 
 const { values: options } = parseArgs({
   options: {
+    waypoint: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     rounds: { type: 'string' },
@@ -98,8 +101,8 @@ function print(results: Results, rounds: number, facts: readonly string[]): void
   for (const fact of facts) console.log(fact)
   console.log('CPU and memory: both proxies together. Compare within a column; quote ratios.\n')
   for (const rows of [
-    valueRows(results),
-    ...['direct', 'haproxy-tcp', 'haproxy-mtls', 'haproxy-h2'].map((base) => ratioRows(results, base)),
+    valueRows(results, COLUMNS),
+    ...['direct', 'haproxy-tcp', 'haproxy-mtls', 'haproxy-h2'].map((base) => ratioRows(results, base, COLUMNS)),
   ]) {
     if (rows === undefined) continue
     for (const line of align(rows)) console.log(line)
@@ -107,8 +110,10 @@ function print(results: Results, rounds: number, facts: readonly string[]): void
   }
 }
 
-function chooseDesigns(): readonly Design[] {
-  const all = [direct, plain, hboneLibrary, ...ztunnelDesigns(), ...haproxyDesigns()]
+/** Those asked for that can run here. */
+function chosen<D extends { readonly name: string; readonly missing?: string | undefined }>(
+  all: readonly D[],
+): readonly D[] {
   const wanted = options.only?.split(',')
   const unknown = wanted?.filter((name) => !all.some((design) => design.name === name)) ?? []
   if (unknown.length > 0)
@@ -121,17 +126,25 @@ function chooseDesigns(): readonly Design[] {
     })
 }
 
+/** Who asks for rounds gets them, however long they take. */
+function withRounds<E extends { readonly rounds: number; readonly budgetSeconds: number }>(effort: E): E {
+  if (options.rounds === undefined) return effort
+  return { ...effort, rounds: Math.max(1, Number(options.rounds) || 1), budgetSeconds: Number.POSITIVE_INFINITY }
+}
+
 if (options.help) {
-  console.log('npm run bench -- [--quick] [--rounds N] [--only direct,hbone,...] [--json FILE]')
+  console.log('npm run bench -- [--waypoint] [--quick] [--rounds N] [--only direct,hbone,...] [--json FILE]')
 } else if (!options.inside) {
   process.exitCode = enterNamespaces()
 } else {
-  const base = options.quick ? QUICK : FULL
   const [busy = 0] = loadavg()
   if (busy > cpus().length / 2)
     console.error(`the machine is busy (load ${busy.toFixed(1)}): only ratios will mean something`)
-  const asked = options.rounds === undefined ? undefined : Math.max(1, Number(options.rounds) || 1)
-  // Who asks for rounds gets them, however long they take.
-  const effort = asked === undefined ? base : { ...base, rounds: asked, budgetSeconds: Number.POSITIVE_INFINITY }
-  process.exitCode = await bench(effort, chooseDesigns())
+  if (options.waypoint) {
+    const effort = withRounds(options.quick ? QUICK_HTTP : FULL_HTTP)
+    process.exitCode = await benchHttp(effort, chosen(httpDesigns()), options.json)
+  } else {
+    const designs = [direct, plain, hboneLibrary, ...ztunnelDesigns(), ...haproxyDesigns()]
+    process.exitCode = await bench(withRounds(options.quick ? QUICK : FULL), chosen(designs))
+  }
 }

@@ -1,13 +1,13 @@
-import type { Metric, Sample } from './measure.ts'
+import type { Metric } from './measure.ts'
 
-interface Column {
-  readonly metric: Metric
+export interface Column<M extends string = Metric> {
+  readonly metric: M
   readonly title: string
   readonly digits: number
   readonly scale?: number
 }
 
-const COLUMNS: readonly Column[] = [
+export const COLUMNS: readonly Column[] = [
   { metric: 'bulk1Gbps', title: 'bulk1 Gb/s', digits: 2 },
   { metric: 'bulk16Gbps', title: 'bulk16 Gb/s', digits: 2 },
   { metric: 'cpuPerGiB', title: 'CPU s/GiB', digits: 2 },
@@ -24,7 +24,7 @@ const COLUMNS: readonly Column[] = [
 ]
 
 /** Samples of one design over the rounds. */
-export type Results = ReadonlyMap<string, readonly Sample[]>
+export type Results<M extends string = Metric> = ReadonlyMap<string, readonly Readonly<Partial<Record<M, number>>>[]>
 
 /** Middle value; the mean of the two middle ones when there are two. */
 export function median(values: readonly number[]): number | undefined {
@@ -36,11 +36,14 @@ export function median(values: readonly number[]): number | undefined {
 }
 
 /** Rows of measured values: medians over the rounds. */
-export function valueRows(results: Results): readonly (readonly string[])[] {
-  const header = ['design', ...COLUMNS.map((column) => column.title)]
+export function valueRows<M extends string>(
+  results: Results<M>,
+  columns: readonly Column<M>[],
+): readonly (readonly string[])[] {
+  const header = ['design', ...columns.map((column) => column.title)]
   const rows = [...results.keys()].map((design) => [
     design,
-    ...COLUMNS.map((column) => {
+    ...columns.map((column) => {
       const value = medianOf(results, design, column.metric)
       return value === undefined ? '-' : (value * (column.scale ?? 1)).toFixed(column.digits)
     }),
@@ -49,14 +52,18 @@ export function valueRows(results: Results): readonly (readonly string[])[] {
 }
 
 /** Rows of ratios to one design; undefined when it was not measured. */
-export function ratioRows(results: Results, base: string): readonly (readonly string[])[] | undefined {
+export function ratioRows<M extends string>(
+  results: Results<M>,
+  base: string,
+  columns: readonly Column<M>[],
+): readonly (readonly string[])[] | undefined {
   if ((results.get(base)?.length ?? 0) === 0) return undefined
-  const header = [`relative to ${base}`, ...COLUMNS.map((column) => column.title)]
+  const header = [`relative to ${base}`, ...columns.map((column) => column.title)]
   const rows = [...results.keys()]
     .filter((design) => design !== base)
     .map((design) => [
       design,
-      ...COLUMNS.map((column) => {
+      ...columns.map((column) => {
         const value = medianOf(results, design, column.metric)
         const reference = medianOf(results, base, column.metric)
         return value === undefined || reference === undefined || reference === 0 ? '-' : (value / reference).toFixed(2)
@@ -65,7 +72,7 @@ export function ratioRows(results: Results, base: string): readonly (readonly st
   return [header, ...rows]
 }
 
-function medianOf(results: Results, design: string, metric: Metric): number | undefined {
+function medianOf<M extends string>(results: Results<M>, design: string, metric: M): number | undefined {
   const values = (results.get(design) ?? []).map((sample) => sample[metric]).filter((value) => value !== undefined)
   return median(values)
 }

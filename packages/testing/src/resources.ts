@@ -1,4 +1,4 @@
-import { authorizationpb, workloadpb } from '@ambit/api'
+import { authorizationpb, waypointpb, workloadpb } from '@ambit/api'
 import { ip, ipToBytes } from '@ambit/core'
 import type { ResourceInput } from '@ambit/xds'
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
@@ -6,6 +6,10 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 export type WorkloadInit = MessageInitShape<typeof workloadpb.WorkloadSchema>
 export type ServiceInit = MessageInitShape<typeof workloadpb.ServiceSchema>
 export type AuthorizationInit = MessageInitShape<typeof authorizationpb.AuthorizationSchema>
+export type SettingsInit = MessageInitShape<typeof waypointpb.SettingsSchema>
+export type DestinationInit = MessageInitShape<typeof waypointpb.DestinationSchema>
+export type PortInit = MessageInitShape<typeof waypointpb.PortSchema>
+export type HttpAuthorizationInit = MessageInitShape<typeof waypointpb.HttpAuthorizationSchema>
 
 /** Bytes of an address as the wire carries it. */
 export function addressBytes(text: string): Uint8Array {
@@ -37,6 +41,27 @@ export function authorizationResource(init: AuthorizationInit): ResourceInput {
   return {
     name: `${message.namespace}/${message.name}`,
     bytes: toBinary(authorizationpb.AuthorizationSchema, message),
+  }
+}
+
+export function settingsResource(init: SettingsInit): ResourceInput {
+  const message = create(waypointpb.SettingsSchema, init)
+  return { name: `${message.namespace}/${message.gateway}`, bytes: toBinary(waypointpb.SettingsSchema, message) }
+}
+
+export function destinationResource(init: DestinationInit): ResourceInput {
+  const message = create(waypointpb.DestinationSchema, init)
+  const { case: kind, value } = message.target
+  if (kind === undefined) throw new TypeError('a destination is a service or a workload')
+  const name = kind === 'service' ? `${value.namespace}/${value.hostname}` : value.uid
+  return { name, bytes: toBinary(waypointpb.DestinationSchema, message) }
+}
+
+export function httpAuthorizationResource(init: HttpAuthorizationInit): ResourceInput {
+  const message = create(waypointpb.HttpAuthorizationSchema, init)
+  return {
+    name: `${message.namespace}/${message.name}`,
+    bytes: toBinary(waypointpb.HttpAuthorizationSchema, message),
   }
 }
 

@@ -7,7 +7,13 @@ import {
   type DeltaServerOptions,
   ResourceTable,
 } from '@ambit/xds'
-import { type Metadata, Server, ServerCredentials } from '@grpc/grpc-js'
+import {
+  type Metadata,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
 import { CertificateMaker } from './certificate-maker.ts'
 import { RecordingLogger, RecordingMetrics } from './recorders.ts'
 
@@ -18,6 +24,11 @@ export interface ScriptedXdsOptions extends DeltaServerOptions {
   readonly table?: ResourceTable | undefined
   readonly port?: number | undefined
   readonly dnsNames?: readonly string[] | undefined
+  /** Further services at the same address, as the real control plane has them. */
+  readonly services?: readonly {
+    readonly definition: ServiceDefinition
+    readonly implementation: UntypedServiceImplementation
+  }[]
   readonly authenticate?: (metadata: Metadata, node: discoverypb.Node) => Promise<AuthenticationResult>
 }
 
@@ -55,6 +66,7 @@ export class ScriptedXds implements AsyncDisposable {
     )
     const server = new Server(DELTA_SERVER_OPTIONS)
     server.addService(delta.service, delta.implementation)
+    for (const { definition, implementation } of options.services ?? []) server.addService(definition, implementation)
     const { chainPem, keyPem } = certificates.server(options.dnsNames)
     const pair = { cert_chain: Buffer.from(chainPem), private_key: Buffer.from(keyPem) }
     const credentials = ServerCredentials.createSsl(null, [pair], false)

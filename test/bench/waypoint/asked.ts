@@ -1,0 +1,3 @@
+/** What every request asks for. */
+export const AUTHORITY = 'web.bench.svc.cluster.local'
+export const PATH = '/api/items?page=7'
