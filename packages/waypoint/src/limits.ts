@@ -17,6 +17,9 @@ export const MAX_HEADER_LINES = 100
 /** Path and query of a request, characters. */
 export const MAX_TARGET_LENGTH: number = 32 * KIBIBYTE
 
+/** Requests of one HTTP/1.1 connection that wait for the one ahead of them. */
+export const MAX_PIPELINED_REQUESTS = 64
+
 /** From the first byte of a request to the end of its header block. */
 export const REQUEST_HEADERS_TIMEOUT_MS: number = 10 * SECOND_MS
 

@@ -151,3 +151,40 @@ test('what a Connection header names goes no further, and no upgrade of HTTP/2 d
   t.notRegex(answer, /x-secret/i)
   for (const name of ['x-hop', 'upgrade', 'http2-settings', 'te', 'keep-alive']) t.is(headers[name], undefined, name)
 })
+
+test('requests sent at once are served one after the other, and not without end', async (t) => {
+  await using world = await World.start()
+  let atOnce = 0
+  let most = 0
+  const release = Promise.withResolvers<void>()
+  await world.serve(
+    createServer((request, response) => {
+      atOnce++
+      most = Math.max(most, atOnce)
+      const answer = (): void => {
+        atOnce--
+        response.end(`<${request.url}>`)
+      }
+      if (request.url === '/stuck') void release.promise.then(answer)
+      else setImmediate(answer)
+    }),
+  )
+  const client = world.client()
+  const ten = Array.from(
+    { length: 10 },
+    (_, i) => `GET /${i} HTTP/1.1\r\n${HOST}${i === 9 ? 'Connection: close\r\n' : ''}\r\n`,
+  )
+  const answer = await client.raw(ten.join(''))
+  t.deepEqual(
+    answer.match(/<[^>]*>/g),
+    Array.from({ length: 10 }, (_, i) => `</${i}>`),
+  )
+  t.is(most, 1)
+  const cut = await client.raw(`GET /stuck HTTP/1.1\r\n${HOST}\r\n`.repeat(1000))
+  t.is(cut, '')
+  t.is(most, 1)
+  const upgrade = `GET /up HTTP/1.1\r\n${HOST}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n`
+  t.is(await client.raw(`GET /stuck HTTP/1.1\r\n${HOST}\r\n${upgrade}`), '')
+  release.resolve()
+  t.is((await client.request()).status, 200)
+})

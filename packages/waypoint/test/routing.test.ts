@@ -202,7 +202,7 @@ test('a mirror gets a copy, and its answer or absence changes nothing', async (t
         name: 'default.r.0',
         mirrors: [mirror('shadow.default.svc.cluster.local'), mirror('missing.default.svc.cluster.local')],
         action: to(backend()),
-      } as RouteInit,
+      },
     ],
     (request, response) => void textOf(request).then((body) => response.end(`real ${body}`)),
   )

@@ -62,7 +62,8 @@ export class Http1Exchange implements Exchange {
 
   inform({ status, headers }: ResponseHead): void {
     const { response } = this.#parts
-    if (response.headersSent || this.head.version === 'HTTP/1.0') return
+    // Without a socket it is not its turn yet: an answer before it is still being sent.
+    if (response.headersSent || response.socket === null || this.head.version === 'HTTP/1.0') return
     this.#parts.stream.write(rawHead(status, headers))
   }
 

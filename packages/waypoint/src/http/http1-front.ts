@@ -7,6 +7,7 @@ import {
   IDLE_TIMEOUT_MS,
   MAX_HEADER_BYTES,
   MAX_HEADER_LINES,
+  MAX_PIPELINED_REQUESTS,
   MAX_TARGET_LENGTH,
   REQUEST_HEADERS_TIMEOUT_MS,
 } from '../limits.ts'
@@ -26,6 +27,8 @@ interface Connection {
   active: number
   /** The last answer is being or has been sent. */
   isOver: boolean
+  /** Requests that were sent before the one ahead of them was answered. */
+  readonly waiting: (() => void)[]
 }
 
 type FakeSocket = Parameters<ServerResponse['assignSocket']>[0]
@@ -79,7 +82,7 @@ export class Http1Front {
   /** Takes over the stream; resolves when it is closed. */
   serve(stream: Duplex, handler: FrontHandler): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const connection: Connection = { stream, handler, finished: resolve, active: 0, isOver: false }
+    const connection: Connection = { stream, handler, finished: resolve, active: 0, isOver: false, waiting: [] }
     this.#connections.set(stream, connection)
     this.#open.add(connection)
     stream.once('close', () => {
@@ -120,39 +123,56 @@ export class Http1Front {
     if (url.length > MAX_TARGET_LENGTH) return this.#refuse(request, response, 414, 'the request target is too long')
     const target = readTarget(method, url, rawHeaders, httpVersion)
     if (!target.ok) return this.#refuse(request, response, 400, target.reason)
+    if (connection.waiting.length >= MAX_PIPELINED_REQUESTS) {
+      connection.handler.protocolError({
+        status: 0,
+        reason: `more than ${MAX_PIPELINED_REQUESTS} requests wait for an answer`,
+      })
+      cut(connection.stream)
+      return
+    }
     connection.active++
     response.once('close', () => {
       connection.active--
+      // Answers go out in order, so requests are served one after the other: who sends many at once gains nothing.
+      if (!connection.stream.destroyed) connection.waiting.shift()?.()
       if (this.#draining && connection.active === 0) connection.stream.end()
     })
     const headers = endToEnd(rawHeaders).filter(dropPair('host', 'expect'))
-    connection.handler.request(
-      new Http1Exchange({
-        request,
-        response,
-        head: {
-          version: `HTTP/${httpVersion}` as HttpVersion,
-          method,
-          scheme: target.scheme,
-          authority: target.authority,
-          target: target.target,
-          headers,
-          isBodiless: isBodiless(request),
-          upgrade: upgradeOf(request),
-        },
-        expectsContinue,
-        isLast: () => this.#draining || !response.shouldKeepAlive,
-        onLast: () => {
-          connection.isOver = true
-          response.once('finish', () => lingeringEnd(connection.stream, this.#clock))
-        },
-        stream: connection.stream,
-      }),
-    )
+    const exchange = new Http1Exchange({
+      request,
+      response,
+      head: {
+        version: `HTTP/${httpVersion}` as HttpVersion,
+        method,
+        scheme: target.scheme,
+        authority: target.authority,
+        target: target.target,
+        headers,
+        isBodiless: isBodiless(request),
+        upgrade: upgradeOf(request),
+      },
+      expectsContinue,
+      isLast: () => this.#draining || !response.shouldKeepAlive,
+      onLast: () => {
+        connection.isOver = true
+        response.once('finish', () => lingeringEnd(connection.stream, this.#clock))
+      },
+      stream: connection.stream,
+    })
+    const serve = (): void => connection.handler.request(exchange)
+    if (connection.active === 1) serve()
+    else connection.waiting.push(serve)
   }
 
   #onUpgrade(request: IncomingMessage, stream: Duplex, first: Buffer): void {
-    // Its parser is gone; whatever the answer is, it is the last on this connection.
+    const connection = this.#connections.get(stream)
+    // Its parser is gone, and an answer before it is not out yet: nobody waits for both.
+    if (connection === undefined || connection.active > 0 || connection.isOver) {
+      cut(stream)
+      return
+    }
+    // Whatever the answer is, it is the last on this connection.
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     response.assignSocket(stream as FakeSocket)

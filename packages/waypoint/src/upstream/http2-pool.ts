@@ -1,5 +1,5 @@
 import { type ClientHttp2Session, connect } from 'node:http2'
-import type { Clock } from '@ambit/core'
+import { type Clock, messageOf } from '@ambit/core'
 import {
   HTTP2_CONNECTION_WINDOW_BYTES,
   HTTP2_STREAM_WINDOW_BYTES,
@@ -51,7 +51,12 @@ export class Http2Pool {
       throw new UpstreamError('terminated', 'the connection ended before the request', { sent: false })
     }
     pooled.streams++
-    return new Http2Call(pooled.session, request, events, () => this.#released(pooled))
+    try {
+      return new Http2Call(pooled.session, request, events, () => this.#released(pooled))
+    } catch (cause) {
+      this.#released(pooled)
+      throw new UpstreamError('protocol-error', `not a request of HTTP/2: ${messageOf(cause)}`, { cause, sent: false })
+    }
   }
 
   close(): void {

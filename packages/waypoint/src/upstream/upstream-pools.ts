@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import type { Clock } from '@ambit/core'
+import { type Clock, messageOf } from '@ambit/core'
+import { cut } from '@ambit/hbone'
 import { writeBuffersOnly } from '../http/write-buffers.ts'
 import { type Endpoint, type EndpointConnector, endpointKey } from './endpoint-connector.ts'
 import { UpstreamError } from './errors.ts'
@@ -50,11 +51,19 @@ export class UpstreamPools {
       stream.on('error', () => undefined)
       writeBuffersOnly(stream)
     }
-    return new Http1Call(
-      request,
-      { stream, isReused: kept !== undefined, onFree: () => this.#idle.put(key, stream) },
-      events,
-    )
+    try {
+      return new Http1Call(
+        request,
+        { stream, isReused: kept !== undefined, onFree: () => this.#idle.put(key, stream) },
+        events,
+      )
+    } catch (cause) {
+      cut(stream)
+      throw new UpstreamError('protocol-error', `not a request of HTTP/1.1: ${messageOf(cause)}`, {
+        cause,
+        sent: false,
+      })
+    }
   }
 
   /** A stream of bytes to an endpoint. */
