@@ -46,6 +46,7 @@ export class Enroller {
   /** Takes ownership of the namespace handle. `ips` may know more than the object read from the API server. */
   async add(pod: PodFacts, netns: Netns, ips: readonly Ip[] = pod.ips): Promise<void> {
     const { cache, zds, probes, api, logger } = this.#components
+    this.#complete.delete(pod.uid)
     cache.put(pod, netns)
     // All at once, each is a process or a round trip: the sooner ztunnel listens, the fewer connections are refused.
     const [announced, redirected, probed] = await Promise.allSettled([
@@ -112,6 +113,8 @@ export class Enroller {
     // Translation goes last: without it the resets of the connections that ztunnel ends would not reach the pod's
     // programs, which would wait for answers until they give up.
     else await stopRedirecting(namespace)
+    // A ztunnel that connects from here on must not be told of it: nobody would tell it to let go.
+    cache.leave(pod.uid)
     await zds.remove(pod.uid)
     if (namespace !== undefined) await removeRedirection(namespace)
     await probes.remove(pod.uid)

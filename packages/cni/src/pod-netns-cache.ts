@@ -5,6 +5,8 @@ export interface CachedPod {
   readonly pod: ZdsPod
   /** Absent when the pod is believed to be served but its namespace was not found. */
   readonly netns: Netns | undefined
+  /** The pod is being let go: held for its namespace, and not to be announced any more. */
+  readonly leaving: boolean
 }
 
 /** The pods a new ztunnel is told of. Owns their namespace handles. */
@@ -15,9 +17,15 @@ export class PodNetnsCache implements Disposable {
   put(pod: ZdsPod, netns: Netns | undefined): CachedPod {
     const old = this.#pods.get(pod.uid)
     if (netns !== undefined && netns !== old?.netns) old?.netns?.[Symbol.dispose]()
-    const entry = { pod, netns: netns ?? old?.netns }
+    const entry = { pod, netns: netns ?? old?.netns, leaving: false }
     this.#pods.set(pod.uid, entry)
     return entry
+  }
+
+  /** Takes the pod out of the snapshot and keeps its handle, until it is put or deleted. */
+  leave(uid: string): void {
+    const held = this.#pods.get(uid)
+    if (held !== undefined) this.#pods.set(uid, { ...held, leaving: true })
   }
 
   get(uid: string): CachedPod | undefined {

@@ -125,7 +125,7 @@ export class ZdsServer implements Closable {
     for (const { pod } of this.#components.cache.values()) {
       // Read again: it may have gone, or found its namespace, while earlier pods were being answered.
       const entry = this.#components.cache.get(pod.uid)
-      if (entry === undefined) continue
+      if (entry === undefined || entry.leaving) continue
       try {
         const sent = entry.netns === undefined ? keepRequest(pod.uid) : addRequest(entry.pod)
         await connection.request(sent, entry.netns)

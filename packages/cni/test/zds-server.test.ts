@@ -6,6 +6,7 @@ import { silentLogger, systemClock } from '@ambit/core'
 import { Netns, SeqpacketConnection } from '@ambit/linux'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
+import { Enroller } from '../src/enroller.ts'
 import { ZDS_MAX_CONNECTIONS } from '../src/limits.ts'
 import { PodNetnsCache } from '../src/pod-netns-cache.ts'
 import { ZtunnelGoneError, ZtunnelRefusedError } from '../src/zds-connection.ts'
@@ -61,6 +62,66 @@ test.serial(
     })
   },
 )
+
+test.serial('a pod that is being let go is in no snapshot, though its namespace is still held', async (t) => {
+  await withServer(t, async ({ cache, path, ready }) => {
+    for (const uid of ['a', 'b', 'c']) cache.put(podOf(uid), Netns.home())
+    cache.leave('b')
+    t.not(cache.get('b')?.netns, undefined)
+    cache.leave('c')
+    cache.put(podOf('c'), Netns.home())
+    ready()
+    using ztunnel = await ScriptedZtunnel.connect(path)
+    await ztunnel.saw('snapshotSent')
+    t.deepEqual(
+      ztunnel.seen.map(({ uid }) => uid),
+      ['a', 'c', ''],
+    )
+  })
+})
+
+test.serial('a ztunnel that connects while a pod leaves the mesh does not take it on', async (t) => {
+  await withServer(t, async ({ cache, path, ready, server }) => {
+    ready()
+    const facts = { labels: new Map(), annotations: new Map(), hostNetwork: false, phase: 'Running', ips: [] }
+    const pod = { ...podOf('a'), ...facts }
+    cache.put(pod, undefined)
+    const reached = Promise.withResolvers<void>()
+    const gate = Promise.withResolvers<void>()
+    const done = { add: () => Promise.resolve(), note: () => undefined }
+    const probes = {
+      ...done,
+      remove: () => {
+        reached.resolve()
+        return gate.promise
+      },
+    }
+    const api = {
+      readPod: () => Promise.resolve(undefined),
+      readNamespace: () => Promise.resolve(undefined),
+      writeRedirection: () => Promise.resolve(),
+    }
+    const defaults = {
+      dnsCapture: true,
+      ipv6: false,
+      probeIpv4: '169.254.7.127',
+      probeIpv6: 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff',
+    }
+    const removed = new Enroller({ api, cache, zds: server, probes, logger: silentLogger }, defaults).remove(
+      pod,
+      undefined,
+    )
+    await reached.promise
+    using ztunnel = await ScriptedZtunnel.connect(path)
+    await ztunnel.saw('snapshotSent')
+    t.deepEqual(
+      ztunnel.seen.map(({ kind }) => kind),
+      ['snapshotSent'],
+    )
+    gate.resolve()
+    await removed
+  })
+})
 
 test.serial('nothing is said before the snapshot is complete', async (t) => {
   await withServer(t, async ({ cache, path, ready, server }) => {
