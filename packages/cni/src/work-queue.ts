@@ -47,9 +47,12 @@ export class WorkQueue implements Closable {
     this.#pump()
   }
 
-  /** Tries everything that waits for its next attempt now. */
+  /** Tries everything that waits for its next attempt now, and what is just failing once more. */
   retryNow(): void {
-    for (const [key, item] of this.#items) if (item.timer !== undefined) this.#expedite(key, item)
+    for (const [key, item] of this.#items) {
+      if (item.timer !== undefined) this.#expedite(key, item)
+      else if (item.running) item.again = true
+    }
     this.#pump()
   }
 
@@ -100,12 +103,12 @@ export class WorkQueue implements Closable {
     }
     this.#running--
     item.running = false
-    if (item.again && !failed) {
+    if (item.again) {
+      // Failed or not, it has not seen what was asked for meanwhile.
       item.again = false
-      item.backoff.reset()
+      if (!failed) item.backoff.reset()
       this.#ready.push(key)
     } else if (failed && !this.#closed) {
-      item.again = false
       item.timer = this.#components.clock.after(item.backoff.next(), () => {
         this.#expedite(key, item)
         this.#pump()

@@ -45,6 +45,29 @@ test('requests for a key that is worked on become one more run', async (t) => {
   t.is(runs, 2)
 })
 
+for (const [how, ask] of [
+  ['a request', (queue: WorkQueue) => queue.add('a')],
+  ['the call to try again', (queue: WorkQueue) => queue.retryNow()],
+] as const) {
+  test(`${how} that comes while an attempt is failing does not wait for the delay`, async (t) => {
+    const timers = new Timers()
+    const gates: PromiseWithResolvers<void>[] = []
+    await using queue = new WorkQueue({ clock: timers.clock, logger: silentLogger }, () => {
+      const gate = Promise.withResolvers<void>()
+      gates.push(gate)
+      return gate.promise
+    })
+    queue.add('a')
+    ask(queue)
+    gates[0]?.reject(new Error('not yet'))
+    await new Promise((resolve) => setImmediate(resolve))
+    t.is(gates.length, 2)
+    t.deepEqual(timers.delays, [])
+    gates[1]?.resolve()
+    await queue.idle()
+  })
+}
+
 test('failures are tried again with delays from 5 ms to 5 s, until it works', async (t) => {
   const timers = new Timers()
   let failures = 12
