@@ -1,6 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Clock, type Closable, type Gauge, type Ip, ip, type Logger, type Metrics, messageOf } from '@ambit/core'
+import {
+  abortable,
+  type Clock,
+  type Closable,
+  type Gauge,
+  type Ip,
+  ip,
+  type Logger,
+  type Metrics,
+  messageOf,
+} from '@ambit/core'
 import { KINDS, KubeClient, type KubeConfig } from '@ambit/kube'
 import { warmThreadPool } from '@ambit/linux'
 import { AdminServer, metricsRoutes, type PrometheusMetrics } from '@ambit/telemetry'
@@ -40,6 +50,8 @@ export class App implements Closable {
   /** Gives every pod, and the node itself, its own network back. */
   #release: (() => Promise<void>) | undefined
   #zds: ZdsServer | undefined
+  readonly #stopping = new AbortController()
+  #starting: Promise<void> | undefined
   #ready = false
 
   constructor(components: AppComponents) {
@@ -47,11 +59,16 @@ export class App implements Closable {
     this.#client = this.#stack.use(new KubeClient(components.kubeConfig))
   }
 
-  async start(): Promise<void> {
+  /** Rejects when it is closed before it is ready. */
+  start(): Promise<void> {
+    this.#starting ??= this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
     const { config, logger, metrics, clock } = this.#components
     await warmThreadPool()
-    const stopping = new AbortController()
-    this.#stack.defer(() => stopping.abort())
+    const { signal } = this.#stopping
     await this.#serveHealth()
 
     const nodeIps = config.hostNetns === undefined ? [] : await this.#nodeIps()
@@ -68,7 +85,7 @@ export class App implements Closable {
       client: this.#client,
       nodeName: config.nodeName,
       logger: logger.scope('kube'),
-      signal: stopping.signal,
+      signal,
     })
 
     // ztunnel may connect at once; it hears nothing before the snapshot is complete.
@@ -98,6 +115,7 @@ export class App implements Closable {
     await cluster.synced()
     await reconciler.adoptEnrolled(config.reconcileRulesOnStart)
     await probes.write()
+    signal.throwIfAborted()
     snapshot.resolve()
 
     const queue = this.#stack.use(
@@ -122,7 +140,8 @@ export class App implements Closable {
         join(config.runDir, AGENT_SOCKET),
       ),
     )
-    await this.#install()
+    signal.throwIfAborted()
+    await abortable(this.#install(), signal)
     this.#ready = true
     logger.info('node agent ready', { node: config.nodeName, pods: cache.values().length })
   }
@@ -134,6 +153,9 @@ export class App implements Closable {
   async close(): Promise<void> {
     const { config, logger } = this.#components
     this.#ready = false
+    this.#stopping.abort(new Error('the node agent is stopping'))
+    // A start under way would go on putting into place what is taken down here.
+    await this.#starting?.catch(() => undefined)
     const gone = await isUninstall(this.#client, { namespace: config.podNamespace, nodeName: config.nodeName, logger })
     if (gone) {
       const served = (this.#zds?.connections ?? 0) > 0
@@ -156,7 +178,9 @@ export class App implements Closable {
   /** Without them the usual place has to do. */
   async #nodeIps(): Promise<readonly Ip[]> {
     try {
-      return internalIps(await this.#client.get(KINDS.node, { name: this.#components.config.nodeName }))
+      return internalIps(
+        await this.#client.get(KINDS.node, { name: this.#components.config.nodeName }, this.#stopping.signal),
+      )
     } catch (error) {
       this.#components.logger.warn('addresses of this node are unknown', { error: messageOf(error) })
       return []

@@ -1,5 +1,5 @@
 import { ANNOTATIONS } from '@ambit/api'
-import type { Logger } from '@ambit/core'
+import { abortable, type Logger } from '@ambit/core'
 import {
   KINDS,
   KubeApiError,
@@ -26,6 +26,7 @@ export interface ClusterOptions {
 /** The pods of one node and all namespaces, kept current by two watches. */
 export class Cluster implements ClusterView, ClusterApi {
   readonly #client: KubeClient
+  readonly #signal: AbortSignal
   readonly #podObjects: ReadonlyObjectSet<PodObject>
   readonly #namespaceObjects: ReadonlyObjectSet<KubeObject>
   readonly #pods = new Map<string, PodFacts>()
@@ -33,6 +34,7 @@ export class Cluster implements ClusterView, ClusterApi {
 
   constructor({ client, nodeName, logger, signal }: ClusterOptions) {
     this.#client = client
+    this.#signal = signal
     this.#podObjects = watchObjects<PodObject>({
       client,
       kind: KINDS.pod,
@@ -45,9 +47,9 @@ export class Cluster implements ClusterView, ClusterApi {
     this.follow({ podChanged: () => undefined, podGone: () => undefined, namespaceChanged: () => undefined })
   }
 
-  /** Resolves when the first lists are in. */
+  /** Resolves when the first lists are in; rejects when the watches end before. */
   async synced(): Promise<void> {
-    await Promise.all([this.#podObjects.synced, this.#namespaceObjects.synced])
+    await abortable(Promise.all([this.#podObjects.synced, this.#namespaceObjects.synced]), this.#signal)
   }
 
   /** Reports every change from now on; what is known already is reported as changed first. */

@@ -29,7 +29,10 @@ process.on('SIGINT', (signal) => void stop(signal))
 try {
   await app.start()
 } catch (error) {
-  logger.error('node agent cannot start', { error: messageOf(error) })
-  await app.close().catch(() => undefined)
-  process.exit(1)
+  // Told to stop meanwhile, it does so in its own time: an uninstallation must not be cut off.
+  if (!stopping) {
+    logger.error('node agent cannot start', { error: messageOf(error) })
+    await app.close().catch(() => undefined)
+    process.exit(1)
+  }
 }
