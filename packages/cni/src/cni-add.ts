@@ -46,16 +46,21 @@ export async function addNewPod(
   await components.reconciler.addNew(pod, netns, ips)
 }
 
-/** The own watch is usually a little behind the plugin, and the API server not. */
+/**
+ * The own watch is usually a little behind the plugin, and the API server not. It may even still know a predecessor of
+ * the same name, whose identity the new pod must not get.
+ */
 async function findPod(event: CniAddEvent, { view, api, clock }: CniAddComponents): Promise<PodFacts> {
+  const isMeant = (pod: PodFacts | undefined): pod is PodFacts =>
+    pod !== undefined && (event.podUid === undefined || pod.uid === event.podUid)
   for (let attempt = 0; attempt < POD_CACHE_ATTEMPTS; attempt++) {
     const pod = view.podNamed(event.podNamespace, event.podName)
-    if (pod !== undefined) return pod
+    if (isMeant(pod)) return pod
     await clock.sleep(POD_CACHE_RETRY_MS)
   }
   const pod = await api.readPod(event.podNamespace, event.podName)
-  if (pod !== undefined) return pod
-  throw new CniAddError(`pod ${event.podNamespace}/${event.podName} does not exist`)
+  if (isMeant(pod)) return pod
+  throw new CniAddError(`pod ${event.podNamespace}/${event.podName} ${event.podUid ?? ''} does not exist`)
 }
 
 /** The plugin speaks of paths on the node; this finds the same file from inside the agent's container. */

@@ -63,7 +63,13 @@ export async function addSandbox(
   if (!enrolled) return { enrolled, reason }
   try {
     const ips = resultIps(config.prevResult)
-    await components.report({ netns: sandbox.netns, podName: name, podNamespace: namespace, ips })
+    await components.report({
+      netns: sandbox.netns,
+      podName: name,
+      podNamespace: namespace,
+      podUid: facts.pod.uid,
+      ips,
+    })
   } catch (cause) {
     throw new PluginError(
       `istio-cni cmdAdd failed to contact node Istio CNI agent: ${messageOf(cause)}`,

@@ -51,7 +51,7 @@ test('a selected pod is reported with the addresses of the plugin before', async
   const parts = components()
   t.deepEqual(await addSandbox(CONFIG, sandbox('apps', 'p'), parts), { enrolled: true, reason: 'selected' })
   t.deepEqual(parts.reported as unknown, [
-    { netns: '/var/run/netns/x', podName: 'p', podNamespace: 'apps', ips: ['10.0.0.7'] },
+    { netns: '/var/run/netns/x', podName: 'p', podNamespace: 'apps', podUid: 'u1', ips: ['10.0.0.7'] },
   ])
 })
 
