@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ResourceTable } from '@ambit/xds'
 import type { GatewayClass, MeshContext, Namespace, Node } from '../domain.types.ts'
+import { AfterBacklog } from './after-backlog.ts'
 import { MultiMap } from './collection.ts'
 import { compileUnit } from './compile-unit.ts'
 import { allUnits, touchedUnits, unitsOfNamespace } from './invalidation.ts'
@@ -9,7 +10,7 @@ import { type InputKind, type Inputs, MeshState } from './mesh-state.ts'
 import { hasResources, Publication } from './publication.ts'
 import { touchedKeys } from './touched-keys.ts'
 import type { UnitResult } from './unit-result.types.ts'
-import type { Unit } from './units.ts'
+import { type Unit, type UnitKind, unit } from './units.ts'
 
 interface Compiled {
   readonly result: UnitResult
@@ -28,6 +29,10 @@ export class MeshIndex {
   readonly #dirty = new Set<Unit>()
   readonly #compiled = new Map<Unit, Compiled>()
   readonly #users = new MultiMap()
+  /** Units whose status is to be told. */
+  readonly #unsaid = new AfterBacklog()
+  /** Since the start. */
+  #compiledWorkloads = 0
   #onDirty: () => void = () => {}
   #onStatus: StatusListener = () => {}
   #onError: (unit: Unit, error: unknown) => void = () => {}
@@ -50,7 +55,7 @@ export class MeshIndex {
     this.#onStatus = listener
   }
 
-  /** Told of units that could not be compiled; what they contributed before stays in force. */
+  /** Told of units that could not be compiled, what they contributed before stays in force, or whose status could not be told. */
   onError(listener: (unit: Unit, error: unknown) => void): void {
     this.#onError = listener
   }
@@ -62,16 +67,21 @@ export class MeshIndex {
 
   put<K extends InputKind>(kind: K, namespace: string, name: string, after: Inputs[K] | undefined): void {
     const before = this.state.put(kind, namespace, name, after)
-    // Its own status is most of what happens to a route.
-    if (isRouteKind(kind) && isDeepStrictEqual(before, after)) return
+    if (isDeepStrictEqual(before, after)) {
+      // Most likely a status was written: nobody else is concerned, but if it was ours somebody may have changed it.
+      const own = STATUS_UNITS[kind]
+      if (own !== undefined) this.#touch([unit(own, namespace, name)])
+      return
+    }
     const change = { namespace, name, before, after }
     for (const key of touchedKeys(this.state, kind, change)) this.#touch(this.#users.get(key))
     this.#touch(touchedUnits(this.state, kind, change))
   }
 
   putGatewayClass(name: string, value: GatewayClass | undefined): void {
+    const before = this.state.gatewayClasses.get(name)
     setOrDelete(this.state.gatewayClasses, name, value)
-    this.#touch(this.#users.get(classKey(name)))
+    if (!isDeepStrictEqual(before, value)) this.#touch(this.#users.get(classKey(name)))
   }
 
   putNamespace(name: string, value: Namespace | undefined): void {
@@ -98,23 +108,37 @@ export class MeshIndex {
   /**
    * Compiles what is dirty; answers how many units that was. At most `maxWorkloads` workloads, the rest stays pending:
    * a change that touches all of a large mesh must not hold up everything else. Policies and services come first and
-   * whole, so that a workload never names a policy proxies were not sent, and hostnames move at once.
+   * whole, so that a workload never names a policy proxies were not sent, and hostnames move at once. Policies go, and
+   * statuses are told, when also the workloads that wait are published.
    */
   flush(maxWorkloads: number = Number.POSITIVE_INFINITY): number {
     const units: Unit[] = []
     const workloads: Unit[] = []
     for (const key of this.#dirty) (isWorkloadUnit(key) ? workloads : units).push(key)
-    for (const key of workloads.length <= maxWorkloads ? workloads : workloads.slice(0, maxWorkloads)) units.push(key)
+    const now = workloads.length <= maxWorkloads ? workloads : workloads.slice(0, maxWorkloads)
+    for (const key of now) units.push(key)
     for (const key of units) this.#dirty.delete(key)
+    this.#compiledWorkloads += now.length
+    const backlog = this.#compiledWorkloads + workloads.length - now.length
     const publication = this.#publication.begin()
     for (const key of units) {
       const before = this.#compiled.get(key)
       const after = this.#tryCompile(key, before)
       publication.add(key, before?.result, after)
-      if (hasStatus(before?.result) || hasStatus(after)) this.#onStatus(key, after)
+      if (hasStatus(before?.result) || hasStatus(after)) this.#unsaid.hold(key, backlog)
     }
-    publication.publish()
+    publication.publish({ compiled: this.#compiledWorkloads, backlog })
+    for (const key of this.#unsaid.take(this.#compiledWorkloads)) this.#say(key)
     return units.length
+  }
+
+  #say(key: Unit): void {
+    const result = this.#compiled.get(key)?.result
+    try {
+      this.#onStatus(key, hasStatus(result) ? result : undefined)
+    } catch (error) {
+      this.#onError(key, error)
+    }
   }
 
   #tryCompile(key: Unit, before: Compiled | undefined): UnitResult | undefined {
@@ -144,8 +168,12 @@ export class MeshIndex {
   }
 }
 
-function isRouteKind(kind: InputKind): boolean {
-  return kind === 'httpRoutes' || kind === 'grpcRoutes'
+/** Kinds whose status is compared with what it should be whenever the object was written. A route's status is most of what happens to it. */
+const STATUS_UNITS: Readonly<Partial<Record<InputKind, UnitKind>>> = {
+  services: 'service',
+  serviceEntries: 'serviceEntry',
+  workloadEntries: 'workloadEntry',
+  policies: 'policy',
 }
 
 function isWorkloadUnit(key: Unit): boolean {

@@ -1,5 +1,6 @@
 import { TYPE_URLS } from '@ambit/api'
 import type { ResourceTable } from '@ambit/xds'
+import { AfterBacklog } from './after-backlog.ts'
 import { Differences } from './differences.ts'
 import type { ResourceField, UnitResult } from './unit-result.types.ts'
 import type { Unit } from './units.ts'
@@ -13,22 +14,24 @@ const TYPES: Readonly<Record<ResourceField, string>> = {
 }
 const FIELDS = Object.keys(TYPES) as readonly ResourceField[]
 
-/** What is named is there before who names it, and goes after: policies, then waypoints' destinations, then addresses. */
+/** What is named is there before who names it: policies, then waypoints' destinations, then addresses. */
 const STEPS: readonly { readonly field: ResourceField; readonly upserts: boolean; readonly removals: boolean }[] = [
-  { field: 'policies', upserts: true, removals: true },
+  { field: 'policies', upserts: true, removals: false },
   { field: 'settings', upserts: true, removals: true },
   { field: 'requestPolicies', upserts: true, removals: false },
   { field: 'destinations', upserts: true, removals: false },
   { field: 'addresses', upserts: true, removals: true },
   { field: 'destinations', upserts: false, removals: true },
-  { field: 'requestPolicies', upserts: false, removals: true },
 ]
+/** What is named goes when nobody published names it any more. */
+const NAMED = ['policies', 'requestPolicies'] as const
 
 /** Who contributed which resource, of all types. */
 export class Publication {
   readonly #table: Pick<ResourceTable, 'update'>
   /** Resource name to the unit it came from, for each type. */
   readonly #owners = eachField(() => new Map<string, Unit>())
+  readonly #leaving = { policies: new AfterBacklog(), requestPolicies: new AfterBacklog() }
 
   constructor(table: Pick<ResourceTable, 'update'>) {
     this.#table = table
@@ -37,20 +40,27 @@ export class Publication {
   /** Collects the differences of many units; `publish` hands them over at once. */
   begin(): {
     add(key: Unit, before: UnitResult | undefined, after: UnitResult | undefined): void
-    publish(): void
+    /** `compiled` workloads since the start; those that wait now are done at `backlog`. */
+    publish(progress: { readonly compiled: number; readonly backlog: number }): void
   } {
     const differences = eachField((field) => new Differences(this.#owners[field]))
     return {
       add: (key, before, after) => {
         for (const field of FIELDS) differences[field].add(key, before?.[field] ?? [], after?.[field] ?? [])
       },
-      publish: () => {
+      publish: ({ compiled, backlog }) => {
         for (const { field, upserts, removals } of STEPS) {
           const of = differences[field]
           this.#table.update(TYPES[field], {
             upserts: upserts ? of.upserts : [],
             removed: removals ? of.removed : [],
           })
+        }
+        for (const field of NAMED) {
+          const leaving = this.#leaving[field]
+          for (const { name } of differences[field].upserts) leaving.drop(name)
+          for (const name of differences[field].removed) leaving.hold(name, backlog)
+          this.#table.update(TYPES[field], { removed: leaving.take(compiled) })
         }
       },
     }
