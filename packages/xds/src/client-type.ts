@@ -20,6 +20,8 @@ export class ClientType {
    * stays in use is, or a control plane would not tell a client that reconnects of its removal.
    */
   readonly #versions = new Map<string, string>()
+  /** Refused, with no earlier version held: the subscriber may have put something strict in their place. */
+  readonly #refused = new Set<string>()
   readonly #demanded = new Set<string>()
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>()
   #acked = false
@@ -37,6 +39,8 @@ export class ClientType {
     const initialResourceVersions: Record<string, string> = {}
     // Demanded names without a version are asked for again; one answered by an alias must stay subscribed by that alias.
     for (const name of this.#demanded) initialResourceVersions[name] = ''
+    // Named without a version they are sent again, or, gone meanwhile, their removal is: what stands in must end, too.
+    for (const name of this.#refused) initialResourceVersions[name] = ''
     for (const [name, version] of this.#versions) initialResourceVersions[name] = version
     // Subscribing to and unsubscribing from everything at once means: nothing but what is named.
     const nothing = this.subscription.mode === 'on-demand' ? ['*'] : []
@@ -72,10 +76,18 @@ export class ClientType {
   apply(response: discoverypb.DeltaDiscoveryResponse): AppliedResponse {
     const removed = response.removedResources
     const [upserts, foreign] = this.#sort(response.resources)
-    for (const name of removed) this.#versions.delete(name)
+    for (const name of removed) {
+      this.#versions.delete(name)
+      this.#refused.delete(name)
+    }
     const rejected = [...foreign, ...this.subscription.apply({ upserts, removed })]
     const refused = new Set(rejected.map(({ name }) => name))
-    for (const { name, version } of upserts) if (!refused.has(name)) this.#versions.set(name, version)
+    for (const { name, version } of upserts) {
+      if (!refused.has(name)) {
+        this.#versions.set(name, version)
+        this.#refused.delete(name)
+      } else if (!this.#versions.has(name)) this.#refused.add(name)
+    }
     for (const { name, aliases } of upserts) for (const known of [name, ...aliases]) this.#answer(known)
     for (const name of removed) this.#answer(name)
     if (rejected.length === 0) this.#acked = true

@@ -40,7 +40,7 @@ test('a client that reconnects names what it holds in the version it holds', (t)
   t.deepEqual(versions(), { a: '2' })
 })
 
-test('a refused resource is not named, so that it is sent again', (t) => {
+test('a refused resource is named in no version, so that it is sent again', (t) => {
   const { say, versions } = setUp()
   const { answer, rejected } = say([
     ['a', '1', false],
@@ -48,7 +48,19 @@ test('a refused resource is not named, so that it is sent again', (t) => {
   ])
   t.deepEqual(rejected, [{ name: 'a', reason: 'empty' }])
   t.regex(answer.errorDetail?.message ?? '', /a: empty/)
-  t.deepEqual(versions(), { b: '1' })
+  t.deepEqual(versions(), { a: '', b: '1' })
+})
+
+test('what was refused and held in no version is named until it is good or gone, so that its removal is told', (t) => {
+  const { say, versions } = setUp()
+  say([
+    ['a', '1', false],
+    ['b', '1', false],
+  ])
+  say([['a', '2', true]])
+  t.deepEqual(versions(), { a: '2', b: '' })
+  say([], ['b'])
+  t.deepEqual(versions(), { a: '2' })
 })
 
 test('what stays in use after a newer version was refused is named in the older one, so that its removal is told', (t) => {
