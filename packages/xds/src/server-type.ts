@@ -51,10 +51,21 @@ export class ServerType {
 
   /** Subscription changes later on the stream. */
   change({ resourceNamesSubscribe, resourceNamesUnsubscribe }: DeltaRequest): void {
-    for (const name of resourceNamesUnsubscribe) this.#subscribed.delete(name)
+    for (const name of resourceNamesUnsubscribe) {
+      this.#subscribed.delete(name)
+      // Nor are answers kept for who does not take them while names come and go.
+      this.#owed.delete(name)
+      if (!this.wildcard) this.#forget(name)
+    }
     if (this.wildcard || resourceNamesSubscribe.length === 0) return
     this.subscribe(resourceNamesSubscribe)
     for (const name of resourceNamesSubscribe) if (name !== '*') this.#owed.add(name)
+  }
+
+  /** The client has dropped it. */
+  #forget(name: string): void {
+    this.#sent.delete(name)
+    this.#dirty.delete(name)
   }
 
   subscribe(names: readonly string[]): void {

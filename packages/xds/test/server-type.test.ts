@@ -160,3 +160,30 @@ test('whatever the order of changes and answers, a client ends up with what the 
   )
   t.pass()
 })
+
+test('a name unsubscribed before its answer is owed none: names that come and go leave nothing behind', (t) => {
+  const table = new ResourceTable()
+  table.update(TYPE, { upserts: [{ name: 'a', bytes: bytes(1) }] })
+  const type = open(table, { resourceNamesSubscribe: ['*'], resourceNamesUnsubscribe: ['*'] })
+  names(type)
+  type.change(request({ resourceNamesSubscribe: ['a', 'b'] }))
+  type.change(request({ resourceNamesUnsubscribe: ['a', 'b'] }))
+  t.false(type.isDue)
+})
+
+test('what was unsubscribed is not updated any more, and sent whole when it is wanted again', (t) => {
+  const table = new ResourceTable()
+  table.update(TYPE, { upserts: [{ name: 'a', bytes: bytes(1) }] })
+  const type = open(table, { resourceNamesSubscribe: ['a'] })
+  t.deepEqual(names(type), { sent: ['a'], removed: [] })
+  type.change(request({ resourceNamesUnsubscribe: ['a'] }))
+  table.update(TYPE, { upserts: [{ name: 'a', bytes: bytes(2) }] })
+  t.false(type.isDue)
+  type.change(request({ resourceNamesSubscribe: ['a'] }))
+  t.deepEqual(names(type), { sent: ['a'], removed: [] })
+})
+
+test('a client that names what it refused is told that it is gone', (t) => {
+  const type = open(new ResourceTable(), { initialResourceVersions: { refused: '' } })
+  t.deepEqual(names(type), { sent: [], removed: ['refused'] })
+})
