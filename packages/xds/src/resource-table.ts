@@ -29,7 +29,11 @@ export class ResourceTable implements ResourceSource {
   ): void {
     const table = this.#table(typeUrl)
     const formerAudiences = new Map<string, readonly string[]>()
+    const noted = new Set<string>()
     const noteAudience = (name: string): void => {
+      // Removed and put again in one update, it is known to those who knew it before both.
+      if (noted.has(name)) return
+      noted.add(name)
       const old = table.byName.get(name)
       const audience = old === undefined ? [] : old.audience
       if (audience !== undefined) formerAudiences.set(name, audience)

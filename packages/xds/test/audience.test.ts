@@ -25,6 +25,7 @@ function answer(type: ServerType) {
   return { sent: resources.map(({ name }) => name), removed: removedResources }
 }
 
+const byName = ([a]: [string, unknown], [b]: [string, unknown]) => (a < b ? -1 : 1)
 const bytes = (value: number) => Uint8Array.of(value)
 const put = (table: ResourceTable, name: string, audience?: readonly string[], value = 1) =>
   table.update(TYPE, { upserts: [{ name, bytes: bytes(value), audience }] })
@@ -112,10 +113,23 @@ test('whatever the order of changes and answers, a client ends up with what its 
       while (type.isDue) take()
       const mine = [...table.snapshot(TYPE).values()].filter(({ audience }) => audience?.includes('me') ?? true)
       t.deepEqual(
-        [...held].toSorted(),
-        mine.map(({ name, bytes: [first] }): [string, number | undefined] => [name, first]).toSorted(),
+        [...held].toSorted(byName),
+        mine.map(({ name, bytes: [first] }): [string, number | undefined] => [name, first]).toSorted(byName),
       )
     }),
     { numRuns: 500 },
   )
+})
+
+test('who knew a resource that is replaced under its name for others only is told to forget', (t) => {
+  for (const before of [undefined, ['a']] as const) {
+    const table = new ResourceTable()
+    put(table, 'x', before)
+    const [a, b] = [open(table, 'a'), open(table, 'b')]
+    answer(a)
+    answer(b)
+    table.update(TYPE, { removed: ['x'], upserts: [{ name: 'x', bytes: bytes(2), audience: ['b'] }] })
+    t.deepEqual(answer(a), { sent: [], removed: ['x'] })
+    t.deepEqual(answer(b), { sent: ['x'], removed: [] })
+  }
 })
