@@ -77,7 +77,10 @@ async function productPage(
   path: string,
 ): Promise<void> {
   if (path === '/')
-    return void response.writeHead(200, { 'content-type': 'text/html' }).end('<a href="/productpage">productpage</a>\n')
+    return page(
+      response,
+      '<h3>Hello! This is a simple bookstore application.</h3><a href="/productpage">Product page</a>',
+    )
   const [book, texts] = await Promise.all([
     ask(request, 'details', '/details/0'),
     ask(request, 'reviews', '/reviews/0'),
@@ -94,8 +97,12 @@ async function productPage(
     value === undefined
       ? `<h4>Error fetching product ${title}!</h4>`
       : `<h4>Book ${title}</h4><pre>${escaped(JSON.stringify(value, undefined, 2))}</pre>`
-  const page = `<html><head><title>Simple Bookstore App</title></head><body><h3>The Comedy of Errors</h3>${show('details', book)}${show('reviews', texts)}</body></html>\n`
-  response.writeHead(200, { 'content-type': 'text/html' }).end(page)
+  page(response, `<h3>The Comedy of Errors</h3>${show('details', book)}${show('reviews', texts)}`)
+}
+
+function page(response: Parameters<typeof json>[0], body: string): void {
+  const text = `<html><head><title>Simple Bookstore App</title></head><body>${body}</body></html>\n`
+  response.writeHead(200, { 'content-type': 'text/html' }).end(text)
 }
 
 function escaped(text: string): string {
