@@ -47,7 +47,7 @@ function run(command) {
   const result = spawnSync(program, args, {
     cwd: root,
     stdio: 'inherit',
-    env: { ...env, NODE_OPTIONS: nodeFlags.join(' ') },
+    env: { ...env, NODE_OPTIONS: [...nodeFlags, env.NODE_OPTIONS].filter(Boolean).join(' ') },
   })
   if (result.error !== undefined) console.error(`${program}: ${result.error.message}`)
   return result.status ?? 1

@@ -6,6 +6,7 @@ import type { Namespaces, Side } from './namespaces.ts'
 /** Clock ticks per second in /proc/PID/stat; fixed at 100 on every architecture Node runs on. */
 const TICKS_PER_SECOND = 100
 const READY_TIMEOUT_MS = 20_000
+const NEXT_SIGNAL_MS = 100
 
 export interface StartOptions {
   readonly name: string
@@ -14,6 +15,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Takes what it writes to stdout, in place of this process. */
   readonly stdoutFile?: string
+  /** By default SIGTERM. Where one is not enough, the next follows shortly. */
+  readonly endBy?: readonly NodeJS.Signals[]
   /** Called until it returns true; by default a line `READY` on stdout is waited for. */
   readonly ready?: () => Promise<boolean>
 }
@@ -23,10 +26,12 @@ export class Process implements AsyncDisposable {
   readonly name: string
   readonly #child: ChildProcess
   readonly #exited: Promise<unknown>
+  readonly #endBy: readonly NodeJS.Signals[]
   #tail = ''
 
-  private constructor(name: string, child: ChildProcess) {
+  private constructor({ name, endBy = ['SIGTERM'] }: StartOptions, child: ChildProcess) {
     this.name = name
+    this.#endBy = endBy
     this.#child = child
     this.#exited = once(child, 'exit')
     const keep = (text: Buffer): void => {
@@ -41,7 +46,7 @@ export class Process implements AsyncDisposable {
     const stdout = options.stdoutFile === undefined ? 'pipe' : openSync(options.stdoutFile, 'w')
     const child = spawn(program, args, { stdio: ['pipe', stdout, 'pipe'], env: { ...process.env, ...options.env } })
     if (typeof stdout === 'number') closeSync(stdout)
-    const started = new Process(options.name, child)
+    const started = new Process(options, child)
     const deadline = Date.now() + READY_TIMEOUT_MS
     const ready = options.ready ?? (() => Promise.resolve(started.#tail.includes('READY')))
     while (!(await ready())) {
@@ -80,7 +85,10 @@ export class Process implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.alive) return
-    this.#child.kill('SIGTERM')
+    for (const signal of this.#endBy) {
+      this.#child.kill(signal)
+      await Promise.race([this.#exited, new Promise((resolve) => setTimeout(resolve, NEXT_SIGNAL_MS))])
+    }
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 2000)
     await this.#exited
     clearTimeout(timer)

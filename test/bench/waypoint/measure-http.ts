@@ -12,7 +12,7 @@ export interface HttpEffort {
   readonly budgetSeconds: number
 }
 
-export const FULL_HTTP: HttpEffort = { rounds: 3, seconds: 0.7, warmUpSeconds: 0.5, budgetSeconds: 170 }
+export const FULL_HTTP: HttpEffort = { rounds: 3, seconds: 0.7, warmUpSeconds: 0.4, budgetSeconds: 170 }
 export const QUICK_HTTP: HttpEffort = { rounds: 1, seconds: 0.3, warmUpSeconds: 0.2, budgetSeconds: 55 }
 
 /** Everything measured of one design and one version of HTTP in one round. */

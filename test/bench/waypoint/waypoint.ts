@@ -17,7 +17,7 @@ export function waypointDesigns(): readonly HttpDesign[] {
       summary: 'HBONE in and out; to the server what the client speaks',
       versions: ['h1', 'h2'],
       judges: true,
-      warmUpFactor: 3,
+      warmUpFactor: 8,
       start: (surroundings, version) => startWaypoint(surroundings, version),
     },
     {
@@ -25,7 +25,7 @@ export function waypointDesigns(): readonly HttpDesign[] {
       summary: 'HBONE in and out; HTTP/1.1 to the server',
       versions: ['h2'],
       judges: true,
-      warmUpFactor: 3,
+      warmUpFactor: 8,
       start: (surroundings) => startWaypoint(surroundings, 'h1'),
     },
   ]
@@ -52,6 +52,8 @@ async function startWaypoint(surroundings: HttpSurroundings, upstream: HttpVersi
       },
       stdoutFile: join(folder, 'waypoint.log'),
       ready: isReady,
+      // Without the wait for clients that a graceful end has.
+      endBy: ['SIGINT', 'SIGINT'],
     }),
   )
   const near = await startNearEnd(surroundings, { kind: 'hbone' }, `${NEAR}:${HBONE_PORT}`)
