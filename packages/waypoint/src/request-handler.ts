@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { type Clock, type Logger, messageOf } from '@ambit/core'
 import type { WaypointSettings } from '@ambit/state'
 import type { Exchange } from './http/exchange.types.ts'
 import type { FrontHandler } from './http/front.types.ts'
-import { headerBytes, isGrpc } from './http/headers.ts'
+import { headerBytes, headerOf, isGrpc } from './http/headers.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { RequestState, TunnelFacts } from './request.types.ts'
 import { RequestRecord } from './telemetry/request-record.ts'
@@ -47,6 +48,7 @@ function recordOf({ head }: Exchange, clock: Clock): RequestRecord {
   record.protocol = head.version
   record.authority = head.authority
   record.requestHeaders = head.headers
+  record.requestId = headerOf(head.headers, 'x-request-id') ?? randomUUID()
   record.requestHeaderBytes = headerBytes(head.headers) + head.target.length
   record.isGrpc = isGrpc(head.headers)
   return record

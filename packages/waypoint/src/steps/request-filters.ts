@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { formatSpiffeId, type SpiffeId } from '@ambit/core'
 import { type HeaderList, rewriteRequest } from '@ambit/route'
 import { withHeader, withoutHeaders } from '../http/headers.ts'
@@ -46,7 +45,7 @@ function proxyHeaders(state: RequestState, ownIdentity: SpiffeId): HeaderList {
   let headers: HeaderList = withoutHeaders(state.exchange.head.headers, (name) => OF_PROXIES.has(name))
   const { header, settings, tunnel } = state
   if (header?.('x-forwarded-proto') === undefined) headers = withHeader(headers, 'x-forwarded-proto', 'http')
-  if (header?.('x-request-id') === undefined) headers = withHeader(headers, 'x-request-id', randomUUID())
+  if (header?.('x-request-id') === undefined) headers = withHeader(headers, 'x-request-id', state.record.requestId)
   if (settings.forwardClientIdentity) {
     headers = withHeader(headers, XFCC, `By=${formatSpiffeId(ownIdentity)};URI=${formatSpiffeId(tunnel.peer)}`)
   }

@@ -123,6 +123,8 @@ function requestHeader({ record }: LoggedRequest, name: string): Value {
     case ':authority':
     case 'host':
       return record.authority || undefined
+    case 'x-request-id':
+      return record.requestId || undefined
     default:
       return headerOf(record.requestHeaders, name)
   }

@@ -14,6 +14,8 @@ export class RequestRecord {
   protocol = ''
   authority = ''
   requestHeaders: HeaderList = []
+  /** The client's, or one that was made for it. */
+  requestId = ''
   isGrpc = false
   /** 0 until something was answered. */
   status = 0
