@@ -86,6 +86,8 @@ const CATALOGUE: Readonly<Record<string, Entry>> = {
   'examples-bookinfo-reviews-v2': program('bookinfo.ts', 'reviews-v2'),
   'examples-bookinfo-reviews-v3': program('bookinfo.ts', 'reviews-v3'),
   'examples-bookinfo-productpage-v1': program('bookinfo.ts', 'productpage'),
+  'ambit/echo': program('echo.ts'),
+  'ambit/grpc-echo': program('grpc-echo.ts'),
   'ambit/peer': program('peer.ts'),
   'ambit/wiretap': program('wiretap.ts'),
 }
