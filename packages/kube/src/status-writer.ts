@@ -10,6 +10,8 @@ export interface StatusWrite {
   readonly namespace?: string | undefined
   readonly name: string
   readonly fieldManager: string
+  /** Of the object that is meant: another of the same name is owed a status of its own. */
+  readonly uid?: string | undefined
   /** Exactly the fields of `status` this manager owns; what it leaves out is removed from its ownership. */
   readonly status: Readonly<Record<string, unknown>>
 }
@@ -46,7 +48,8 @@ export class StatusWriter implements Disposable {
 
   write(write: StatusWrite): void {
     const key = keyOf(write)
-    if (this.#end.signal.aborted || isDeepStrictEqual(this.#wishes.get(key)?.status, write.status)) return
+    const last = this.#wishes.get(key)
+    if (this.#end.signal.aborted || (last?.uid === write.uid && isDeepStrictEqual(last?.status, write.status))) return
     this.#wishes.set(key, write)
     this.#enqueue(key, { write, backoff: new Backoff(STATUS_BACKOFF) })
   }

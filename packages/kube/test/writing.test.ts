@@ -42,6 +42,17 @@ test('status is applied under the manager’s name, equal wishes once', async (t
   )
 })
 
+test('an object that was made anew under its old name is owed what the old one said', async (t) => {
+  await using api = await TinyApi.start()
+  for (let i = 0; i < 2; i++) api.once('PATCH', (_request, response) => response.end('{}'))
+  using writer = new StatusWriter({ client: api.client, clock: eager, logger: silentLogger })
+  for (const uid of ['1', '1', '2']) {
+    writer.write({ ...write('one'), uid })
+    await writer.settled()
+  }
+  t.is(api.requests.length, 2)
+})
+
 test('a failed write is tried again with the latest wish', async (t) => {
   await using api = await TinyApi.start()
   const { promise, resolve } = Promise.withResolvers<string>()

@@ -57,7 +57,7 @@ export async function keepGatewayStatus(parts: GatewayStatusParts, signal: Abort
     const { namespace, name } = gateway
     const write = { kind: KINDS.gateway, namespace, name, fieldManager: cls.controllerName }
     if (says(present, wanted)) writer.forget(write)
-    else writer.write({ ...write, status: wanted })
+    else writer.write({ ...write, uid: object.metadata.uid, status: wanted })
     return Promise.resolve()
   }
   const queue = new KeyedQueue({ work, what: 'status of a Gateway not decided', clock, logger }, signal)

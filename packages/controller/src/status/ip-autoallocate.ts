@@ -44,6 +44,7 @@ export function keepAllocated(
       namespace,
       name,
       fieldManager: FIELD_MANAGER,
+      uid: object.metadata.uid,
       status: { addresses },
     })
   }

@@ -54,7 +54,7 @@ export function writeRouteStatus(
     return
   }
   const parents = parentsToWrite(route, ours, parts.nowMs)
-  if (parents !== undefined) parts.writer.write({ ...write, status: { parents } })
+  if (parents !== undefined) parts.writer.write({ ...write, uid: route.metadata.uid, status: { parents } })
 }
 
 /** Only parents in the mesh are ours to speak of; an ingress gateway's controller may go by the same name. */

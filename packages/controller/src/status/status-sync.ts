@@ -139,7 +139,7 @@ function writeCondition(parts: StatusSyncComponents, target: Target, key: Unit, 
   // Applying without a condition gives it up, and with it the condition goes.
   const present = target.types.filter((type) => conditionOf(object, type) !== undefined)
   if (present.length === conditions.length && conditions.every((condition) => saysAlready(condition, object))) return
-  parts.writer.write({ ...write, status: { conditions } })
+  parts.writer.write({ ...write, uid: object.metadata.uid, status: { conditions } })
 }
 
 function generationOf(object: KubeObject): number | undefined {
