@@ -57,6 +57,18 @@ test(
   'Service b/s was not found',
 )
 test('a gateway', says, [make.gateway('a/wp'), target('a/p', gateway('wp'))], 'True', 'Accepted', 'bound to a/wp')
+const elsewhere = make.gateway('a/wp', { spec: { gatewayClassName: 'other' } })
+const UNTOLD =
+  'Gateway a/wp is of class other, whose controller is not istio.io/mesh-controller: it is not told of the policy'
+test('a gateway of another maker', says, [elsewhere, target('a/p', gateway('wp'))], 'False', 'Invalid', UNTOLD)
+test(
+  'a service behind a waypoint of another maker',
+  says,
+  [make.service('a/s', {}, use), elsewhere, target('a/p', service('s'))],
+  'False',
+  'Invalid',
+  UNTOLD,
+)
 test('no such gateway', says, [target('a/p', gateway('wp'))], 'False', 'TargetNotFound', 'Gateway a/wp was not found')
 test(
   'a class from elsewhere than the root',
@@ -99,6 +111,17 @@ test('the condition follows its target, the target’s namespace and the waypoin
   t.is(message(), 'Service a/s is not bound to a waypoint')
   mesh.delete(make.service('a/s'))
   t.is(message(), 'Service a/s was not found')
+})
+
+test('the condition follows the class of the gateway', (t) => {
+  const ofClass = (controller: string): KubeObject => make.gatewayClass('other', controller)
+  const mesh = Mesh.of(make.gateway('a/wp', { spec: { gatewayClassName: 'other' } }), target('a/p', gateway('wp')))
+  const reason = (): string | undefined => conditionOf(mesh, 'policy/a/p')?.reason
+  t.is(reason(), 'Invalid')
+  mesh.apply(ofClass('istio.io/mesh-controller'))
+  t.is(reason(), 'Accepted')
+  mesh.apply(ofClass('example.org/other'))
+  t.is(reason(), 'Invalid')
 })
 
 test('an entry whose names only a waypoint can see says that it needs one, until it has one', (t) => {

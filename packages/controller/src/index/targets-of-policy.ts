@@ -1,9 +1,10 @@
 import { isAccountWaypoint } from '../compile/account-waypoint.ts'
 import type { TargetOutcome, TargetVerdict } from '../compile/target-condition.ts'
-import type { AuthorizationPolicy, TargetRef } from '../domain.types.ts'
+import type { AuthorizationPolicy, Gateway, TargetRef } from '../domain.types.ts'
 import { classKey, gatewayKey, targetKey } from './keys.ts'
 import type { MeshState } from './mesh-state.ts'
-import { MESH_CONTROLLER } from './our-waypoints.ts'
+import { isOurWaypoint, MESH_CONTROLLER } from './our-waypoints.ts'
+import { boundWaypoint } from './rules-in-force.ts'
 import type { Uses } from './uses.types.ts'
 import { waypointOf } from './waypoint-lookup.ts'
 
@@ -28,7 +29,7 @@ function verdictOn(state: MeshState, policy: AuthorizationPolicy, ref: TargetRef
       return served(state, 'serviceEntries', ref, namespace, uses)
     case 'gateway.networking.k8s.io/Gateway':
       uses(gatewayKey(namespace, ref.name))
-      return gatewayVerdict(state, ref, namespace)
+      return gatewayVerdict(state, ref, namespace, uses)
     case 'gateway.networking.k8s.io/GatewayClass':
       uses(classKey(ref.name))
       return classVerdict(state, policy, ref)
@@ -37,10 +38,11 @@ function verdictOn(state: MeshState, policy: AuthorizationPolicy, ref: TargetRef
   }
 }
 
-function gatewayVerdict(state: MeshState, ref: TargetRef, namespace: string): TargetVerdict {
+function gatewayVerdict(state: MeshState, ref: TargetRef, namespace: string, uses: Uses): TargetVerdict {
   const at = `${namespace}/${ref.name}`
   const gateway = state.gateways.get(namespace, ref.name)
   if (gateway === undefined) return notFound(ref, at)
+  if (!isOurWaypoint(state, gateway, uses)) return invalid(foreign(at, gateway))
   if (ref.bySelector === true && !isAccountWaypoint(gateway))
     return invalid(`the selector means waypoints by service account only; attach to Gateway ${at} by targetRefs`)
   return { bound: true, to: at }
@@ -58,7 +60,11 @@ function served(
   const at = `${namespace}/${ref.name}`
   if (object === undefined) return notFound(ref, at)
   const answer = waypointOf(state, object, 'service', uses)
-  if (answer?.binding.bound === true) return { bound: true, to: answer.waypoint }
+  if (answer?.binding.bound === true) {
+    if (boundWaypoint(state, answer, uses) !== undefined) return { bound: true, to: answer.waypoint }
+    const [place = '', name = ''] = answer.waypoint.split('/')
+    return invalid(foreign(answer.waypoint, state.gateways.get(place, name)))
+  }
   return { bound: false, reason: 'AncestorNotBound', message: `${ref.kind} ${at} is not bound to a waypoint` }
 }
 
@@ -71,6 +77,11 @@ function classVerdict(state: MeshState, { namespace }: AuthorizationPolicy, ref:
   if (found.controllerName !== MESH_CONTROLLER)
     return invalid(`GatewayClass ${ref.name} is not of controller ${MESH_CONTROLLER}`)
   return { bound: true, to: ref.name }
+}
+
+/** Whether its own controller enforces the policy is for that to say. */
+function foreign(at: string, gateway: Gateway | undefined): string {
+  return `Gateway ${at} is of class ${gateway?.className}, whose controller is not ${MESH_CONTROLLER}: it is not told of the policy`
 }
 
 function notFound(ref: TargetRef, at: string): TargetVerdict {
