@@ -178,7 +178,18 @@ test('routes of several objects are one list, in Gateway API’s order', (t) => 
   )
   t.deepEqual(
     routesOf(mesh)?.map(({ name }) => name),
-    ['a.one.7', 'a.one.1', 'a.one.5', 'a.one.4', 'a.one.3', 'a.one.6', 'a.zwo.0', 'a.one.0', 'a.three.0', 'a.one.2'],
+    ['a.one.7', 'a.one.1', 'a.one.5', 'a.one.4', 'a.one.3', 'a.one.6', 'a.one.2', 'a.zwo.0', 'a.one.0', 'a.three.0'],
+  )
+})
+
+test('a route without rules routes nothing', (t) => {
+  const empty = make.grpcRoute('a/empty', { parentRefs: [parent] })
+  const mesh = Mesh.of(...bound, empty)
+  t.is(routesOf(mesh), undefined)
+  mesh.apply(make.grpcRoute('a/r', { parentRefs: [parent], rules: [{ backendRefs: [to('s')] }] }))
+  t.deepEqual(
+    routesOf(mesh)?.map(({ name }) => name),
+    ['a.r.0'],
   )
 })
 

@@ -26,12 +26,20 @@ export function byPrecedence(a: RankedMatch, b: RankedMatch): number {
   )
 }
 
-function pathRank({ match: { path } }: RankedMatch): number {
-  return path === undefined ? 0 : PATH_RANK[path.kind]
+/** A match of everything comes last of all, or no regular expression could ever match beside it. */
+function pathRank({ match }: RankedMatch): number {
+  const { path, method, headers, query } = match
+  if (path === undefined) return 0
+  if (isEveryPath(match) && method === '' && headers.length + query.length === 0) return 0
+  return PATH_RANK[path.kind]
 }
 
-function pathLength({ match: { path } }: RankedMatch): number {
-  return path?.value.length ?? 0
+function pathLength({ match }: RankedMatch): number {
+  return isEveryPath(match) ? 0 : (match.path?.value.length ?? 0)
+}
+
+function isEveryPath({ path }: RequestMatch): boolean {
+  return path?.kind === 'prefix' && path.value === '/'
 }
 
 function compareText(a: string, b: string): number {

@@ -43,7 +43,9 @@ export function routesOfService(
     const route = state[kind === 'httpRoute' ? 'httpRoutes' : 'grpcRoutes'].get(namespace, name)
     const parents = route?.parents.filter((parent) => isParent(parent, service)) ?? []
     if (route === undefined || parents.length === 0 || !isHonoured(route, service, waypoint)) continue
-    attached.push({ parents, compiled: compileRoute(route, (ref) => resolveBackend(state, route, ref, uses)) })
+    const compiled = compileRoute(route, (ref) => resolveBackend(state, route, ref, uses))
+    // Without any rule it routes nothing (Istio); only a rule without matches matches everything.
+    if (compiled.length > 0) attached.push({ parents, compiled })
   }
   return (port) => {
     const here = attached.filter(({ parents }) => parents.some((parent) => (parent.port ?? port) === port))
