@@ -1,5 +1,6 @@
 import type { Ip } from '@ambit/core'
 import type { StringMap } from './watch/json.ts'
+import type { LabelSelector } from './watch/label-selector.ts'
 
 export interface Named {
   readonly namespace: string
@@ -134,8 +135,9 @@ export interface GatewayListener {
   readonly name: string
   readonly protocol: string
   readonly port: number
-  readonly allowedFrom: 'Same' | 'All' | 'Selector' | 'None'
-  readonly allowedSelector: StringMap
+  readonly allowedFrom: 'Same' | 'All' | 'Selector'
+  /** Undefined: none that is understood, which lets nobody in. */
+  readonly allowedSelector: LabelSelector | undefined
 }
 
 export interface Gateway extends Meta {

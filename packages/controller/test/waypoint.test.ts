@@ -111,17 +111,28 @@ test(
   ],
   ready,
 )
+const bySelector = (selector: object | undefined): readonly KubeObject[] => [
+  make.namespace('a', { labels: { team: 'x' } }),
+  make.service('a/s', {}, use('wp', 'b')),
+  make.gateway('b/wp', allowing('Selector', { selector })),
+]
+const teams = (operator: string, ...values: readonly string[]): object => ({
+  matchExpressions: [{ key: 'team', operator, values }],
+})
+const denied = { reason: 'AttachmentDenied' }
+test('by an expression', binds, bySelector(teams('In', 'x', 'y')), ready)
+test('by an expression that does not hold', binds, bySelector(teams('NotIn', 'x')), denied)
+test('an expression nobody knows lets nobody in', binds, bySelector(teams('Like', 'x')), denied)
+test('no selector lets nobody in', binds, bySelector(undefined), denied)
+test('an empty selector lets all in', binds, bySelector({}), ready)
 test(
-  'a selector by expressions lets nobody in',
+  'a service that selects pods of a gateway of ours has none',
   binds,
   [
-    make.service('a/s', {}, use('wp', 'b')),
-    make.gateway(
-      'b/wp',
-      allowing('Selector', { selector: { matchExpressions: [{ key: 'team', operator: 'Exists' }] } }),
-    ),
+    make.service('a/s', { selector: { 'gateway.istio.io/managed': 'istio.io-mesh-controller' } }, use('wp')),
+    make.gateway('a/wp'),
   ],
-  { reason: 'AttachmentDenied' },
+  {},
 )
 
 test('a pod is behind a waypoint for workloads, but the waypoint’s own pods are not', (t) => {

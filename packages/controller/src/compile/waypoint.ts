@@ -3,7 +3,7 @@ import { ipToBytes, PORTS, parseIp } from '@ambit/core'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Gateway, GatewayClass, Namespace } from '../domain.types.ts'
 import type { StringMap } from '../watch/json.ts'
-import { labelsMatch } from './labels-match.ts'
+import { selectorMatches } from '../watch/label-selector.ts'
 
 export type WaypointAddress = MessageInitShape<typeof workloadpb.GatewayAddressSchema> & object
 export type TrafficType = 'service' | 'workload'
@@ -92,7 +92,8 @@ function lets(
   if (gateway.namespace === namespace) return true
   const listener = boundListener(gateway, gatewayClass)
   if (listener?.allowedFrom === 'All') return true
-  return listener?.allowedFrom === 'Selector' && labelsMatch(listener.allowedSelector, namespaceLabels)
+  const selector = listener?.allowedFrom === 'Selector' ? listener.allowedSelector : undefined
+  return selector !== undefined && selectorMatches(selector, namespaceLabels)
 }
 
 function boundListener(

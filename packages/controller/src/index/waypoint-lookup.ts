@@ -110,8 +110,9 @@ export function needsWaypoint(
   return requiresWaypoint(object.labels, namespaceLabelsOf(state.namespaces.get(object.namespace)))
 }
 
-function isInfrastructure({ labels }: Bindable): boolean {
-  return INFRASTRUCTURE.includes(labels[LABELS.gatewayManaged] ?? '')
+/** By its own label, or as a service by what it selects. */
+function isInfrastructure({ labels, selector }: Bindable): boolean {
+  return INFRASTRUCTURE.includes(labels[LABELS.gatewayManaged] ?? selector?.[LABELS.gatewayManaged] ?? '')
 }
 
 /** Whether ingress gateways send through the waypoint: the first level that has the label decides. */

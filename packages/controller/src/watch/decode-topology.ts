@@ -2,7 +2,8 @@ import { LABELS } from '@ambit/api'
 import type { KubeObject } from '@ambit/kube'
 import type { Gateway, GatewayClass, GatewayListener, Namespace, Node } from '../domain.types.ts'
 import { decodeMeta, specOf, statusOfObject } from './decode-meta.ts'
-import { list, portNumber, record, stringMap, text } from './json.ts'
+import { list, portNumber, record, text } from './json.ts'
+import { decodeLabelSelector } from './label-selector.ts'
 
 export function decodeNamespace(object: KubeObject): Namespace {
   const { name, labels, annotations } = decodeMeta(object)
@@ -42,14 +43,11 @@ export function decodeGatewayClass(object: KubeObject): GatewayClass {
 function decodeListener(listener: Readonly<Record<string, unknown>>): GatewayListener {
   const namespaces = record(record(listener['allowedRoutes'])['namespaces'])
   const from = namespaces['from']
-  const selector = record(namespaces['selector'])
-  // A selector by expressions is not understood here: it lets nobody in.
-  const understood = selector['matchExpressions'] === undefined
   return {
     name: text(listener['name']) ?? '',
     protocol: text(listener['protocol']) ?? '',
     port: portNumber(listener['port']) ?? 0,
-    allowedFrom: from === 'All' ? 'All' : from === 'Selector' ? (understood ? 'Selector' : 'None') : 'Same',
-    allowedSelector: stringMap(selector['matchLabels']),
+    allowedFrom: from === 'All' || from === 'Selector' ? from : 'Same',
+    allowedSelector: decodeLabelSelector(namespaces['selector']),
   }
 }
