@@ -8,7 +8,7 @@ import { Server } from '@grpc/grpc-js'
 import { loadAuthority } from './ca/load-authority.ts'
 import { podLookup } from './ca/pod-lookup.ts'
 import type { ConfigMap } from './ca/root-cert-config-map.ts'
-import { CaService } from './ca/service.ts'
+import { CaService, CREATE_CERTIFICATE } from './ca/service.ts'
 import { ServingCredentials, servingNames } from './ca/serving-credentials.ts'
 import { TOKEN_AUDIENCE, TokenAuthenticator } from './ca/token-authenticator.ts'
 import type { ControllerConfig } from './config.ts'
@@ -20,6 +20,7 @@ import { startLeaderWork } from './leader-work.ts'
 import { CONNECTION_GRACE_MS, MAX_STREAMS_PER_CONNECTION, SHUTDOWN_MS } from './limits.ts'
 import { followMesh, meshConfigName } from './mesh/follow-mesh.ts'
 import { Pusher } from './push.ts'
+import { tokenGate } from './token-gate.ts'
 import { watchCluster } from './watch/watch-cluster.ts'
 import { WorkloadView } from './workload-view.ts'
 
@@ -146,6 +147,15 @@ export async function startController(config: ControllerConfig, components: Cont
     'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
     'grpc.max_connection_age_ms': config.maxConnectionAgeMs,
     'grpc.max_connection_age_grace_ms': CONNECTION_GRACE_MS,
+    interceptors: [
+      tokenGate({
+        tokens,
+        onRefused: (path, peer, reason) => {
+          if (path === CREATE_CERTIFICATE.path) ca.noteRefusal(peer, reason)
+          else logger.warn('xDS client refused', { peer, reason })
+        },
+      }),
+    ],
   })
   server.addService(xds.service, xds.implementation)
   server.addService(ca.service, ca.implementation)

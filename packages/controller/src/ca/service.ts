@@ -52,7 +52,7 @@ export const CREATE_CERTIFICATE: MethodDefinition<Request, Response> = {
 }
 
 /** Told to every refused caller alike; the log says why. */
-const REFUSED = 'request authenticate failure'
+export const REFUSED = 'request authenticate failure'
 
 /** A call's failure as the caller sees it. */
 interface Refusal {
@@ -91,6 +91,12 @@ export class CaService {
     })
   }
 
+  /** Counts and logs who was turned away. */
+  noteRefusal(peer: string, reason: string): void {
+    this.#refused.add({})
+    this.#logger.warn('certificate request refused', { peer, reason })
+  }
+
   async #answer(call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): Promise<void> {
     try {
       const outcome = await this.#create(call.request, call.metadata, call.getPeer())
@@ -107,8 +113,7 @@ export class CaService {
       return { allowed: false, reason: `the caller could not be verified: ${messageOf(error)}` }
     })
     if (!verdict.allowed) {
-      this.#refused.add({})
-      this.#logger.warn('certificate request refused', { peer, reason: verdict.reason })
+      this.noteRefusal(peer, verdict.reason)
       return { code: status.UNAUTHENTICATED, details: REFUSED }
     }
     const identity = formatSpiffeId(verdict.identity)
