@@ -1,7 +1,7 @@
 import { discoverypb } from '@ambit/api'
 import { create } from '@bufbuild/protobuf'
 import { XdsClosedError, XdsLimitError } from './errors.ts'
-import { MAX_SUBSCRIBED_NAMES } from './limits.ts'
+import { MAX_DEMANDED_NAMES } from './limits.ts'
 import type { DeltaRequest } from './method.ts'
 import { nackText } from './nack-text.ts'
 import type { RejectedResource, TypeSubscription, XdsResource } from './resource.types.ts'
@@ -23,6 +23,10 @@ export class ClientType {
   /** Refused, with no earlier version held: the subscriber may have put something strict in their place. */
   readonly #refused = new Set<string>()
   readonly #demanded = new Set<string>()
+  /** Those of the demanded that do not exist, in the order in which that was told. */
+  readonly #absent = new Set<string>()
+  /** Name of what is held → the aliases it was demanded by. */
+  readonly #demandedAs = new Map<string, readonly string[]>()
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>()
   #acked = false
 
@@ -58,8 +62,14 @@ export class ClientType {
     const waiting = this.#waiting.get(name)
     if (waiting !== undefined) return { answered: waiting.promise, request: undefined }
     if (this.#demanded.has(name)) return { answered: Promise.resolve(), request: undefined }
-    if (this.#demanded.size >= MAX_SUBSCRIBED_NAMES) {
-      const error = new XdsLimitError(`${MAX_SUBSCRIBED_NAMES} names are already asked for: ${name} is not`)
+    // What names are demanded is up to applications: one that tries addresses at random must not shut the others out.
+    const given = this.#demanded.size < MAX_DEMANDED_NAMES ? [] : [...this.#absent.values().take(1)]
+    for (const old of given) {
+      this.#absent.delete(old)
+      this.#demanded.delete(old)
+    }
+    if (this.#demanded.size >= MAX_DEMANDED_NAMES) {
+      const error = new XdsLimitError(`${MAX_DEMANDED_NAMES} names are already asked for: ${name} is not`)
       return { answered: Promise.reject(error), request: undefined }
     }
     const added = Promise.withResolvers<void>()
@@ -68,7 +78,11 @@ export class ClientType {
     this.#demanded.add(name)
     this.#waiting.set(name, added)
     const { typeUrl } = this.subscription
-    const request = create(discoverypb.DeltaDiscoveryRequestSchema, { typeUrl, resourceNamesSubscribe: [name] })
+    const request = create(discoverypb.DeltaDiscoveryRequestSchema, {
+      typeUrl,
+      resourceNamesSubscribe: [name],
+      resourceNamesUnsubscribe: given,
+    })
     return { answered: added.promise, request }
   }
 
@@ -88,8 +102,21 @@ export class ClientType {
         this.#refused.delete(name)
       } else if (!this.#versions.has(name)) this.#refused.add(name)
     }
-    for (const { name, aliases } of upserts) for (const known of [name, ...aliases]) this.#answer(known)
-    for (const name of removed) this.#answer(name)
+    for (const name of removed) {
+      for (const known of [name, ...(this.#demandedAs.get(name) ?? [])]) {
+        if (this.#demanded.has(known)) this.#absent.add(known)
+      }
+      this.#demandedAs.delete(name)
+      this.#answer(name)
+    }
+    for (const { name, aliases } of upserts) {
+      const by = aliases.filter((alias) => this.#demanded.has(alias))
+      if (by.length > 0) this.#demandedAs.set(name, by)
+      for (const known of [name, ...aliases]) {
+        this.#absent.delete(known)
+        this.#answer(known)
+      }
+    }
     if (rejected.length === 0) this.#acked = true
     const answer = create(discoverypb.DeltaDiscoveryRequestSchema, {
       typeUrl: response.typeUrl,

@@ -8,8 +8,10 @@ export const MAX_PUSH_BYTES: number = 8 * 1024 * 1024
 export const MAX_STREAMS = 5_000
 /** Types one stream may ask for. */
 export const MAX_TYPES_PER_STREAM = 16
-/** Names one stream may subscribe to for one type, and a client may demand. */
+/** Names one stream may subscribe to for one type. */
 export const MAX_SUBSCRIBED_NAMES = 100_000
+/** Names a client demands at one time: with what is sent along with them it must stay below the server's limit. */
+export const MAX_DEMANDED_NAMES = 50_000
 /** Bytes of the text of a NACK; what was refused beyond is counted. */
 export const MAX_NACK_TEXT: number = 8 * 1024
 export const MAX_TOKEN_BYTES: number = 64 * 1024
