@@ -21,24 +21,41 @@ function processesOf(folder: string): string[] {
   })
 }
 
-for (const signal of ['SIGINT', 'SIGKILL'] as const) {
-  test.serial(`a start ended by ${signal} leaves neither processes nor files`, async (t) => {
+/** SIGKILL ends the command only, so a sandbox that is ready stays. */
+const INTERRUPTIONS = [
+  { signal: 'SIGINT', phase: /network/, flags: ['--no-mesh'] },
+  { signal: 'SIGKILL', phase: /network/, flags: ['--no-mesh'] },
+  { signal: 'SIGINT', phase: /Istio core installed/, flags: [] },
+] as const
+
+for (const { signal, phase, flags } of INTERRUPTIONS) {
+  test.serial(`a start ended by ${signal} at ${phase.source} leaves neither processes nor files`, async (t) => {
     const home = await mkdtemp(join(tmpdir(), 'ambit-interrupted-'))
     t.teardown(() => rm(home, { recursive: true, force: true }))
     const env = { ...process.env, AMBIT_HOME: home, HOME: home }
     // A group of its own: a terminal sends its signals to the whole group.
-    const up = spawn(ambit, ['sandbox', 'up', '--no-mesh', '--name', 'cut'], {
+    const up = spawn(ambit, ['sandbox', 'up', ...flags, '--name', 'cut'], {
       env,
       detached: true,
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
     const ended = once(up, 'exit')
-    const [first] = (await once(up.stdout, 'data')) as [Buffer]
-    t.regex(first.toString(), /network/)
+    let said = ''
+    up.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+    let shown = ''
+    for await (const text of up.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+      shown += String(text)
+      if (phase.test(shown)) break
+    }
+    up.stdout.resume()
+    t.regex(shown, phase)
     t.true(processesOf(join(home, 'sandbox')).length > 0)
     process.kill(-(up.pid ?? 0), signal)
     const [code, by] = (await ended) as [number | null, NodeJS.Signals | null]
-    if (signal === 'SIGINT') t.true(code === 130 || by === 'SIGINT', `ended with ${code} ${by}`)
+    if (signal === 'SIGINT') {
+      t.true(code === 130, `ended with ${code} ${by}`)
+      t.regex(said, /Interrupted/)
+    }
     await eventually(
       () =>
         Promise.resolve([

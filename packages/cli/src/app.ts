@@ -59,10 +59,17 @@ async function confirm(question: string, terminal: Terminal): Promise<boolean> {
   }
 }
 
-function interrupted(): Promise<void> {
+/** Signals stay handled until `until`: a second Ctrl-C, or npm's copy of the first, doesn't cut the tidying up. */
+function interrupted(until: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  const onSignal = (): void => resolve()
+  for (const signal of signals) process.on(signal, onSignal)
   // A pending promise alone does not keep Node running.
   const alive = setInterval(() => undefined, 60_000)
-  return promise.finally(() => clearInterval(alive))
+  until.addEventListener('abort', () => {
+    for (const signal of signals) process.off(signal, onSignal)
+    clearInterval(alive)
+  })
+  return promise
 }

@@ -16,8 +16,8 @@ export interface Context {
   readonly sleep: (ms: number) => Promise<void>
   readonly readFile: (path: string) => Promise<string>
   readonly listFolder: (path: string) => Promise<readonly string[]>
-  /** Resolves when the person interrupts (Ctrl-C) or the process is asked to end. */
-  readonly interrupted: () => Promise<void>
+  /** Resolves when the person interrupts (Ctrl-C) or the process is asked to end; never once `until` is over. */
+  readonly interrupted: (until: AbortSignal) => Promise<void>
   /** Asks a question on the terminal; false when stdin is not one. */
   readonly confirm: (question: string) => Promise<boolean>
   readonly cluster: (flags: Flags) => Promise<Cluster>

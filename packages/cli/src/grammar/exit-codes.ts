@@ -5,6 +5,8 @@ export const EXIT = {
   failure: 1,
   /** The command line was not understood, or names something this version does not have. */
   usage: 2,
+  /** Ctrl-C: 128 and the number of SIGINT, as a shell has it. */
+  interrupted: 130,
 } as const
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]

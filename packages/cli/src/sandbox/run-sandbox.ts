@@ -5,40 +5,97 @@ import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
 import { install } from '../install/run-install.ts'
 import { READINESS_TIMEOUT_S } from '../limits.ts'
 import { textTable } from '../text-table.ts'
+import type { SandboxOperations, StartedSandbox } from './sandbox-operations.types.ts'
 
 const DEFAULT_NAME = 'ambit'
 
-/** `ambit sandbox up`: a cluster on this machine, with the mesh in it unless --no-mesh. */
+/** `ambit sandbox up`: a cluster on this machine, with the mesh in it unless --no-mesh. Interrupted, it leaves nothing. */
 export async function runSandboxUp(flags: Flags, context: Context): Promise<ExitCode> {
   const name = nameOf(flags)
-  const started = context.now()
   const operations = await context.sandbox()
-  const sandbox = await operations.up({
-    name,
-    nodes: flags.count('nodes'),
-    onProgress: (text) => context.out(`  ${text} (${seconds(context.now() - started)})`),
+  const finished = new AbortController()
+  const giveUp = new AbortController()
+  const interrupted = context.interrupted(finished.signal).then(() => {
+    giveUp.abort()
+    return 'interrupted' as const
   })
-  if (!flags.has('no-mesh')) {
-    const cluster = await context.clusterAt(sandbox.kubeconfigPath)
-    const options = { namespace: ROOT_NAMESPACE, version: context.version }
-    await install(cluster, context, options, { dryRun: false, timeoutMs: READINESS_TIMEOUT_S * 1000 })
+  try {
+    const started = context.now()
+    const up = operations.up({
+      name,
+      nodes: flags.count('nodes'),
+      onProgress: (text) => context.out(`  ${text} (${seconds(context.now() - started)})`),
+      signal: giveUp.signal,
+    })
+    if ((await Promise.race([completeSandbox(up, flags, context, giveUp.signal), interrupted])) === 'interrupted') {
+      await takeDownAgain(name, up, operations, context)
+      return EXIT.interrupted
+    }
+    const sandbox = await up
+    sayWhatIsUp(sandbox, context.now() - started, context)
+    if (!flags.has('foreground')) {
+      context.out(`  ambit sandbox down${name === DEFAULT_NAME ? '' : ` --name ${name}`}`)
+      return EXIT.ok
+    }
+    context.out('')
+    context.out('Ctrl-C ends it.')
+    await interrupted
+    await operations.down(name)
+    context.out(`Sandbox "${name}" is gone.`)
+    return EXIT.ok
+  } finally {
+    finished.abort()
   }
-  context.out('')
+}
+
+/** Installs the mesh in the sandbox once it is up. */
+async function completeSandbox(
+  up: Promise<StartedSandbox>,
+  flags: Flags,
+  context: Context,
+  signal: AbortSignal,
+): Promise<void> {
+  const { kubeconfigPath, name } = await up
+  if (flags.has('no-mesh')) return
+  const cluster = await context.clusterAt(kubeconfigPath)
+  const options = { namespace: ROOT_NAMESPACE, version: context.version }
+  const out = (line: string): void => (signal.aborted ? undefined : context.out(line))
+  try {
+    const how = { dryRun: false, timeoutMs: READINESS_TIMEOUT_S * 1000 }
+    await install(cluster, { ...context, out }, options, how)
+  } catch (error) {
+    const end = `ambit sandbox down${name === DEFAULT_NAME ? '' : ` --name ${name}`}`
+    if (!signal.aborted)
+      context.err(
+        `Sandbox "${name}" runs, but the mesh in it is not whole. KUBECONFIG=${kubeconfigPath}; to end it: ${end}`,
+      )
+    throw error
+  }
+}
+
+async function takeDownAgain(
+  name: string,
+  up: Promise<StartedSandbox>,
+  operations: SandboxOperations,
+  context: Context,
+): Promise<void> {
+  context.err('Interrupted; tidying up.')
+  const sandbox = await up.catch(() => undefined)
+  if (sandbox?.wasRunning === true) {
+    context.err(`Sandbox "${name}" was running before and runs on. If the mesh in it is not whole: ambit install -y`)
+    return
+  }
+  if (sandbox !== undefined) await operations.down(name)
+  context.err(sandbox === undefined ? 'The start was given up; nothing of it is left.' : `Sandbox "${name}" is gone.`)
+}
+
+function sayWhatIsUp(sandbox: StartedSandbox, tookMs: number, context: Context): void {
   const nodes = `${sandbox.nodes} ${sandbox.nodes === 1 ? 'node' : 'nodes'}`
-  context.out(`Sandbox "${name}" is up: ${nodes}, ${sandbox.apiUrl}, after ${seconds(context.now() - started)}.`)
+  context.out('')
+  context.out(`Sandbox "${sandbox.name}" is up: ${nodes}, ${sandbox.apiUrl}, after ${seconds(tookMs)}.`)
   context.out('')
   context.out(`  export KUBECONFIG=${sandbox.kubeconfigPath}`)
   context.out('  kubectl get pods -A')
-  if (!flags.has('foreground')) {
-    context.out(`  ambit sandbox down${name === DEFAULT_NAME ? '' : ` --name ${name}`}`)
-    return EXIT.ok
-  }
-  context.out('')
-  context.out('Ctrl-C ends it.')
-  await context.interrupted()
-  await operations.down(name)
-  context.out(`Sandbox "${name}" is gone.`)
-  return EXIT.ok
 }
 
 /** `ambit sandbox down`. */

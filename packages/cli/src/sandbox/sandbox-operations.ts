@@ -18,7 +18,10 @@ export async function sandboxOperations(): Promise<SandboxOperations> {
     startedAt: running.startedAt,
   })
   return {
-    up: async ({ name, nodes, onProgress }) => summary(await sandbox.sandboxUp({ name, nodes }, onProgress)),
+    up: async ({ name, nodes, onProgress, signal }) => {
+      const started = await sandbox.sandboxUp({ name, nodes, signal }, onProgress)
+      return { ...summary(started), wasRunning: started.wasRunning }
+    },
     down: (name) => sandbox.sandboxDown(name),
     status: (name) =>
       sandbox

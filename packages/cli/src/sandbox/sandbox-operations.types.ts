@@ -4,12 +4,18 @@ export interface SandboxOperations {
     readonly name: string
     readonly nodes: number | undefined
     readonly onProgress: (line: string) => void
-  }): Promise<SandboxSummary>
+    readonly signal: AbortSignal
+  }): Promise<StartedSandbox>
   /** False when there was none of that name. */
   down(name: string): Promise<boolean>
   status(name: string | undefined): readonly SandboxSummary[]
   /** Path of the kubeconfig. */
   kubeconfigOf(name: string): string
+}
+
+export interface StartedSandbox extends SandboxSummary {
+  /** Not started by this call. */
+  readonly wasRunning: boolean
 }
 
 export interface SandboxSummary {

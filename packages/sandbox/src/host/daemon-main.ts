@@ -9,7 +9,7 @@ let known = false
 process.stdout.on('error', () => undefined)
 const tell = (line: DaemonLine): void => {
   process.stdout.write(`${JSON.stringify(line)}\n`, (error) => {
-    if (error != null && !known) abandoned.abort()
+    if (error instanceof Error && !known) abandoned.abort()
     known ||= line.type === 'ready'
   })
 }

@@ -41,7 +41,9 @@ export async function runDaemon(
   const shutdown = (): void => {
     if (stopping) return
     stopping = true
-    if (inner.connected) inner.send({ type: 'shutdown' })
+    // Before it is ready nobody's pod runs in it, and it doesn't listen yet.
+    if (!wasReady) inner.kill('SIGKILL')
+    else if (inner.connected) inner.send({ type: 'shutdown' })
     setTimeout(() => inner.kill('SIGKILL'), SHUTDOWN_MS).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, shutdown)

@@ -39,6 +39,8 @@ export interface SandboxUpOptions {
   readonly home?: string | undefined
   /** Filter in the syntax of RUST_LOG. */
   readonly logLevel?: string | undefined
+  /** Gives up a start: nothing of it stays. One that is ready stays. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface RunningSandbox {
@@ -51,6 +53,11 @@ export interface RunningSandbox {
   /** Path of the daemon's log. */
   readonly log: string
   readonly startedAt: string
+}
+
+export interface StartedSandbox extends RunningSandbox {
+  /** It ran before; this call started nothing. */
+  readonly wasRunning: boolean
 }
 
 export const DEFAULT_SANDBOX_NAME = 'ambit'
@@ -67,18 +74,22 @@ function workspaceFolder(): string {
 export async function sandboxUp(
   options: SandboxUpOptions = {},
   onProgress: (text: string) => void = () => undefined,
-): Promise<RunningSandbox> {
+): Promise<StartedSandbox> {
   const name = options.name ?? DEFAULT_SANDBOX_NAME
   const nodes = options.nodes ?? DEFAULT_NODES
   requireName(name)
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > LIMITS.maxNodes)
     throw new SandboxError(`a sandbox has 1 to ${LIMITS.maxNodes} nodes, not ${nodes}`)
   const home = options.home ?? ambitHome(process.env)
-  using _lock = await takeStartLock(stateFolder(home, name).folder)
+  using _lock = await takeStartLock(stateFolder(home, name).folder, options.signal)
   const running = sandboxStatus(name, home)
   if (running !== undefined) {
+    if (options.nodes !== undefined && options.nodes !== running.nodes)
+      throw new SandboxError(
+        `sandbox ${name} is already running, with ${countOf(running.nodes)} and not ${nodes}; end it first, or give another name`,
+      )
     onProgress(`sandbox ${name} is already running`)
-    return running
+    return { ...running, wasRunning: true }
   }
   const isolation = chooseIsolation(process.getuid?.() ?? 0)
   const files = stateFolder(home, name)
@@ -103,14 +114,22 @@ export async function sandboxUp(
   const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', log], cwd: '/', env })
   closeSync(log)
   if (child.stdout === null) throw new SandboxError('no pipe to the daemon')
+  const giveUp = (): void => void child.kill('SIGTERM')
+  options.signal?.addEventListener('abort', giveUp)
+  if (options.signal?.aborted === true) giveUp()
   const failure = await firstOutcome(child.stdout, child, onProgress, files.log)
+  options.signal?.removeEventListener('abort', giveUp)
   child.stdout.destroy()
   child.unref()
+  if (failure !== undefined && options.signal?.aborted === true) {
+    removeFolder(files.folder)
+    throw new SandboxError(`the start of sandbox ${name} was given up`)
+  }
   if (failure !== undefined) throw new SandboxError(`sandbox ${name} didn't start: ${failure}\nits log: ${files.log}`)
   if (isolation.kind === 'sudo') giveTo(files.kubeconfig, files.folder)
   const started = sandboxStatus(name, home)
   if (started === undefined) throw new SandboxError(`sandbox ${name} ended right after its start; see ${files.log}`)
-  return started
+  return { ...started, wasRunning: false }
 }
 
 /** A name becomes a folder that `down` removes, so it can't lead elsewhere. */
@@ -118,6 +137,10 @@ function requireName(name: string): void {
   if (isSandboxName(name)) return
   const letters = "lower-case letters, digits and '-' between them, at most 40"
   throw new SandboxError(`'${name}' can't be the name of a sandbox; a name has ${letters}`)
+}
+
+function countOf(nodes: number): string {
+  return nodes === 1 ? '1 node' : `${nodes} nodes`
 }
 
 async function firstOutcome(

@@ -8,12 +8,13 @@ import { codeOf } from '@ambit/core'
  * in the abstract name space: the kernel lets one process have the name, and takes it back however that process ends.
  * Who has to wait connects, and sees the connection end.
  */
-export async function takeStartLock(folder: string): Promise<Disposable> {
+export async function takeStartLock(folder: string, signal?: AbortSignal): Promise<Disposable> {
   const path = `\0ambit-sandbox-${createHash('sha256').update(folder).digest('hex').slice(0, 32)}`
   for (;;) {
+    signal?.throwIfAborted()
     const held = await tryToHold(path)
     if (held !== undefined) return held
-    await untilReleased(path)
+    await untilReleased(path, signal)
   }
 }
 
@@ -39,10 +40,13 @@ async function tryToHold(path: string): Promise<Disposable | undefined> {
   }
 }
 
-async function untilReleased(path: string): Promise<void> {
+async function untilReleased(path: string, signal: AbortSignal | undefined): Promise<void> {
   const socket = connect(path)
   socket.on('error', () => undefined)
   // Refused means released in between; a reset is its end as well.
   socket.resume()
+  const giveUp = (): void => void socket.destroy()
+  signal?.addEventListener('abort', giveUp)
   await new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  signal?.removeEventListener('abort', giveUp)
 }
