@@ -56,13 +56,20 @@ function dumpX509(certificate: X509Certificate): object {
   }
 }
 
-/** The configuration without anything that lets its reader act as this proxy: tokens and PEM given literally are hashed. */
+/**
+ * The configuration without anything that lets its reader act as this proxy: tokens and PEM given literally are hashed, and
+ * so is what is sent to the control plane in headers of the operator's.
+ */
 function dumpConfig(config: Config): unknown {
   return JSON.parse(
-    JSON.stringify(config, (key, value: unknown) =>
-      (key === 'token' || key === 'pem') && typeof value === 'string'
-        ? `sha256:${createHash('sha256').update(value).digest('hex')}`
-        : value,
-    ),
+    JSON.stringify(config, (key, value: unknown) => {
+      if ((key === 'token' || key === 'pem') && typeof value === 'string') return digestOf(value)
+      if (key !== 'headers' || typeof value !== 'object' || value === null) return value
+      return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, digestOf(String(text))]))
+    }),
   ) as unknown
+}
+
+function digestOf(text: string): string {
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`
 }

@@ -1,8 +1,10 @@
 import { zdspb } from '@ambit/api'
-import { ip } from '@ambit/core'
+import { ip, systemClock } from '@ambit/core'
+import { PolicyStore, WorkloadStore } from '@ambit/state'
 import { create, toBinary } from '@bufbuild/protobuf'
 import test from 'ava'
 import { readConfig } from '../src/config.ts'
+import { configDump } from '../src/config-dump.ts'
 import { parseDuration } from '../src/duration.ts'
 import { parseLocalXds } from '../src/local-xds.ts'
 import { encodeProxyHeader } from '../src/proxy-protocol.ts'
@@ -22,6 +24,28 @@ test('nothing set: the defaults of Istio in a cluster', (t) => {
   })
   t.is(config.xds?.address, 'https://istiod.istio-system.svc:15012')
   t.true(config.dns.enabled)
+})
+
+test('the dump holds nothing that lets its reader act as the proxy', (t) => {
+  const env = {
+    AUTH_TOKEN: 'literal-hidden',
+    XDS_HEADER_authorization: 'Basic header-hidden',
+    CA_HEADER_x: 'other-hidden',
+    XDS_ROOT_CA: '-----BEGIN CERTIFICATE-----hidden',
+  }
+  const dump = JSON.stringify(
+    configDump({
+      store: new WorkloadStore({ clock: systemClock }, {}),
+      policies: new PolicyStore(),
+      certificates: () => [],
+      workloadState: () => ({}),
+      config: readConfig(env, files),
+      staticConfig: undefined,
+      version: '1',
+    }),
+  )
+  t.true(dump.includes('"authorization":"sha256:'))
+  t.false(dump.includes('hidden'))
 })
 
 test('what has no effect here is named', (t) => {
