@@ -16,6 +16,7 @@ import { restrictDebug } from './debug-access.ts'
 import { debugRoutes } from './debug-routes.ts'
 import { authenticateNode } from './discovery-authentication.ts'
 import { MeshIndex } from './index/mesh-index.ts'
+import { REFERENCES } from './index/publication.ts'
 import { startLeaderWork } from './leader-work.ts'
 import { CONNECTION_GRACE_MS, MAX_STREAMS_PER_CONNECTION, SHUTDOWN_MS } from './limits.ts'
 import { followMesh, meshConfigName } from './mesh/follow-mesh.ts'
@@ -138,7 +139,7 @@ export async function startController(config: ControllerConfig, components: Cont
         metrics,
       },
       // The pusher has collected already.
-      { debounceMs: 0, debounceMaxMs: 0, streamMaxAgeMs: config.maxConnectionAgeMs },
+      { debounceMs: 0, debounceMaxMs: 0, streamMaxAgeMs: config.maxConnectionAgeMs, references: REFERENCES },
     ),
   )
   serving.xds = xds

@@ -76,7 +76,8 @@ async function connect(
   { cluster, controller, logger }: World,
   namespace: string,
   pod: string,
-): Promise<{ readonly client: DeltaClient; readonly held: Watchable<Held> }> {
+): Promise<{ readonly client: DeltaClient; readonly held: Watchable<Held>; readonly told: string[] }> {
+  const told: string[] = []
   const held = new Watchable<Held>(new Map())
   const types = [TYPE_URLS.waypointSettings, TYPE_URLS.httpAuthorization, TYPE_URLS.destination].map((typeUrl) => ({
     typeUrl,
@@ -86,6 +87,7 @@ async function connect(
       const short = typeUrl.slice(typeUrl.lastIndexOf('.') + 1)
       for (const name of removed) next.delete(`${short} ${name}`)
       for (const { name } of upserts) next.set(`${short} ${name}`, name)
+      told.push(...removed.map((name) => `-${short} ${name}`), ...upserts.map(({ name }) => `+${short} ${name}`))
       held.set(next)
       return []
     },
@@ -107,7 +109,7 @@ async function connect(
     },
   )
   client.start()
-  return { client, held }
+  return { client, held, told }
 }
 
 function has(held: Held, ...names: readonly string[]): boolean {
@@ -120,9 +122,20 @@ test('a waypoint is told of what it serves, nobody else’s pod is believed, rou
   const one = await connect(world, 'one', 'wp-1')
   await using _one = one.client
   await when(one.held, (held) => has(held, 'Settings one/wp', 'Destination one/s.one.svc.cluster.local'))
-  await cluster.put(
-    make.policy('one/p', { targetRefs: [{ group: '', kind: 'Service', name: 's' }], rules: [{}] }, { metadata: {} }),
+  const policy = make.policy(
+    'one/p',
+    { targetRefs: [{ group: '', kind: 'Service', name: 's' }], rules: [{}] },
+    { metadata: {} },
   )
+  one.told.length = 0
+  await cluster.put(policy)
+  await when(one.held, (held) => held.has('HttpAuthorization one/p'))
+  await cluster.client.delete(KINDS.authorizationPolicy, { namespace: 'one', name: 'p' })
+  await when(one.held, (held) => !held.has('HttpAuthorization one/p'))
+  const [come, go] = ['+HttpAuthorization one/p', '-HttpAuthorization one/p']
+  const destination = '+Destination one/s.one.svc.cluster.local'
+  t.deepEqual(one.told, [come, destination, destination, go], 'a destination never names a policy that is not there')
+  await cluster.put(policy)
   await when(one.held, (held) => held.has('HttpAuthorization one/p'))
   t.false([...one.held.value.keys()].some((name) => name.includes('two')))
 

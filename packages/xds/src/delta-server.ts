@@ -23,7 +23,7 @@ import {
 } from './limits.ts'
 import { DELTA_METHOD, type DeltaRequest } from './method.ts'
 import type { ResourceSource } from './resource.types.ts'
-import { ServerStream, type TypeStatus } from './server-stream.ts'
+import { type References, ServerStream, type TypeStatus } from './server-stream.ts'
 
 /** Whether the client is who its node says, and the audience it belongs to. */
 export type AuthenticationResult =
@@ -45,6 +45,7 @@ export interface DeltaServerOptions {
   readonly streamMaxAgeMs?: number | undefined
   readonly ackTimeoutMs?: number | undefined
   readonly maxStreams?: number | undefined
+  readonly references?: References | undefined
 }
 
 /** A connected client, for status reports. */
@@ -102,6 +103,7 @@ export class DeltaServer implements Closable {
       streamMaxAgeMs: options.streamMaxAgeMs ?? STREAM_MAX_AGE_MS,
       ackTimeoutMs: options.ackTimeoutMs ?? ACK_TIMEOUT_MS,
       maxStreams: options.maxStreams ?? MAX_STREAMS,
+      references: options.references ?? {},
     }
     this.#connected = metrics.gauge({ name: 'pilot_xds', help: 'Clients connected by xDS' })
     this.#pushes = metrics.counter({ name: 'pilot_xds_pushes', help: 'xDS responses sent', labelNames: ['type'] })
@@ -237,7 +239,7 @@ export class DeltaServer implements Closable {
           this.#logger.warn('xDS client refused resources', { node: node.id, peer, type, message })
         },
       },
-      { ackTimeoutMs: this.#options.ackTimeoutMs, audience },
+      { ackTimeoutMs: this.#options.ackTimeoutMs, references: this.#options.references, audience },
     )
     const end = (): void => {
       done()

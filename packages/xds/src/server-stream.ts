@@ -29,32 +29,50 @@ export interface ServerStreamComponents {
   readonly onNack: (typeUrl: string, message: string) => void
 }
 
+/** Type to the types that its resources name. */
+export type References = Readonly<Record<string, readonly string[]>>
+
 type MutableStatus = { -readonly [K in keyof TypeStatus]: TypeStatus[K] }
 
 interface Entry {
   readonly type: ServerType
   readonly status: MutableStatus
   ackTimer: Disposable | undefined
+  /** Everything noted until then was sent, by the last response and by the last one that was answered. */
+  sentThrough: number
+  answeredThrough: number
 }
 
 /**
  * The conversation with one client. At most one response of each type is unanswered, so a slow client costs names to
- * remember and never a growing queue.
+ * remember and never a growing queue. What others name is sent before they do, and taken away after the client has
+ * answered what no longer names it.
  */
 export class ServerStream implements Disposable {
   readonly #parts: ServerStreamComponents
   readonly #ackTimeoutMs: number
   readonly #audience: string | undefined
+  readonly #references: References
+  /** Types that another names. */
+  readonly #named: ReadonlySet<string>
   readonly #types = new Map<string, Entry>()
   #nonces = 0
+  /** Counts what was noted. */
+  #time = 0
 
   constructor(
     components: ServerStreamComponents,
-    options: { readonly ackTimeoutMs: number; readonly audience?: string | undefined },
+    options: {
+      readonly ackTimeoutMs: number
+      readonly audience?: string | undefined
+      readonly references?: References | undefined
+    },
   ) {
     this.#parts = components
     this.#ackTimeoutMs = options.ackTimeoutMs
     this.#audience = options.audience
+    this.#references = options.references ?? {}
+    this.#named = new Set(Object.values(this.#references).flat())
   }
 
   onRequest(request: DeltaRequest): void {
@@ -65,16 +83,22 @@ export class ServerStream implements Disposable {
     }
     entry.type.change(request)
     if (request.responseNonce !== '') this.#onAnswer(entry, request)
-    this.#pushIfDue(entry)
+    this.flush()
   }
 
   /** Notes a change of the source; `flush` sends it. */
   note(typeUrl: string, change: ResourceChange): void {
+    this.#time++
     this.#types.get(typeUrl)?.type.note(change)
   }
 
+  /** What becomes of one type can be what another has waited for; each is sent at most once until it is answered. */
   flush(): void {
-    for (const entry of this.#types.values()) this.#pushIfDue(entry)
+    let sent: boolean
+    do {
+      sent = false
+      for (const entry of this.#types.values()) if (this.#pushIfDue(entry)) sent = true
+    } while (sent)
   }
 
   statuses(): readonly TypeStatus[] {
@@ -103,9 +127,8 @@ export class ServerStream implements Disposable {
       lastSentMs: 0,
       lastAnsweredMs: 0,
     }
-    const entry: Entry = { type, status, ackTimer: undefined }
-    this.#types.set(typeUrl, entry)
-    this.#pushIfDue(entry)
+    this.#types.set(typeUrl, { type, status, ackTimer: undefined, sentThrough: 0, answeredThrough: 0 })
+    this.flush()
   }
 
   /** An answer to an older response than the last says nothing new. */
@@ -114,6 +137,7 @@ export class ServerStream implements Disposable {
     if (entry.ackTimer === undefined || responseNonce !== status.sentNonce) return
     entry.ackTimer[Symbol.dispose]()
     entry.ackTimer = undefined
+    entry.answeredThrough = entry.sentThrough
     status.lastAnsweredMs = this.#parts.clock.now()
     if (errorDetail === undefined) {
       status.ackedNonce = responseNonce
@@ -125,16 +149,41 @@ export class ServerStream implements Disposable {
     this.#parts.onNack(typeUrl, errorDetail.message)
   }
 
-  #pushIfDue(entry: Entry): void {
-    if (entry.ackTimer !== undefined || !entry.type.isDue) return
+  /** Whether anything came of it. */
+  #pushIfDue(entry: Entry): boolean {
+    if (entry.ackTimer !== undefined) return false
+    const { type } = entry
+    const isNamed = this.#named.has(type.typeUrl)
+    if (isNamed) type.release(this.#forgottenThrough(type.typeUrl))
+    if (!type.isDue || this.#namesUnsent(type.typeUrl)) return false
     const isFirst = entry.status.sentNonce === ''
     const nonce = String(++this.#nonces)
-    const response = entry.type.next(nonce)
+    const response = type.next(nonce, isNamed ? this.#time : undefined)
+    if (!type.isDue) entry.sentThrough = this.#time
     // What was noted may have turned out to be what the client has.
-    if (!isFirst && response.resources.length + response.removedResources.length === 0) return
+    if (!isFirst && response.resources.length + response.removedResources.length === 0) {
+      entry.answeredThrough = entry.sentThrough
+      return true
+    }
     entry.status.sentNonce = nonce
     entry.status.lastSentMs = this.#parts.clock.now()
-    entry.ackTimer = this.#parts.clock.after(this.#ackTimeoutMs, () => this.#parts.onStuck(entry.type.typeUrl))
+    entry.ackTimer = this.#parts.clock.after(this.#ackTimeoutMs, () => this.#parts.onStuck(type.typeUrl))
     this.#parts.send(response)
+    return true
+  }
+
+  /** Whether its resources may name what the client was not sent yet. */
+  #namesUnsent(typeUrl: string): boolean {
+    return (this.#references[typeUrl] ?? []).some((named) => this.#types.get(named)?.type.isDue === true)
+  }
+
+  /** The time until which everything that names resources of the type was sent and answered. */
+  #forgottenThrough(typeUrl: string): number {
+    let through = Number.POSITIVE_INFINITY
+    for (const { type, ackTimer, answeredThrough } of this.#types.values()) {
+      if (this.#references[type.typeUrl]?.includes(typeUrl) !== true) continue
+      if (ackTimer !== undefined || type.isDue) through = Math.min(through, answeredThrough)
+    }
+    return through
   }
 }

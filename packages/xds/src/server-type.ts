@@ -20,6 +20,10 @@ export class ServerType {
   readonly #dirty = new Set<string>()
   /** Names that must be answered even when nothing about them is new. */
   readonly #owed = new Set<string>()
+  /** Names that are gone, with the time from which nothing the client holds names them: until then it is not told. */
+  readonly #leaving = new Map<string, number>()
+  /** Names whose time has come. */
+  readonly #gone = new Set<string>()
   #started = false
 
   constructor(source: ResourceSource, initial: DeltaRequest, audience?: string) {
@@ -49,6 +53,16 @@ export class ServerType {
     return !this.#started || this.#dirty.size > 0 || this.#owed.size > 0
   }
 
+  /** Lets go what left until then. */
+  release(through: number): void {
+    for (const [name, time] of this.#leaving) {
+      if (time > through) continue
+      this.#leaving.delete(name)
+      this.#gone.add(name)
+      this.#dirty.add(name)
+    }
+  }
+
   /** Subscription changes later on the stream. */
   change({ resourceNamesSubscribe, resourceNamesUnsubscribe }: DeltaRequest): void {
     for (const name of resourceNamesUnsubscribe) {
@@ -66,6 +80,8 @@ export class ServerType {
   #forget(name: string): void {
     this.#sent.delete(name)
     this.#dirty.delete(name)
+    this.#leaving.delete(name)
+    this.#gone.delete(name)
   }
 
   subscribe(names: readonly string[]): void {
@@ -94,16 +110,26 @@ export class ServerType {
     }
   }
 
-  /** The next response, from the source as it is now; the rest waits for the one after. */
-  next(nonce: string): discoverypb.DeltaDiscoveryResponse {
-    const batch = this.#started ? this.#pending() : this.#initial()
+  /** The next response, from the source as it is now; the rest waits for the one after. Removals leave at `now`, without it at once; who asks by name is answered at once. */
+  next(nonce: string, now?: number): discoverypb.DeltaDiscoveryResponse {
+    const all = this.#started ? this.#pending() : this.#initial()
     this.#started = true
+    const batch =
+      now === undefined || !this.wildcard
+        ? all
+        : { ...all, removed: all.removed.filter((name) => this.#mayGo(name, now)) }
     return create(discoverypb.DeltaDiscoveryResponseSchema, {
       typeUrl: this.typeUrl,
       nonce,
       resources: batch.upserts.map((resource) => resourceMessage(this.typeUrl, resource)),
       removedResources: [...batch.removed],
     })
+  }
+
+  #mayGo(name: string, now: number): boolean {
+    if (this.#gone.delete(name)) return true
+    this.#leaving.set(name, now)
+    return false
   }
 
   #initial(): ResourceChange {
@@ -129,6 +155,8 @@ export class ServerType {
     const send = (resource: XdsResource): void => {
       if (upserts.has(resource.name)) return
       upserts.set(resource.name, resource)
+      this.#leaving.delete(resource.name)
+      this.#gone.delete(resource.name)
       bytes += resource.bytes.length
       if (!this.wildcard) this.#sent.set(resource.name, resource.version)
     }

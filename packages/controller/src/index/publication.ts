@@ -1,5 +1,5 @@
 import { TYPE_URLS } from '@ambit/api'
-import type { ResourceTable } from '@ambit/xds'
+import type { References, ResourceTable } from '@ambit/xds'
 import { AfterBacklog } from './after-backlog.ts'
 import { Differences } from './differences.ts'
 import type { ResourceField, UnitResult } from './unit-result.types.ts'
@@ -11,6 +11,12 @@ const TYPES: Readonly<Record<ResourceField, string>> = {
   requestPolicies: TYPE_URLS.httpAuthorization,
   destinations: TYPE_URLS.destination,
   addresses: TYPE_URLS.address,
+}
+/** Which type's resources name which: a proxy is told of policies before it is told where they are in force. */
+export const REFERENCES: References = {
+  [TYPE_URLS.address]: [TYPE_URLS.authorization],
+  [TYPE_URLS.workload]: [TYPE_URLS.authorization],
+  [TYPE_URLS.destination]: [TYPE_URLS.httpAuthorization],
 }
 const FIELDS = Object.keys(TYPES) as readonly ResourceField[]
 
