@@ -1,6 +1,17 @@
-import type { Counter, Gauge, Histogram, Labels, MetricOptions, Metrics } from '@ambit/core'
+import type {
+  CounterFamily,
+  Gauge,
+  HistogramFamily,
+  HistogramSeries,
+  Labels,
+  MetricOptions,
+  Metrics,
+} from '@ambit/core'
 import prom from 'prom-client'
+import { ExposedHistogram } from './exposed-histogram.ts'
+import { labelsKey } from './labels-key.ts'
 import { MAX_SERIES_PER_FAMILY } from './limits.ts'
+import { PendingCounts } from './pending-counts.ts'
 
 export const OPENMETRICS_CONTENT_TYPE: string = prom.Registry.OPENMETRICS_CONTENT_TYPE
 
@@ -31,13 +42,18 @@ export class PrometheusMetrics implements Metrics {
     })
   }
 
-  counter(options: MetricOptions): Counter {
-    const metric = new prom.Counter(this.#configuration(options))
+  counter(options: MetricOptions): CounterFamily {
+    const pending = new PendingCounts()
+    const metric: prom.Counter = new prom.Counter({
+      ...this.#configuration(options),
+      collect: () => pending.tell((labels, value) => metric.inc(labels, value)),
+    })
     const admit = this.#admission(options)
     return {
       add: (labels, value = 1) => {
         if (admit(labels)) metric.inc(labels, value)
       },
+      series: (labels) => pending.series(labels, admit),
     }
   }
 
@@ -66,12 +82,23 @@ export class PrometheusMetrics implements Metrics {
     })
   }
 
-  histogram(options: MetricOptions & { readonly buckets: readonly number[] }): Histogram {
-    const metric = new prom.Histogram({ ...this.#configuration(options), buckets: [...options.buckets] })
+  histogram(options: MetricOptions & { readonly buckets: readonly number[] }): HistogramFamily {
+    const metric = new ExposedHistogram(options)
+    // prom-client takes whatever answers its `get()`; its types only know its own classes.
+    this.#registry.registerMetric(metric as unknown as prom.Histogram)
     const admit = this.#admission(options)
     return {
       observe: (labels, value) => {
-        if (admit(labels)) metric.observe(labels, value)
+        if (admit(labels)) metric.series(labels).observe(value)
+      },
+      series: (labels) => {
+        let series: HistogramSeries | undefined
+        return {
+          observe: (value) => {
+            series ??= admit(labels) ? metric.series(labels) : undefined
+            series?.observe(value)
+          },
+        }
       },
     }
   }
@@ -107,8 +134,7 @@ export class PrometheusMetrics implements Metrics {
     if (names.length === 0) return () => true
     const seen = new Set<string>()
     return (labels) => {
-      let key = ''
-      for (const name of names) key += `${labels[name] ?? ''}\u0000`
+      const key = labelsKey(names, labels)
       if (seen.has(key)) return true
       if (seen.size >= this.#maxSeries) {
         this.#dropped.inc({ metric: options.name })

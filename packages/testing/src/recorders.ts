@@ -1,7 +1,7 @@
 import type {
-  Counter,
+  CounterFamily,
   Gauge,
-  Histogram,
+  HistogramFamily,
   Labels,
   LogFields,
   Logger,
@@ -64,8 +64,11 @@ export class RecordingLogger implements Logger {
 export class RecordingMetrics implements Metrics {
   readonly #values = new Map<string, number>()
 
-  counter({ name }: MetricOptions): Counter {
-    return { add: (labels, value = 1) => this.#add(name, labels, value) }
+  counter({ name }: MetricOptions): CounterFamily {
+    return {
+      add: (labels, value = 1) => this.#add(name, labels, value),
+      series: (labels) => ({ add: (value = 1) => this.#add(name, labels, value) }),
+    }
   }
 
   gauge({ name }: MetricOptions): Gauge {
@@ -75,8 +78,11 @@ export class RecordingMetrics implements Metrics {
     }
   }
 
-  histogram({ name }: MetricOptions): Histogram {
-    return { observe: (labels) => this.#add(name, labels, 1) }
+  histogram({ name }: MetricOptions): HistogramFamily {
+    return {
+      observe: (labels) => this.#add(name, labels, 1),
+      series: (labels) => ({ observe: () => this.#add(name, labels, 1) }),
+    }
   }
 
   value(name: string, labels: Labels = {}): number {

@@ -1,4 +1,4 @@
-import type { Counter, Histogram, Labels, Metrics } from '@ambit/core'
+import type { CounterFamily, CounterSeries, HistogramFamily, HistogramSeries, Metrics } from '@ambit/core'
 import { MAX_GATHERED_SERIES } from '../limits.ts'
 import { type Ends, endLabels, endsKey, REQUEST_LABELS } from './request-labels.ts'
 import type { RequestRecord } from './request-record.ts'
@@ -9,15 +9,25 @@ const BUCKETS: readonly number[] = [
   3_600_000,
 ]
 
-/** Istio's standard metrics of requests. Counts are gathered by label set and handed on before each scrape. */
+/** The series of one label set. */
+interface RequestSeries {
+  readonly requests: CounterSeries
+  readonly duration: HistogramSeries
+  readonly requestBytes: HistogramSeries
+  readonly responseBytes: HistogramSeries
+  readonly requestMessages: CounterSeries
+  readonly responseMessages: CounterSeries
+}
+
+/** Istio's standard metrics of requests. Their 25 labels are looked at once for each set of them. */
 export class RequestMetrics {
-  readonly #requests: Counter
-  readonly #requestMessages: Counter
-  readonly #responseMessages: Counter
-  readonly #duration: Histogram
-  readonly #requestBytes: Histogram
-  readonly #responseBytes: Histogram
-  readonly #labels = new Map<string, Labels>()
+  readonly #requests: CounterFamily
+  readonly #requestMessages: CounterFamily
+  readonly #responseMessages: CounterFamily
+  readonly #duration: HistogramFamily
+  readonly #requestBytes: HistogramFamily
+  readonly #responseBytes: HistogramFamily
+  readonly #series = new Map<string, RequestSeries>()
 
   constructor(metrics: Metrics) {
     const labelNames = REQUEST_LABELS
@@ -53,31 +63,38 @@ export class RequestMetrics {
   }
 
   record(ends: Ends, record: RequestRecord, durationMs: number): void {
-    const labels = this.#labelsOf(ends, record)
-    this.#requests.add(labels)
-    this.#duration.observe(labels, durationMs)
-    this.#requestBytes.observe(labels, record.requestHeaderBytes + record.receivedBytes)
-    this.#responseBytes.observe(labels, record.responseHeaderBytes + record.sentBytes)
+    const series = this.#seriesOf(ends, record)
+    series.requests.add()
+    series.duration.observe(durationMs)
+    series.requestBytes.observe(record.requestHeaderBytes + record.receivedBytes)
+    series.responseBytes.observe(record.responseHeaderBytes + record.sentBytes)
     if (ends.protocol !== 'grpc') return
-    this.#requestMessages.add(labels, record.requestMessages)
-    this.#responseMessages.add(labels, record.responseMessages)
+    series.requestMessages.add(record.requestMessages)
+    series.responseMessages.add(record.responseMessages)
   }
 
-  #labelsOf(ends: Ends, record: RequestRecord): Labels {
-    const code = String(record.status)
+  #seriesOf(ends: Ends, record: RequestRecord): RequestSeries {
     const grpc = record.grpcStatus === undefined ? '' : String(record.grpcStatus)
-    const key = `${endsKey(ends)}\0${code}\0${grpc}\0${record.flags}`
-    const found = this.#labels.get(key)
+    const key = `${endsKey(ends)}\0${record.status}\0${grpc}\0${record.flags}`
+    const found = this.#series.get(key)
     if (found !== undefined) return found
     const labels = {
       ...endLabels(ends),
-      response_code: code,
+      response_code: String(record.status),
       grpc_response_status: grpc,
       response_flags: record.flags,
       connection_security_policy: 'mutual_tls',
     }
-    if (this.#labels.size >= MAX_GATHERED_SERIES) this.#labels.clear()
-    this.#labels.set(key, labels)
-    return labels
+    const series = {
+      requests: this.#requests.series(labels),
+      duration: this.#duration.series(labels),
+      requestBytes: this.#requestBytes.series(labels),
+      responseBytes: this.#responseBytes.series(labels),
+      requestMessages: this.#requestMessages.series(labels),
+      responseMessages: this.#responseMessages.series(labels),
+    }
+    if (this.#series.size >= MAX_GATHERED_SERIES) this.#series.clear()
+    this.#series.set(key, series)
+    return series
   }
 }
