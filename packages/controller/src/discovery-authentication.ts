@@ -28,13 +28,19 @@ export async function authenticateNode(
   if (token === undefined) return { error: 'no bearer token' }
   const verdict = await tokens.authenticate(token)
   if (!verdict.authenticated) return { error: verdict.reason }
-  const { namespace, serviceAccount } = verdict.caller
+  const { namespace, serviceAccount, podName, podUid } = verdict.caller
   const claimed = node.metadata ?? {}
   if (claimed['NAMESPACE'] !== namespace) return { error: `the node claims another namespace than ${namespace}` }
   const account = claimed['SERVICE_ACCOUNT']
   if (account !== undefined && account !== '' && account !== serviceAccount)
     return { error: `the node claims another service account than ${serviceAccount}` }
   if (type !== WAYPOINT) return { ok: true }
-  const waypoint = await waypointAudience(pods, { name: rest[0] ?? '', namespace, serviceAccount })
+  const waypoint = await waypointAudience(pods, {
+    name: rest[0] ?? '',
+    namespace,
+    serviceAccount,
+    podName,
+    podUid,
+  })
   return waypoint.ok ? waypoint : { error: waypoint.reason }
 }

@@ -13,7 +13,7 @@ const asks = test.macro(
     t,
     cached: Pod | undefined,
     live: Pod | undefined,
-    client: { name: string; account: string },
+    client: { name: string; account: string; podName?: string; podUid?: string },
     expected: unknown,
   ) => {
     const pods = { cached: () => cached, live: () => Promise.resolve(live) }
@@ -21,6 +21,8 @@ const asks = test.macro(
       name: client.name,
       namespace: 'a',
       serviceAccount: client.account,
+      podName: client.podName,
+      podUid: client.podUid,
     })
     t.deepEqual(verdict.ok ? verdict.audience : verdict.reason, expected)
   },
@@ -48,4 +50,23 @@ test(
   undefined,
   { name: 'wp-1.b', account: 'wp' },
   'the node names no pod of namespace a',
+)
+
+const OWN = { name: 'wp-1.a', account: 'wp', podName: 'wp-1' }
+test('a token of the pod itself', asks, pod(MODERN), undefined, { ...OWN, podUid: pod(MODERN).uid }, 'a/wp')
+test(
+  'a token of another pod of the account',
+  asks,
+  pod(MODERN),
+  undefined,
+  { ...OWN, podName: 'app-1' },
+  'the node names pod wp-1, the token is that of app-1',
+)
+test(
+  'a token of a pod that was replaced',
+  asks,
+  pod(MODERN),
+  pod(MODERN),
+  { ...OWN, podUid: 'former' },
+  'pod a/wp-1 is not the one the token was made for',
 )
