@@ -167,12 +167,12 @@ export async function startController(config: ControllerConfig, components: Cont
     ),
   )
   const tlsPort = await bind(server, listenIp, config.ports.tls, credentials)
-  cleanup.defer(() => shutdown(server, clock))
-
   const leaderWork = startLeaderWork({ config, client, clock, logger, signal, authority, cluster, index, meshConfigs })
   cleanup.defer(async () => {
+    state.ready = false
     end.abort(new Error('controller stopped'))
-    await leaderWork
+    // Proxies are let go at once; an API server that does not answer must not keep the leases' release waiting for ever.
+    await Promise.all([shutdown(server, xds, clock), atMost(leaderWork, SHUTDOWN_MS, clock)])
   })
   state.ready = true
   logger.info('control plane is ready', { port: tlsPort, pods: index.state.pods.size })
@@ -206,10 +206,17 @@ function bind(server: Server, listenIp: string, port: number, credentials: Servi
   return promise
 }
 
-/** Lets calls end by themselves for a while, then cuts them off. */
-async function shutdown(server: Server, clock: Clock): Promise<void> {
+/** Takes no calls any more, ends the streams, lets other calls end by themselves for a while, then cuts them off. */
+async function shutdown(server: Server, xds: DeltaServer, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   server.tryShutdown(() => resolve())
+  await xds.close()
   using _deadline = clock.after(SHUTDOWN_MS, () => server.forceShutdown())
   await promise
+}
+
+async function atMost(work: Promise<void>, ms: number, clock: Clock): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  using _deadline = clock.after(ms, () => resolve())
+  await Promise.race([work, promise])
 }
