@@ -104,7 +104,10 @@ test('a weight below nothing', takes, http({ backendRefs: [{ ...backend, weight:
 test(
   'too many matches',
   takes,
-  (at) => make.httpRoute(at, { rules: Array.from({ length: 3 }, () => ({ matches: Array(64).fill({}) })) }),
+  (at) =>
+    make.httpRoute(at, {
+      rules: Array.from({ length: 3 }, () => ({ matches: Array.from({ length: 64 }, () => ({})) })),
+    }),
   /128 matches/,
 )
 test('a parent twice', takes, (at) => make.httpRoute(at, { parentRefs: [parent, parent] }), /twice/)

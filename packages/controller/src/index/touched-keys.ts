@@ -22,10 +22,7 @@ export function touchedKeys<K extends InputKind>(
   switch (kind) {
     case 'services':
     case 'serviceEntries':
-      return [
-        targetKey(kind as 'services' | 'serviceEntries', namespace, name),
-        ...versions.flatMap((version) => hostsOf(version).map(hostKey)),
-      ]
+      return [targetKey(kind, namespace, name), ...versions.flatMap((version) => hostsOf(version).map(hostKey))]
     case 'gateways': {
       const gateways = versions as unknown as Gateway[]
       return [
