@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // `npm run demo|test|check|bench|generate`: sets up what is missing, then runs it on the workspace's own Node.
-import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
+import { Interrupted, runProgram } from './run-program.mjs'
 import { setup } from './setup.mjs'
 import { toolEnvironment } from './tools.mjs'
 import { nodeFlags, root, workspaceNode } from './workspace-node.mjs'
@@ -40,20 +41,20 @@ const CHECKS = [
   ['unused', bin('knip'), '--config', '.ci/knip.json', '--no-config-hints'],
 ]
 
-function run(command) {
+async function run(command) {
   const [program, ...args] = command
   const nodeFolder = dirname(workspaceNode())
   const env = toolEnvironment({ ...process.env, PATH: `${nodeFolder}${delimiter}${process.env.PATH}` })
-  const result = spawnSync(program, args, {
+  const { status, stderr } = await runProgram(program, args, {
     cwd: root,
     stdio: 'inherit',
     env: { ...env, NODE_OPTIONS: [...nodeFlags, env.NODE_OPTIONS].filter(Boolean).join(' ') },
   })
-  if (result.error !== undefined) console.error(`${program}: ${result.error.message}`)
-  return result.status ?? 1
+  if (stderr !== '') console.error(stderr.trimEnd())
+  return status
 }
 
-function test(names) {
+async function test(names) {
   for (const name of names)
     if (TIERS[name] === undefined) throw new Error(`unknown tier ${name}; there are: ${Object.keys(TIERS).join(', ')}`)
   const rows = []
@@ -62,18 +63,39 @@ function test(names) {
     const reason = skip?.()
     const started = Date.now()
     if (reason === undefined) console.log(`\n== ${name}: ${title}`)
-    const status = reason === undefined ? run(command) : undefined
+    const status = reason === undefined ? await run(command) : undefined
     rows.push({ name, status, reason, seconds: (Date.now() - started) / 1000 })
   }
   return summary(rows)
 }
 
-function check() {
-  const rows = CHECKS.map(([name, ...command]) => {
+/** Whatever is killed or interrupted in it, nothing of the tests stays on the machine: neither files nor sandboxes. */
+async function inFolderOfItsOwn(action) {
+  const folder = mkdtempSync(join(tmpdir(), 'ambit-tests-'))
+  // Tests that run as somebody else have folders of their own in it.
+  chmodSync(folder, 0o711)
+  process.env.TMPDIR = folder
+  try {
+    return await action()
+  } finally {
+    for (const home of readdirSync(folder).map((name) => join(folder, name))) {
+      const sandboxes = join(home, 'sandbox')
+      for (const name of existsSync(sandboxes) ? readdirSync(sandboxes) : []) {
+        const env = { ...process.env, AMBIT_HOME: home }
+        await runProgram(bin('ambit'), ['sandbox', 'down', '--name', name], { cwd: root, env, outliveInterrupt: true })
+      }
+    }
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
+  }
+}
+
+async function check() {
+  const rows = []
+  for (const [name, ...command] of CHECKS) {
     const started = Date.now()
     console.log(`\n== ${name}`)
-    return { name, status: run(command), seconds: (Date.now() - started) / 1000 }
-  })
+    rows.push({ name, status: await run(command), seconds: (Date.now() - started) / 1000 })
+  }
   return summary(rows)
 }
 
@@ -94,9 +116,9 @@ function programsFor(action) {
 
 const [what, ...rest] = process.argv.slice(2)
 try {
-  setup(programsFor(what))
+  await setup(programsFor(what))
   const actions = {
-    test: () => test(rest),
+    test: () => inFolderOfItsOwn(() => test(rest)),
     check,
     demo: () => run(['node', join('test', 'demo', 'main.ts'), ...rest]),
     bench: () => run(['node', join('test', 'bench', 'main.ts'), ...rest]),
@@ -106,8 +128,8 @@ try {
   }
   const action = actions[what]
   if (action === undefined) throw new Error(`unknown: ${what}; there are: ${Object.keys(actions).join(', ')}`)
-  process.exitCode = action()
+  process.exitCode = await action()
 } catch (error) {
   console.error(`${what ?? 'run'}: ${error.message}`)
-  process.exitCode = 1
+  process.exitCode = error instanceof Interrupted ? error.exitCode : 1
 }

@@ -1,8 +1,8 @@
 // System programs the workspace needs beyond Node: which, from which Debian package, and how to get them.
 // Plain JavaScript: read by whatever Node (>= 20) the machine has.
-import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { accessSync, constants, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { runProgram } from './run-program.mjs'
 import { root } from './workspace-node.mjs'
 
 /** Where packages are unpacked that can't be installed (no root), or should not be. */
@@ -57,7 +57,7 @@ export function findProgram(name, env = toolEnvironment()) {
 }
 
 /** Installs what is missing of a group, or throws with exactly what to type. */
-export function ensurePrograms(group, log) {
+export async function ensurePrograms(group, log) {
   const wanted = Object.entries(PROGRAMS[group])
   const missing = wanted.filter(([program]) => findProgram(program) === undefined)
   if (missing.length > 0) {
@@ -65,12 +65,12 @@ export function ensurePrograms(group, log) {
     log(`missing: ${missing.map(([program]) => program).join(', ')} (Debian: ${packages.join(' ')})`)
     const installed = process.getuid?.() === 0 ? packages.filter((name) => !SERVERS.has(name)) : []
     const unpacked = packages.filter((name) => !installed.includes(name))
-    if (installed.length > 0) installAsRoot(installed, log)
-    if (unpacked.length > 0) unpack(unpacked, log)
+    if (installed.length > 0) await installAsRoot(installed, log)
+    if (unpacked.length > 0) await unpack(unpacked, log)
   }
   const still = wanted.filter(([program]) => findProgram(program) === undefined)
   if (still.length > 0) throw new Error(whatToType(still.map(([, name]) => name)))
-  if (group === 'sandbox') checkKubectl()
+  if (group === 'sandbox') await checkKubectl()
 }
 
 function whatToType(packages) {
@@ -78,29 +78,31 @@ function whatToType(packages) {
 }
 
 function run(command, args, options = {}) {
-  return spawnSync(command, args, { encoding: 'utf8', env: toolEnvironment(), ...options })
+  return runProgram(command, args, { env: toolEnvironment(), ...options })
 }
 
-function installAsRoot(packages, log) {
+async function installAsRoot(packages, log) {
   const install = () =>
     run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     })
   log(`apt-get install ${packages.join(' ')}`)
-  if (install().status === 0) return
+  if ((await install()).status === 0) return
   log('apt-get update (the package lists were missing or old)')
-  run('apt-get', ['update'])
-  const second = install()
-  if (second.status !== 0) throw new Error(`${second.stderr ?? ''}\n${whatToType(packages)}`)
+  await run('apt-get', ['update'])
+  const second = await install()
+  if (second.status !== 0) throw new Error(`${second.stderr}${whatToType(packages)}`)
 }
 
 /**
- * apt works for anyone in folders of one's own: lists and archives go below toolsDir, and the packages are unpacked,
- * not installed. Only packages that the machine lacks are fetched (apt's own simulation says which).
+ * apt works for anyone in folders of one's own: lists and archives go below .ambit, and the packages are unpacked, not
+ * installed. They take the place of toolsDir all at once: interrupted, no program is there without its libraries. Only packages that the machine lacks are fetched (apt's own simulation says which).
  */
-function unpack(packages, log) {
-  const state = join(toolsDir, 'apt')
+async function unpack(packages, log) {
+  const next = `${toolsDir}.next`
+  const state = `${toolsDir}.apt`
   const archives = join(state, 'archives')
+  for (const folder of [next, state]) rmSync(folder, { recursive: true, force: true })
   mkdirSync(join(state, 'lists', 'partial'), { recursive: true })
   mkdirSync(join(archives, 'partial'), { recursive: true })
   const options = [
@@ -114,24 +116,27 @@ function unpack(packages, log) {
     'APT::Sandbox::User=',
   ]
   log('apt-get update (into this checkout; nothing is installed on the machine)')
-  run('apt-get', [...options, 'update'])
-  const plan = run('apt-get', [...options, '-s', '--no-install-recommends', 'install', ...packages])
-  const names = [...(plan.stdout ?? '').matchAll(/^Inst (\S+)/gm)].map((match) => match[1])
+  await run('apt-get', [...options, 'update'])
+  const plan = await run('apt-get', [...options, '-s', '--no-install-recommends', 'install', ...packages])
+  const names = [...plan.stdout.matchAll(/^Inst (\S+)/gm)].map((match) => match[1])
   // apt believes them installed, yet the programs are gone: fetch the packages themselves.
   if (names.length === 0) names.push(...packages)
   log(`unpacking ${names.join(' ')} into ${toolsDir}`)
-  const download = run('apt-get', [...options, 'download', ...names], { cwd: archives })
-  if (download.status !== 0) throw new Error(`${download.stderr ?? ''}\n${whatToType(packages)}`)
+  const download = await run('apt-get', [...options, 'download', ...names], { cwd: archives })
+  if (download.status !== 0) throw new Error(`${download.stderr}${whatToType(packages)}`)
+  if (existsSync(toolsDir)) cpSync(toolsDir, next, { recursive: true, verbatimSymlinks: true })
+  mkdirSync(next, { recursive: true })
   for (const file of readdirSync(archives).filter((name) => name.endsWith('.deb'))) {
-    const unpacked = run('dpkg', ['-x', join(archives, file), toolsDir])
-    if (unpacked.status !== 0) throw new Error(`${file}: ${unpacked.stderr ?? ''}\n${whatToType(packages)}`)
+    const unpacked = await run('dpkg', ['-x', join(archives, file), next])
+    if (unpacked.status !== 0) throw new Error(`${file}: ${unpacked.stderr}${whatToType(packages)}`)
   }
-  rmSync(state, { recursive: true, force: true })
+  for (const folder of [state, toolsDir]) rmSync(folder, { recursive: true, force: true })
+  renameSync(next, toolsDir)
 }
 
-function checkKubectl() {
-  const answer = run('kubectl', ['version', '--client', '-o', 'json'])
-  const minor = Number.parseInt(/"minor":\s*"(\d+)/.exec(answer.stdout ?? '')?.[1] ?? '0', 10)
+async function checkKubectl() {
+  const answer = await run('kubectl', ['version', '--client', '-o', 'json'])
+  const minor = Number.parseInt(/"minor":\s*"(\d+)/.exec(answer.stdout)?.[1] ?? '0', 10)
   if (minor >= OLDEST_KUBECTL_MINOR) return
   throw new Error(
     `kubectl 1.${minor} is older than 1.${OLDEST_KUBECTL_MINOR}. Put a newer one before it on PATH, for example:\n\n` +

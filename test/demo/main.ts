@@ -1,7 +1,7 @@
 // `npm run demo`: the tour a newcomer takes. Every line with a $ is what one could type; what follows is what it printed.
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Narrator } from './narrator.ts'
@@ -39,12 +39,22 @@ async function leave(): Promise<void> {
 }
 
 let interrupted = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    interrupted = true
-    void leave().then(() => process.exit(130))
-  })
+
+/** More than one signal may come: npm passes on a copy of the terminal's. The first one counts, the tour ends untold. */
+function interrupt(exitCode: number, say: string): void {
+  if (interrupted) return
+  interrupted = true
+  narrator.fallSilent()
+  if (say !== '') console.error(say)
+  void leave().finally(() => process.exit(exitCode))
 }
+
+const farewell = values.keep ? 'taking the sandbox down.' : 'taking the sandbox and all its files away.'
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => interrupt(128 + constants.signals[signal], `\nInterrupted; ${farewell}`))
+}
+// Whoever reads may go away (`npm run demo | head`).
+process.stdout.on('error', () => interrupt(128 + constants.signals.SIGPIPE, ''))
 
 let passed = false
 try {
@@ -60,7 +70,7 @@ try {
 } catch (error) {
   if (!interrupted) console.error(`\ndemo: ${error instanceof Error ? error.message : String(error)}`)
 } finally {
-  if (values.keep) {
+  if (values.keep && !interrupted) {
     console.log(
       `\nThe sandbox is still up. Use it:\n\n  export KUBECONFIG=$(npx ambit sandbox kubeconfig --name ${name})\n  kubectl get pods -A\n\nTake it down: npx ambit sandbox down --name ${name}`,
     )

@@ -16,6 +16,7 @@ export class Narrator {
   readonly #colour: boolean
   readonly #started = performance.now()
   #step = 0
+  #silent = false
 
   constructor(env: NodeJS.ProcessEnv) {
     this.env = env
@@ -72,8 +73,13 @@ export class Narrator {
     return failed === 0 && this.checks.length > 0
   }
 
+  /** Nothing that follows is told: nobody listens, or it is only the end of what was interrupted. */
+  fallSilent(): void {
+    this.#silent = true
+  }
+
   #print(text: string): void {
-    console.log(text)
+    if (!this.#silent) console.log(text)
   }
 
   #bold(text: string): string {
