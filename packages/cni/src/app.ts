@@ -161,7 +161,9 @@ export class App implements Closable {
       const served = (this.#zds?.connections ?? 0) > 0
       logger.info('the DaemonSet is gone, removing the CNI plugin from the node', { 'pods.stay.captured': served })
       // First the plugin: otherwise pods that start now would be captured after the others were let go.
-      await this.#installer?.uninstall()
+      await this.#installer?.uninstall().catch((error: unknown) => {
+        logger.error('the CNI plugin was not removed from the node', { error: messageOf(error) })
+      })
       if (!served) {
         await this.#release?.().catch((error: unknown) => {
           logger.error('redirection was not removed from the whole node', { error: messageOf(error) })

@@ -1,7 +1,16 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AmbitError, type Clock, type Closable, type Counter, type Gauge, type Logger, messageOf } from '@ambit/core'
+import {
+  AmbitError,
+  type Clock,
+  type Closable,
+  type Counter,
+  codeOf,
+  type Gauge,
+  type Logger,
+  messageOf,
+} from '@ambit/core'
 import { ensureFile } from './atomic-file.ts'
 import { chainedName, hasPlugin, insertPlugin, PLUGIN_TYPE, primaryConfig, removePlugin } from './conflist.ts'
 import { CNI_CONFIG_CHECK_MS, CNI_CONFIG_MAX_BYTES } from './limits.ts'
@@ -85,7 +94,12 @@ export class CniInstaller implements Closable {
     await this.close()
     const { configDir, binDir, runDir, ownedConfigName, kubeconfigName } = this.#options
     if (ownedConfigName !== undefined) await rm(join(configDir, ownedConfigName), { force: true })
-    for (const name of (await readdir(configDir)).filter((each) => each.endsWith('.conflist'))) {
+    // The network plugin may have gone first, with its folder: no chain names us then.
+    const names = await readdir(configDir).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return []
+      throw error
+    })
+    for (const name of names.filter((each) => each.endsWith('.conflist'))) {
       const path = join(configDir, name)
       try {
         await ensureFile(path, removePlugin(await this.#read(path)), CONFIG_MODE)

@@ -93,6 +93,17 @@ test('a configuration that cannot be read stays as it is, and the agent is not r
   rmSync(folder, { recursive: true })
 })
 
+test('it is taken away even when the folder of configurations has gone before', async (t) => {
+  const { folder, at, installer } = fixture()
+  writeFileSync(at('net.d/10-net.conflist'), '{"name":"n","plugins":[{"type":"bridge"}]}')
+  await installer.start()
+  rmSync(at('net.d'), { recursive: true })
+  await t.notThrowsAsync(installer.uninstall())
+  t.deepEqual(readdirSync(at('bin')), [])
+  t.deepEqual(readdirSync(at('run')), [])
+  rmSync(folder, { recursive: true })
+})
+
 test('a configuration above the limit is not read, and the agent is not ready', async (t) => {
   const { folder, at, seen, installer } = fixture()
   writeFileSync(at('net.d/10-net.conflist'), Buffer.alloc(CNI_CONFIG_MAX_BYTES + 1, ' '))
