@@ -131,6 +131,36 @@ spec:
   await label('svc/web', 'istio.io/use-waypoint-')
 })
 
+test.serial('a waypoint for a service account, and its policy by selector, as of Istio 1.18', async (t) => {
+  const account = ['-n', 'shop', '--service-account', 'web']
+  t.is((await cluster.ambit('x', 'waypoint', 'apply', ...account)).code, 0)
+  await cluster.must('wait', 'gtw/web', '-n', 'shop', '--for=condition=Programmed', '--timeout=60s')
+  await cluster.apply(`
+apiVersion: security.istio.io/v1beta1
+kind: AuthorizationPolicy
+metadata: {name: web-viewer, namespace: shop}
+spec:
+  selector: {matchLabels: {istio.io/gateway-name: web}}
+  action: ALLOW
+  rules:
+    - from: [{source: {principals: [cluster.local/ns/people/sa/alice]}}]
+      to: [{operation: {methods: [GET]}}]
+---`)
+  await ways({ [WEB]: 'waypoint', [await podUrl('shop/web')]: 'waypoint', [OTHER]: 'direct' }, 'the account')
+  const written = await eventually(
+    () => fetchFrom(alice, '-X', 'DELETE', WEB),
+    ({ status }) => status === 403,
+    EFFECT_LIMIT_MS,
+    'the policy takes effect',
+  )
+  t.is(written.body, 'RBAC: access denied')
+  await using mallory = new PodShell(cluster, 'people/mallory')
+  t.is((await fetchFrom(mallory, WEB)).status, 403)
+  t.is((await cluster.ambit('x', 'waypoint', 'delete', ...account)).code, 0)
+  await ways({ [WEB]: 'direct' }, 'without it')
+  await cluster.must('delete', 'ap', '-n', 'shop', 'web-viewer')
+})
+
 const shared = (from: string): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
