@@ -143,6 +143,20 @@ test('a pod is behind a waypoint for workloads, but the waypoint’s own pods ar
   t.is(mesh.workload('Kubernetes//Pod/a/wp-1').waypoint, undefined)
 })
 
+test('a WorkloadEntry complains of a waypoint for services only when it asked itself', (t) => {
+  const reason = (extra: make.Extra): string | undefined => {
+    const mesh = Mesh.of(
+      make.namespace('a', use('wp')),
+      make.gateway('a/wp'),
+      make.workloadEntry('a/e', { address: '10.3.0.1' }, extra),
+    )
+    const result = [...mesh.index.results()].find(([unit]) => unit === 'workloadEntry/a/e')?.[1]
+    return waypointCondition(result?.waypoint, undefined)?.reason
+  }
+  t.is(reason({}), undefined)
+  t.is(reason(use('wp')), 'UnsupportedTrafficType')
+})
+
 test('a gateway that leaves the tunnel to ztunnel says so on its pods', (t) => {
   const bound = make.gateway(
     'a/wp',

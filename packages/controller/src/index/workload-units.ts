@@ -8,7 +8,7 @@ import type { MeshState } from './mesh-state.ts'
 import { policiesOfWorkload } from './policies-of-workload.ts'
 import type { UnitResult } from './unit-result.types.ts'
 import type { Uses } from './uses.types.ts'
-import { applicationTunnelOf, publishedWaypoint, waypointOf } from './waypoint-lookup.ts'
+import { applicationTunnelOf, publishedWaypoint, type WaypointAnswer, waypointOf } from './waypoint-lookup.ts'
 
 export function podUnit(state: MeshState, namespace: string, name: string, uses: Uses): UnitResult {
   const pod = state.pods.get(namespace, name)
@@ -41,8 +41,13 @@ export function workloadEntryUnit(state: MeshState, namespace: string, name: str
   return {
     addresses: [workloadResource(workload)],
     destinations: destinationOfWorkload(state, workload.uid, waypoint, uses),
-    waypoint,
+    waypoint: isNotMeant(waypoint) ? undefined : waypoint,
   }
+}
+
+/** A namespace asks for its services first of all: that the waypoint is not for workloads is nothing to complain of. */
+function isNotMeant(answer: WaypointAnswer | undefined): boolean {
+  return answer?.inherited === true && !answer.binding.bound && answer.binding.reason === 'UnsupportedTrafficType'
 }
 
 export function sliceUnit(state: MeshState, namespace: string, name: string): UnitResult {
