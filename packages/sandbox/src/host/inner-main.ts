@@ -30,6 +30,8 @@ try {
   const received = once(process, 'message') as Promise<[ToInner, Server]>
   tell({ type: 'want-listener' })
   const [, server] = await received
+  const end = new AbortController()
+  const compiled = compileAhead(end.signal)
   const cluster = await startCluster({
     config,
     server,
@@ -38,22 +40,26 @@ try {
     clock: systemClock,
     onProgress: (text) => tell({ type: 'progress', text }),
   })
-  const end = new AbortController()
   process.on('message', (message: ToInner) => {
     if (message.type !== 'shutdown') return
     end.abort()
     void cluster.close().finally(() => process.exit(0))
   })
+  await compiled
   tell({ type: 'ready', kubeconfig: cluster.kubeconfig })
-  const { workspace, compileCache: folder } = config
-  if (folder !== undefined)
-    keepCompiledCode({ workspace, folder, signal: end.signal }).catch((error: unknown) =>
-      logger.debug('compiled code is not kept; starts stay slower', { error: messageOf(error) }),
-    )
 } catch (error) {
   logger.error('the sandbox could not be started', {
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),
   })
   process.on('message', () => process.exit(1))
   tell({ type: 'failed', message: messageOf(error) })
+}
+
+/** At the first start of a version. Whoever installs the mesh next would wait for the same, once for each component. */
+async function compileAhead(signal: AbortSignal): Promise<void> {
+  const { workspace, compileCache: folder } = config
+  if (folder === undefined) return
+  await keepCompiledCode({ workspace, folder, signal }).catch((error: unknown) =>
+    logger.info('compiled code is not kept, so starts stay slower', { error: messageOf(error) }),
+  )
 }

@@ -18,8 +18,8 @@ export interface CompiledCodeOptions {
 }
 
 /**
- * Compiles the components' code once for all starts to come, in another process and with the lowest priority. Containers
- * only read it: a component that wrote it itself would stand still meanwhile. Does nothing where it is up to date.
+ * Compiles the components' code once for all starts to come, in another process. Containers only read it: a component that
+ * wrote it itself would stand still meanwhile. Does nothing where it is up to date.
  */
 export async function keepCompiledCode({ workspace, folder, signal }: CompiledCodeOptions): Promise<void> {
   const mark = join(folder, `complete-${digestOf(workspace)}`)
