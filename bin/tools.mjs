@@ -62,7 +62,14 @@ export async function ensurePrograms(group, log) {
   const missing = wanted.filter(([program]) => findProgram(program) === undefined)
   if (missing.length > 0) {
     const packages = [...new Set(missing.map(([, name]) => name))]
-    log(`missing: ${missing.map(([program]) => program).join(', ')} (Debian: ${packages.join(' ')})`)
+    const names = missing.map(([program]) => program).join(', ')
+    log(`missing: ${names} (Debian: ${packages.join(' ')})`)
+    if (findProgram('apt-get') === undefined)
+      throw new Error(
+        `This machine has no apt-get to install ${names} with. Install them with its own package manager, for example` +
+          ` one of:\n\n  dnf install nftables iproute util-linux curl\n  pacman -S nftables iproute2 util-linux curl kubectl\n\n` +
+          `then run: npm run setup${missing.some(([program]) => program === 'kubectl') ? `\n\n${kubectlAdvice()}` : ''}`,
+      )
     const installed = process.getuid?.() === 0 ? packages.filter((name) => !SERVERS.has(name)) : []
     const unpacked = packages.filter((name) => !installed.includes(name))
     if (installed.length > 0) await installAsRoot(installed, log)
@@ -135,11 +142,21 @@ async function unpack(packages, log) {
 }
 
 async function checkKubectl() {
-  const answer = await run('kubectl', ['version', '--client', '-o', 'json'])
-  const minor = Number.parseInt(/"minor":\s*"(\d+)/.exec(answer.stdout)?.[1] ?? '0', 10)
-  if (minor >= OLDEST_KUBECTL_MINOR) return
-  throw new Error(
-    `kubectl 1.${minor} is older than 1.${OLDEST_KUBECTL_MINOR}. Put a newer one before it on PATH, for example:\n\n` +
-      `  mkdir -p ~/.local/bin && curl -Lo ~/.local/bin/kubectl https://dl.k8s.io/release/v1.33.4/bin/linux/${process.arch === 'x64' ? 'amd64' : process.arch}/kubectl && chmod +x ~/.local/bin/kubectl && export PATH=~/.local/bin:$PATH\n`,
+  const { stdout, stderr } = await run('kubectl', ['version', '--client', '-o', 'json'])
+  const minor = /"minor":\s*"(\d+)/.exec(stdout)?.[1]
+  if (minor === undefined)
+    throw new Error(`${findProgram('kubectl')} does not tell its version (${stderr.trim()}).\n${kubectlAdvice()}`)
+  if (Number(minor) < OLDEST_KUBECTL_MINOR)
+    throw new Error(
+      `${findProgram('kubectl')} is kubectl 1.${minor}, older than 1.${OLDEST_KUBECTL_MINOR}.\n${kubectlAdvice()}`,
+    )
+}
+
+function kubectlAdvice() {
+  const arch = process.arch === 'x64' ? 'amd64' : process.arch
+  return (
+    `To put kubectl first on PATH, without root:\n\n  mkdir -p ~/.local/bin\n` +
+    `  curl -fLo ~/.local/bin/kubectl https://dl.k8s.io/release/v1.33.4/bin/linux/${arch}/kubectl\n` +
+    `  chmod +x ~/.local/bin/kubectl\n  export PATH=~/.local/bin:$PATH\n`
   )
 }
