@@ -14,6 +14,9 @@ export const MAX_HEADER_BYTES: number = 60 * KIBIBYTE
 /** Header lines of one message (Envoy). */
 export const MAX_HEADER_LINES = 100
 
+/** Interim answers (1xx) of an endpoint to one request. */
+export const MAX_INTERIM_ANSWERS = 32
+
 /** Path and query of a request, characters. */
 export const MAX_TARGET_LENGTH: number = 32 * KIBIBYTE
 

@@ -1,4 +1,5 @@
 import type { HeaderList } from '@ambit/route'
+import { MAX_HEADER_LINES } from '../limits.ts'
 
 /** They concern one hop (RFC 9110 §7.6.1), or a hop's framing that the next hop chooses anew. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
@@ -47,6 +48,34 @@ export function endToEnd(raw: HeaderList): string[] {
     kept.push(name, value)
   }
   return kept
+}
+
+/** They frame, route or authenticate a message: who merges trailers into headers would be fooled (RFC 9110 §6.5.1). */
+const NEVER_IN_TRAILERS: ReadonlySet<string> = new Set([
+  'authorization',
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  'cookie',
+  'expect',
+  'forwarded',
+  'host',
+  'max-forwards',
+  'proxy-authorization',
+  'range',
+  'set-cookie',
+  'te',
+  'trailer',
+])
+
+/** What goes on of trailers. Further lines than a header block may have are left out. */
+export function trailerLines(raw: HeaderList): string[] {
+  const lines = withoutHeaders(
+    endToEnd(raw),
+    (name) => NEVER_IN_TRAILERS.has(name) || /^x[-_](?:forwarded|envoy)[-_]/.test(name),
+  )
+  return lines.slice(0, 2 * MAX_HEADER_LINES)
 }
 
 /** Headers no Connection option may remove: an application or policy relies on them, whatever a client says. */

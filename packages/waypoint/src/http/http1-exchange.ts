@@ -3,7 +3,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import { cut } from '@ambit/hbone'
 import type { HeaderList } from '@ambit/route'
 import type { Exchange, RequestHead, ResponseHead } from './exchange.types.ts'
-import { endToEnd } from './headers.ts'
+import { trailerLines } from './headers.ts'
 
 export interface Http1ExchangeParts {
   readonly request: IncomingMessage
@@ -51,7 +51,7 @@ export class Http1Exchange implements Exchange {
   }
 
   requestTrailers(): HeaderList {
-    return endToEnd(this.#parts.request.rawTrailers)
+    return trailerLines(this.#parts.request.rawTrailers)
   }
 
   wantBody(): void {
@@ -64,7 +64,7 @@ export class Http1Exchange implements Exchange {
     const { response } = this.#parts
     // Without a socket it is not its turn yet: an answer before it is still being sent.
     if (response.headersSent || response.socket === null || this.head.version === 'HTTP/1.0') return
-    this.#parts.stream.write(rawHead(status, headers))
+    this.#parts.stream.write(rawHead(status, headers), 'latin1')
   }
 
   respond({ status, headers }: ResponseHead, { bodiless }: { readonly bodiless: boolean }): void {
@@ -98,7 +98,7 @@ export class Http1Exchange implements Exchange {
   upgraded({ status, headers }: ResponseHead): Duplex {
     const { response, stream } = this.#parts
     response.detachSocket(stream as Parameters<ServerResponse['detachSocket']>[0])
-    stream.write(rawHead(status, headers))
+    stream.write(rawHead(status, headers), 'latin1')
     return stream
   }
 }

@@ -53,6 +53,8 @@ export class Http2Exchange implements Exchange {
   inform({ status, headers }: ResponseHead): void {
     const stream = this.#stream
     if (stream.headersSent || stream.destroyed || stream.closed) return
+    // HTTP/2 has none (RFC 9113 §8.6).
+    if (status === 101) return
     stream.additionalHeaders({ ...headerObject(http2Lines(headers)), ':status': status })
   }
 

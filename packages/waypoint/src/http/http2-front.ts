@@ -18,7 +18,7 @@ import {
   MAX_TARGET_LENGTH,
 } from '../limits.ts'
 import type { FrontHandler } from './front.types.ts'
-import { endToEnd, headerOf } from './headers.ts'
+import { endToEnd, headerOf, trailerLines } from './headers.ts'
 import { Http2Exchange } from './http2-exchange.ts'
 import { readPseudoHeaders } from './read-target.ts'
 
@@ -45,6 +45,8 @@ export class Http2Front {
       maxOutstandingSettings: HTTP2_MAX_OUTSTANDING,
       streamResetBurst: HTTP2_RESET_BURST,
       streamResetRate: HTTP2_RESETS_PER_SECOND,
+      // What applications repeat goes on as they sent it.
+      strictSingleValueFields: false,
       settings: {
         enablePush: false,
         maxConcurrentStreams: MAX_HTTP2_STREAMS,
@@ -92,7 +94,7 @@ function onStream(
   const refuse = (status: number, reason: string): void => {
     handler.protocolError({ status, reason })
     stream.on('error', () => undefined)
-    if (!stream.destroyed)
+    if (!stream.destroyed && !stream.closed)
       stream.respond([':status', String(status), 'server', 'istio-envoy'], {
         endStream: true,
         sendDate: false,
@@ -111,7 +113,7 @@ function onStream(
   if (!parts.ok) return refuse(400, parts.reason)
   let trailers: HeaderList = []
   stream.on('trailers', (_headers: object, _flags: number, rawTrailers?: string[]) => {
-    trailers = endToEnd(rawTrailers ?? [])
+    trailers = trailerLines(rawTrailers ?? [])
   })
   const lines = endToEnd(raw)
   const kept: string[] = []

@@ -9,13 +9,18 @@ export function http2Lines(headers: HeaderList): string[] {
   )
 }
 
-/** As the object Node wants for trailers. */
-export function headerObject(headers: HeaderList): Record<string, string | string[]> {
-  const found: Record<string, string | string[]> = Object.create(null)
+/**
+ * As the object Node wants for trailers and interim answers. Lines of one name become one: Node throws where a name it knows to have one
+ * value has several, and in the events these are sent from that would end the process.
+ */
+export function headerObject(headers: HeaderList): Record<string, string> {
+  const found: Record<string, string> = Object.create(null)
   for (let index = 0; index < headers.length; index += 2) {
     const [name = '', value = ''] = [headers[index], headers[index + 1]]
+    // Here it means nothing, and may only have one value.
+    if (name === 'te') continue
     const earlier = found[name]
-    found[name] = earlier === undefined ? value : [...(Array.isArray(earlier) ? earlier : [earlier]), value]
+    found[name] = earlier === undefined ? value : `${earlier}, ${value}`
   }
   return found
 }

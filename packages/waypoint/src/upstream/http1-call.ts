@@ -3,8 +3,8 @@ import type { Duplex, Writable } from 'node:stream'
 import { codeOf, messageOf } from '@ambit/core'
 import { cut } from '@ambit/hbone'
 import type { HeaderList } from '@ambit/route'
-import { endToEnd, headerOf } from '../http/headers.ts'
-import { MAX_HEADER_BYTES, MAX_HEADER_LINES } from '../limits.ts'
+import { endToEnd, headerOf, trailerLines } from '../http/headers.ts'
+import { MAX_HEADER_BYTES, MAX_HEADER_LINES, MAX_INTERIM_ANSWERS } from '../limits.ts'
 import { UpstreamError } from './errors.ts'
 import type { CallEvents, UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream.types.ts'
 
@@ -70,6 +70,7 @@ export class Http1Call implements UpstreamCall {
     const request = this.#request
     const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
     let answered = false
+    let informs = 0
     const fail = (error: unknown): void => {
       // An error with its stack for every request that ended well would cost more than the rest of this.
       if (answered) return
@@ -78,6 +79,11 @@ export class Http1Call implements UpstreamCall {
       reject(this.#cancelled ? cancelled(error) : failureOf(error, !crossed))
     }
     request.on('information', ({ statusCode, rawHeaders }: { statusCode: number; rawHeaders: string[] }) => {
+      if (++informs > MAX_INTERIM_ANSWERS) {
+        reject(new UpstreamError('protocol-error', 'the endpoint gives interim answers without end', { sent: true }))
+        this.cancel()
+        return
+      }
       if (statusCode !== 100) onInform({ status: statusCode, headers: endToEnd(rawHeaders) })
     })
     request.once('response', (response) => {
@@ -90,6 +96,11 @@ export class Http1Call implements UpstreamCall {
       }
     })
     const onUpgrade = (response: IncomingMessage, _socket: Duplex, first: Buffer): void => {
+      if (sent.upgrade === undefined) {
+        reject(new UpstreamError('protocol-error', UNASKED, { sent: true }))
+        this.cancel()
+        return
+      }
       if (first.length > 0) stream.unshift(first)
       resolve(answerOf(response, sent, stream))
     }
@@ -131,16 +142,18 @@ function answerOf(response: IncomingMessage, sent: UpstreamRequest, upgraded: Du
     headers,
     bodiless: sent.method === 'HEAD' || status === 204 || status === 304 || response.headers['content-length'] === '0',
     body: response,
-    trailers: () => endToEnd(response.rawTrailers),
+    trailers: () => trailerLines(response.rawTrailers),
     upgraded,
   }
 }
+
+const UNASKED = 'the endpoint changed the protocol without being asked'
 
 function answerObjection(response: IncomingMessage): string | undefined {
   const { rawHeaders, httpVersion, statusCode = 0 } = response
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return `the endpoint answered with HTTP/${httpVersion}`
   if (rawHeaders.length > 2 * MAX_HEADER_LINES) return 'the endpoint answered with too many header lines'
-  if (statusCode === 101) return 'the endpoint changed the protocol without being asked'
+  if (statusCode === 101) return UNASKED
   return undefined
 }
 

@@ -3,8 +3,9 @@ import type { Writable } from 'node:stream'
 import { messageOf } from '@ambit/core'
 import { cut } from '@ambit/hbone'
 import type { HeaderList } from '@ambit/route'
-import { endToEnd } from '../http/headers.ts'
+import { endToEnd, trailerLines } from '../http/headers.ts'
 import { headerObject, http2Lines } from '../http/http2-headers.ts'
+import { MAX_INTERIM_ANSWERS } from '../limits.ts'
 import { UpstreamError } from './errors.ts'
 import type { CallEvents, UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream.types.ts'
 
@@ -56,11 +57,17 @@ export class Http2Call implements UpstreamCall {
     let trailers: HeaderList = []
     let failure: Error | undefined
     let answered = false
+    let informs = 0
     stream.on('headers', (headers: IncomingHttpHeaders & { ':status'?: number }, _flags: number, raw?: string[]) => {
+      if (++informs > MAX_INTERIM_ANSWERS) {
+        reject(new UpstreamError('protocol-error', 'the endpoint gives interim answers without end', { sent: true }))
+        this.cancel()
+        return
+      }
       onInform({ status: Number(headers[':status']), headers: endToEnd(raw ?? flat(headers)) })
     })
     stream.on('trailers', (headers: IncomingHttpHeaders, _flags: number, raw?: string[]) => {
-      trailers = endToEnd(raw ?? flat(headers))
+      trailers = trailerLines(raw ?? flat(headers))
     })
     stream.once('response', (headers, flags, raw?: string[]) => {
       answered = true

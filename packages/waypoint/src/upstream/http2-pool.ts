@@ -99,16 +99,18 @@ export class Http2Pool {
   async #dial(key: string, endpoint: Endpoint, { connectTimeoutMs, signal }: Http2PoolOptions): Promise<Pooled> {
     const stream = await this.#connector.open(endpoint, connectTimeoutMs, signal)
     stream.on('error', () => undefined)
-    const session = connect('http://endpoint.invalid', {
+    const options = {
       createConnection: () => stream,
       maxSessionMemory: MAX_HTTP2_SESSION_MEMORY_MB,
       maxHeaderListPairs: MAX_HEADER_LINES,
+      strictSingleValueFields: false,
       settings: {
         enablePush: false,
         initialWindowSize: HTTP2_STREAM_WINDOW_BYTES,
         maxHeaderListSize: MAX_HEADER_BYTES,
       },
-    })
+    }
+    const session = connect('http://endpoint.invalid', options)
     session.once('connect', () => {
       if (!session.destroyed) session.setLocalWindowSize(HTTP2_CONNECTION_WINDOW_BYTES)
     })

@@ -1,0 +1,100 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { createServer as createHttp2, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import { createServer as createTcp, type Server } from 'node:net'
+import test from 'ava'
+import { Protocol, textOf, World } from './support/world.ts'
+
+const POST = 'POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n'
+
+/** Says these bytes to whatever it is sent first, on each connection. */
+function saying(bytes: string): Server {
+  return createTcp((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', () => socket.write(bytes))
+  })
+}
+
+const REPEATED = {
+  'interim answers':
+    'HTTP/1.1 103 Early Hints\r\nEtag: a\r\nEtag: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+  answers: 'HTTP/1.1 200 OK\r\nEtag: a\r\nEtag: b\r\nTE: trailers\r\nTE: trailers\r\nContent-Length: 2\r\n\r\nok',
+  'trailers of answers':
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nEtag: a\r\nEtag: b\r\nTE: trailers\r\nTE: trailers\r\n\r\n',
+} as const
+
+for (const [what, bytes] of Object.entries(REPEATED)) {
+  test.serial(`single values that come twice end nothing: ${what}`, async (t) => {
+    await using world = await World.start()
+    await world.serve(saying(bytes))
+    const session = await world.client().http2()
+    const request = session.request({ ':path': '/' })
+    const [headers] = (await once(request, 'response')) as [IncomingHttpHeaders]
+    t.is(Number(headers[':status']), 200)
+    t.is(await textOf(request), 'ok')
+    session.destroy()
+  })
+}
+
+test.serial('single values that come twice end nothing: trailers of requests', async (t) => {
+  await using world = await World.start()
+  const trailers: IncomingHttpHeaders[] = []
+  const app = createHttp2()
+  app.on('stream', (stream: ServerHttp2Stream) => {
+    stream.on('trailers', (headers) => trailers.push(headers))
+    stream.resume()
+    stream.on('end', () => {
+      stream.respond({ ':status': 200 })
+      stream.end('ok')
+    })
+  })
+  await world.serve(app as unknown as Server, { protocol: Protocol.HTTP2 })
+  const lines = 'Etag: a\r\nEtag: b\r\nTE: trailers\r\nTE: trailers\r\nX-Sum: 1\r\n'
+  t.regex(await world.client().raw(`${POST}1\r\na\r\n0\r\n${lines}\r\n`), /^HTTP\/1\.1 200/)
+  t.is(trailers[0]?.['x-sum'], '1')
+})
+
+test('trailers that frame, route or authenticate go no further', async (t) => {
+  await using world = await World.start()
+  let trailers: Record<string, unknown> = {}
+  const app = createServer((request, response) => {
+    request.resume()
+    request.on('end', () => {
+      trailers = request.trailers
+      response.end('ok')
+    })
+  })
+  await world.serve(app)
+  const names = [
+    'Host',
+    'Authorization',
+    'X-Forwarded-Client-Cert',
+    'X_Forwarded_Client_Cert',
+    'X-Forwarded-For',
+    'X-Envoy-Peer-Metadata',
+  ]
+  const lines = names.map((name) => `${name}: 1\r\n`).join('')
+  t.regex(await world.client().raw(`${POST}1\r\na\r\n0\r\n${lines}X-Sum: 1\r\n\r\n`), /^HTTP\/1\.1 200/)
+  t.deepEqual({ ...trailers }, { 'x-sum': '1' })
+})
+
+test('interim answers without end are no answer', async (t) => {
+  await using world = await World.start()
+  await world.serve(saying('HTTP/1.1 102 Processing\r\n\r\n'.repeat(10_000)))
+  const text = await world.client().raw('GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n')
+  t.regex(text, /HTTP\/1\.1 502 /)
+  t.true((text.match(/ 102 /g)?.length ?? 0) <= 32)
+})
+
+test('a change of protocol nobody asked for is no answer', async (t) => {
+  await using world = await World.start()
+  await world.serve(
+    saying('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n'),
+  )
+  t.regex(await world.client().raw('GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 502 /)
+  const session = await world.client().http2()
+  const request = session.request({ ':path': '/' })
+  const [headers] = (await once(request, 'response')) as [IncomingHttpHeaders]
+  t.is(Number(headers[':status']), 502)
+  session.destroy()
+})
