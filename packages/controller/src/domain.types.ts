@@ -60,7 +60,10 @@ export interface KubeService extends Meta {
 export interface SliceEndpoint {
   readonly ips: readonly Ip[]
   readonly ready: boolean
+  /** Undefined: no pod. Empty: one of another namespace, which can not serve here. */
   readonly podName: string | undefined
+  /** Undefined: whichever pod has the name. */
+  readonly podUid: string | undefined
 }
 
 export interface EndpointSlice extends Meta {

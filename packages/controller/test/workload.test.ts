@@ -216,6 +216,19 @@ test('a slice that names a pod makes it a member of a service without selector',
   t.is(ports(mesh), undefined)
 })
 
+test('but not one of the name in another namespace, nor a later one', (t) => {
+  const names = (target: object): unknown => {
+    const endpoints = [{ addresses: ['10.0.0.1'], targetRef: { kind: 'Pod', name: 'x', ...target } }]
+    const slice = make.slice('a/s-1', 's', { ports: [{ name: 'http', port: 7000, protocol: 'TCP' }], endpoints })
+    const mesh = Mesh.of(make.pod('a/x', {}, { metadata: { uid: 'now' } }), make.service('a/s'), slice)
+    t.deepEqual(mesh.names(), [POD, KEY])
+    return ports(mesh)
+  }
+  t.deepEqual(names({ namespace: 'a', uid: 'now' }), [[80, 7000]])
+  t.is(names({ namespace: 'b' }), undefined)
+  t.is(names({ uid: 'before' }), undefined)
+})
+
 test('endpoints that are no pods become workloads with a shared address', (t) => {
   const fields = {
     ports: [

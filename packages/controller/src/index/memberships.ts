@@ -32,7 +32,9 @@ export function membershipsOfPod(state: MeshState, pod: Pod): readonly ServiceMe
   for (const sliceName of state.links.slicesOfPod.get(`${pod.namespace}/${pod.name}`)) {
     const slice = state.slices.get(pod.namespace, sliceName)
     const service = slice && state.services.get(pod.namespace, slice.serviceName)
-    if (slice !== undefined && service !== undefined && !selects(service) && !service.externalName)
+    if (slice === undefined || service === undefined || selects(service) || service.externalName) continue
+    // A pod that was made anew under its old name is not the one the slice speaks of.
+    if (slice.endpoints.some(({ podName, podUid = pod.uid }) => podName === pod.name && podUid === pod.uid))
       all.push(podInSlice(service, slice))
   }
   for (const entry of state.serviceEntries.in(pod.namespace))

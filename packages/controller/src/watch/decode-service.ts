@@ -75,8 +75,14 @@ export function decodeEndpointSlice(object: KubeObject): EndpointSlice | undefin
       return {
         ips: texts(endpoint['addresses']).flatMap((value) => parseIp(value) ?? []),
         ready: ready === undefined || ready === null || ready === true,
-        podName: isRecord(target) && target['kind'] === 'Pod' ? text(target['name']) : undefined,
+        podName: podName(target, meta.namespace),
+        podUid: text(record(target)['uid']) || undefined,
       }
     }),
   }
+}
+
+function podName(target: unknown, namespace: string): string | undefined {
+  if (!isRecord(target) || target['kind'] !== 'Pod') return undefined
+  return (text(target['namespace']) || namespace) === namespace ? text(target['name']) : ''
 }
