@@ -2,6 +2,7 @@ import { ip } from '@ambit/core'
 import { HboneConnectError, HboneLimitError, HboneResetError, HboneStatusError, HboneTlsError } from '@ambit/hbone'
 import { IdentityError } from '@ambit/identity'
 import test from 'ava'
+import type { ConnectionFailure } from '../src/failures.ts'
 import { hboneFailure } from '../src/hbone-failure.ts'
 
 const TO = { ip: ip('10.0.0.1'), port: 15008 }
@@ -9,7 +10,7 @@ const OWNER = { trustDomain: 'td', namespace: 'ns', serviceAccount: 'sa' }
 const timeout = Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })
 
 const seen = test.macro({
-  exec(t, error: unknown, flag: string, message: RegExp) {
+  exec(t, error: unknown, flag: ConnectionFailure['flag'], message: RegExp) {
     const failure = hboneFailure(error, TO)
     t.is(failure.flag, flag)
     t.regex(failure.message, message)
