@@ -40,7 +40,7 @@ async function installPackages() {
   )
   if (status !== 0)
     throw new Error(
-      `${stderr}pnpm install failed; its message is above. Most often npm can't reach its registry; to check: npm ping`,
+      `${stderr}pnpm install failed; its message is above. Most often npm can't reach its registry (to check: npm ping) or may not write to ~/.npm or to this folder`,
     )
   if (workspaceNode() === undefined)
     throw new Error(
@@ -54,7 +54,9 @@ export async function setup(groups = ['sandbox']) {
   const major = Number.parseInt(process.versions.node, 10)
   if (process.platform !== 'linux') throw new Error('Ambit runs on Linux only: it uses network namespaces')
   if (major < OLDEST_NODE)
-    throw new Error(`Node ${process.versions.node} is too old; ${OLDEST_NODE} or newer is needed`)
+    throw new Error(
+      `Node ${process.versions.node} is too old; ${OLDEST_NODE} or newer is needed: https://nodejs.org/en/download`,
+    )
   mkdirSync(join(root, '.ambit'), { recursive: true })
   await installPackages()
   for (const group of groups) await ensurePrograms(group, log)

@@ -10,7 +10,14 @@ import { keptMountFlags } from '../src/host/base-root.ts'
 import { forbiddenMessage, unshareFlags } from '../src/host/namespaces.ts'
 import { sandboxDown, sandboxStatus } from '../src/host/sandbox.ts'
 import { shellQuote } from '../src/host/shell.ts'
-import { ambitHome, isSandboxName, makeFolders, resetStateFolder, stateFolder } from '../src/host/state-folder.ts'
+import {
+  ambitHome,
+  isSandboxName,
+  makeFolders,
+  resetStateFolder,
+  stateFolder,
+  writePrivately,
+} from '../src/host/state-folder.ts'
 import { decodeNetworkConfig } from '../src/kubelet/cni.ts'
 import { pathOnNode } from '../src/kubelet/node-root.ts'
 import { keptCapabilities } from '../src/kubelet/rootfs.ts'
@@ -58,6 +65,7 @@ test('ending a sandbox never removes a folder that is not a sandbox', async (t) 
 
 test('where no folder can be made, one is told so, and what to set', (t) => {
   t.throws(() => resetStateFolder(stateFolder('/proc/ambit', 'a')), { message: /ENOENT.*\n.*AMBIT_HOME/ })
+  t.throws(() => writePrivately('/dev/full', 'x'), { message: /no space.*\nFree some space/ })
   t.is(ambitHome({ AMBIT_HOME: 'here' }), join(process.cwd(), 'here'))
 })
 

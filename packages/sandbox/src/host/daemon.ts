@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { AmbitError } from '@ambit/core'
+import { AmbitError, messageOf } from '@ambit/core'
 import type { DaemonLine, FromInner } from './messages.types.ts'
 import { unshareFlags } from './namespaces.ts'
 import { takeStartLock } from './start-lock.ts'
-import { type SandboxConfig, type SandboxState, startTicksOf, writeJson } from './state-folder.ts'
+import { type SandboxConfig, type SandboxState, startTicksOf, writeJson, writePrivately } from './state-folder.ts'
 import { findTool } from './tools.ts'
 
 class SandboxStartError extends AmbitError {
@@ -68,8 +68,13 @@ export async function runDaemon(
           startedAt: new Date().toISOString(),
         }
         wasReady = true
-        writeFileSync(files.kubeconfig, message.kubeconfig, { mode: 0o600 })
-        writeJson(files.state, value)
+        try {
+          writePrivately(files.kubeconfig, message.kubeconfig)
+          writeJson(files.state, value)
+        } catch (error) {
+          tell({ type: 'failed', message: messageOf(error) })
+          return shutdown()
+        }
         tell({ type: 'ready' })
         return
       }

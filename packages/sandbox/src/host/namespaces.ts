@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { AmbitError } from '@ambit/core'
+import type { Tool } from './tools.ts'
 
 /** Neither root nor user namespaces are to be had. */
 export class NamespacesForbiddenError extends AmbitError {
@@ -34,21 +35,21 @@ export function unshareFlags(rootless: boolean): readonly string[] {
 }
 
 /** Finds out how namespaces can be made on this machine, by making some. */
-export function chooseIsolation(uid: number): Isolation {
+export function chooseIsolation(uid: number, unshare: Tool): Isolation {
   if (uid === 0) {
-    const tried = tryUnshare([])
+    const tried = tryUnshare(unshare, [])
     if (tried.ok) return { kind: 'root' }
     throw new NamespacesForbiddenError(`root may not create namespaces here (${tried.stderr}). ${containerAdvice()}`)
   }
-  const tried = tryUnshare(['--user', '--map-root-user'])
+  const tried = tryUnshare(unshare, ['--user', '--map-root-user'])
   if (tried.ok) return { kind: 'rootless' }
   if (spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0) return { kind: 'sudo' }
   throw new NamespacesForbiddenError(forbiddenMessage(tried.stderr, readSetting))
 }
 
-function tryUnshare(flags: readonly string[]): { readonly ok: boolean; readonly stderr: string } {
+function tryUnshare(unshare: Tool, flags: readonly string[]): { readonly ok: boolean; readonly stderr: string } {
   const words = [...flags, '--mount', '--net', '--pid', '--fork', '--mount-proc', 'true']
-  const result = spawnSync('unshare', words, { encoding: 'utf8' })
+  const result = spawnSync(unshare.path, words, { encoding: 'utf8', env: { ...process.env, ...unshare.env } })
   return { ok: result.status === 0, stderr: (result.stderr || result.error?.message || '').trim() }
 }
 

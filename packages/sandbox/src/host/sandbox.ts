@@ -19,6 +19,7 @@ import {
   stateFolder,
   writeJson,
 } from './state-folder.ts'
+import { findTool } from './tools.ts'
 
 export class SandboxError extends AmbitError {
   readonly code = 'SANDBOX_FAILED'
@@ -91,7 +92,7 @@ export async function sandboxUp(
     onProgress(`sandbox ${name} is already running`)
     return { ...running, wasRunning: true }
   }
-  const isolation = chooseIsolation(process.getuid?.() ?? 0)
+  const isolation = chooseIsolation(process.getuid?.() ?? 0, findTool('unshare', workspaceFolder()))
   const files = stateFolder(home, name)
   resetStateFolder(files)
   const cache = openCompileCache(workspaceFolder(), home)
@@ -117,7 +118,7 @@ export async function sandboxUp(
   const giveUp = (): void => void child.kill('SIGTERM')
   options.signal?.addEventListener('abort', giveUp)
   if (options.signal?.aborted === true) giveUp()
-  const failure = await firstOutcome(child.stdout, child, onProgress, files.log)
+  const failure = await firstOutcome(child.stdout, child, onProgress)
   options.signal?.removeEventListener('abort', giveUp)
   child.stdout.destroy()
   child.unref()
@@ -147,7 +148,6 @@ async function firstOutcome(
   stdout: NodeJS.ReadableStream,
   child: ChildProcess,
   onProgress: (text: string) => void,
-  log: string,
 ): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>()
   child.once('error', (error) => resolve(error.message))
@@ -161,7 +161,7 @@ async function firstOutcome(
     if (line.type === 'progress') onProgress(line.text)
     else resolve(line.type === 'failed' ? line.message : undefined)
   })
-  lines.once('close', () => resolve(`its process ended; see ${log}`))
+  lines.once('close', () => resolve('its process ended'))
   return await promise.finally(() => {
     clearTimeout(timer)
     lines.close()

@@ -82,12 +82,17 @@ export function resetStateFolder(state: StateFolder): void {
     makeFolders(state.run, 0o700)
     chmodSync(state.folder, 0o700)
   } catch (cause) {
-    throw new StateFolderError(
-      `${state.folder} can't be made (${messageOf(cause)}).\n` +
-        'Set AMBIT_HOME to a folder you may write to: export AMBIT_HOME=$(mktemp -d)',
-      { cause },
-    )
+    throw unusable(state.folder, cause)
   }
+}
+
+function unusable(path: string, cause: unknown): StateFolderError {
+  const remedy = codeOf(cause) === 'ENOSPC' ? 'Free some space there, or set' : 'Set'
+  return new StateFolderError(
+    `${path} can't be written (${messageOf(cause)}).\n` +
+      `${remedy} AMBIT_HOME to a folder that can be written: export AMBIT_HOME=$(mktemp -d)`,
+    { cause },
+  )
 }
 
 /** Node's own recursive mkdir never returns where a parent refuses with ENOENT, as /proc does. */
@@ -103,7 +108,16 @@ export function makeFolders(path: string, mode: number): void {
 }
 
 export function writeJson(path: string, value: unknown): void {
-  writeFileSync(path, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 })
+  writePrivately(path, `${JSON.stringify(value, undefined, 2)}\n`)
+}
+
+/** Writes a file that only its owner can read. */
+export function writePrivately(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { mode: 0o600 })
+  } catch (cause) {
+    throw unusable(path, cause)
+  }
 }
 
 /** The state of a running sandbox; undefined when there is none or its process has gone. */

@@ -32,7 +32,9 @@ export function findTool(name: string, workspace: string): Tool {
       return { path: candidate, env: { LD_LIBRARY_PATH: libraryFolders(unpacked).join(':') } }
   }
   const fromPackage = PACKAGE_OF[name] ?? 'util-linux'
-  throw new ToolMissingError(`program '${name}' was not found; install it (Debian, Ubuntu: apt install ${fromPackage})`)
+  throw new ToolMissingError(
+    `program '${name}' was not found. Run: npm run setup, or install it (Debian, Ubuntu: apt install ${fromPackage})`,
+  )
 }
 
 /** Where unpacked programs and their libraries are; empty lists when nothing was unpacked. */
