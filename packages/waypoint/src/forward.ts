@@ -1,6 +1,7 @@
-import { abortable, type Clock, type SocketAddress } from '@ambit/core'
+import type { Clock, SocketAddress } from '@ambit/core'
 import { splice } from '@ambit/hbone'
 import { type AttemptOutcome, judgeRetry, type RetryPolicy, retryDelayMs, retryPolicyOf } from '@ambit/route'
+import { AttemptEnd, type Ending } from './attempt-end.ts'
 import { GrpcMessageCounter } from './http/grpc-messages.ts'
 import { headerBytes, headerOf, withHeader } from './http/headers.ts'
 import { pump } from './http/pump.ts'
@@ -29,18 +30,6 @@ export interface ForwarderComponents {
   readonly mirrors: Mirrors
   readonly clock: Clock
   readonly random: () => number
-}
-
-/** Why a request is over before its endpoint is done with it. */
-type Ending = 'client-gone' | 'request-timeout' | 'attempt-timeout'
-
-class EndedError extends Error {
-  readonly ending: Ending
-
-  constructor(ending: Ending) {
-    super(ending)
-    this.ending = ending
-  }
 }
 
 type AttemptResult =
@@ -87,7 +76,7 @@ class Forwarding {
   readonly #tried = new Set<string>()
   readonly #requestMessages: GrpcMessageCounter | undefined
   /** Of the attempt under way. */
-  #abort = new AbortController()
+  #attemptEnd: AttemptEnd | undefined
   #ended: Ending | undefined
   #onEnded: (() => void) | undefined
   #timer: Disposable | undefined
@@ -168,13 +157,13 @@ class Forwarding {
     record.upstreamCluster = clusterOf(upstream)
     record.endpoint = endpoint.kind === 'direct' ? endpoint.workload : undefined
     const release = uid === undefined ? () => undefined : endpoints.begin(uid)
-    this.#abort = new AbortController()
-    const { signal } = this.#abort
+    const end = new AttemptEnd()
+    this.#attemptEnd = end
     const tryTimeoutMs = route?.backendTimeoutMs
     using _limit =
       tryTimeoutMs === undefined || tryTimeoutMs === 0
         ? undefined
-        : clock.after(tryTimeoutMs, () => this.#abort.abort(new EndedError('attempt-timeout')))
+        : clock.after(tryTimeoutMs, () => end.end('attempt-timeout'))
     let call: UpstreamCall | undefined
     try {
       const version = this.#version(upstream)
@@ -182,23 +171,26 @@ class Forwarding {
       call = await pools.call(
         endpoint,
         request,
-        { version, connectTimeoutMs: settings.connectTimeoutMs, signal },
+        {
+          version,
+          connectTimeoutMs: settings.connectTimeoutMs,
+          get signal() {
+            return end.signal
+          },
+        },
         {
           onInform: (head) => this.#state.exchange.inform(head),
         },
       )
       const sentMs = clock.monotonic()
       this.#body.sendTo(call)
-      const answer = await abortable(call.answer, signal)
+      const answer = await end.until(call.answer)
       return { kind: 'answer', answer, call, sentMs, release }
     } catch (error) {
       call?.cancel()
       this.#body.detach()
       release()
-      if (signal.aborted) {
-        const { reason } = signal
-        return { kind: 'ended', ending: reason instanceof EndedError ? reason.ending : 'client-gone' }
-      }
+      if (end.ending !== undefined) return { kind: 'ended', ending: end.ending }
       if (error instanceof UpstreamError) return { kind: 'failed', error }
       return {
         kind: 'failed',
@@ -330,7 +322,7 @@ class Forwarding {
   #end(ending: Ending): void {
     if (this.#ended !== undefined) return
     this.#ended = ending
-    this.#abort.abort(new EndedError(ending))
+    this.#attemptEnd?.end(ending)
     this.#onEnded?.()
   }
 }

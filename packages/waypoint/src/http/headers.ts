@@ -21,9 +21,31 @@ export function headerOf(headers: HeaderList, name: string): string | undefined 
   return found
 }
 
+/** The lines of one name as they were sent, in whatever case. */
+export function sentValues(raw: HeaderList, name: string): readonly string[] {
+  let found: string[] | undefined
+  for (let index = 0; index < raw.length; index += 2) {
+    if (isNamed(raw[index], name)) (found ??= []).push(raw[index + 1] ?? '')
+  }
+  return found ?? NOTHING
+}
+
+const NOTHING: readonly string[] = []
+
+/** Nearly all names differ in their length already. */
+function isNamed(sent: string | undefined, name: string): boolean {
+  return sent !== undefined && sent.length === name.length && sent.toLowerCase() === name
+}
+
 /** The list with one line of that name, in place of those it had. */
 export function withHeader(headers: HeaderList, name: string, value: string): HeaderList {
-  return [...withoutHeaders(headers, (other) => other === name), name, value]
+  const changed: string[] = []
+  for (let index = 0; index < headers.length; index += 2) {
+    const other = headers[index] ?? ''
+    if (other !== name) changed.push(other, headers[index + 1] ?? '')
+  }
+  changed.push(name, value)
+  return changed
 }
 
 export function withoutHeaders(headers: HeaderList, remove: (name: string) => boolean): string[] {
@@ -35,14 +57,19 @@ export function withoutHeaders(headers: HeaderList, remove: (name: string) => bo
   return kept
 }
 
-/** What goes on to the next hop: lower-case names, nothing that is of this hop or named by its Connection header. */
-export function endToEnd(raw: HeaderList): string[] {
+const NO_NAMES: ReadonlySet<string> = new Set()
+
+/** Of requests: the authority is apart, and what is expected is between the client and us. */
+export const OF_THE_HEAD: ReadonlySet<string> = new Set(['host', 'expect'])
+
+/** What goes on to the next hop: lower-case names, nothing that is of this hop or named by its Connection header, nor of `without`. */
+export function endToEnd(raw: HeaderList, without: ReadonlySet<string> = NO_NAMES): string[] {
   const named = connectionOptions(raw)
   const kept: string[] = []
   for (let index = 0; index < raw.length; index += 2) {
     const name = (raw[index] ?? '').toLowerCase()
     const value = raw[index + 1] ?? ''
-    if (name.startsWith(':') || HOP_BY_HOP.has(name) || named?.has(name) === true) continue
+    if (name.startsWith(':') || HOP_BY_HOP.has(name) || without.has(name) || named?.has(name) === true) continue
     // Of `te` only this one means anything to a next hop (gRPC).
     if (name === 'te' && value.trim().toLowerCase() !== 'trailers') continue
     kept.push(name, value)
@@ -83,9 +110,8 @@ const NEVER_OF_THE_HOP: ReadonlySet<string> = new Set(['host', 'content-length',
 
 function connectionOptions(raw: HeaderList): ReadonlySet<string> | undefined {
   let options: Set<string> | undefined
-  for (let index = 0; index < raw.length; index += 2) {
-    if (raw[index]?.toLowerCase() !== 'connection') continue
-    for (const option of (raw[index + 1] ?? '').split(',')) {
+  for (const value of sentValues(raw, 'connection')) {
+    for (const option of value.split(',')) {
       const name = option.trim().toLowerCase()
       // A client could else take away what proxies before or after it say of it.
       if (name !== '' && !NEVER_OF_THE_HOP.has(name) && !name.startsWith('x-forwarded-'))

@@ -82,7 +82,13 @@ export class Http1Exchange implements Exchange {
     else if (this.head.version === 'HTTP/1.1') response.removeHeader('connection')
     response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', lines)
     if (bodiless) response.end()
-    else if (!stream.destroyed) response.flushHeaders()
+    else if (!stream.destroyed) setImmediate(() => this.#flushHead())
+  }
+
+  /** A body that came with its head has sent both by now, in one write. */
+  #flushHead(): void {
+    const { response, stream } = this.#parts
+    if (!response.writableEnded && !stream.destroyed) response.flushHeaders()
   }
 
   end(trailers: HeaderList): void {

@@ -1,4 +1,5 @@
 import type { HeaderList } from '@ambit/route'
+import { sentValues } from './headers.ts'
 
 /**
  * What Node's strict parser lets pass and a next hop could read otherwise. The rest (both lengths, folded lines, bare line feeds,
@@ -6,12 +7,8 @@ import type { HeaderList } from '@ambit/route'
  */
 export function framingObjection(version: string, raw: HeaderList): string | undefined {
   if (version !== '1.1' && version !== '1.0') return 'unknown HTTP version'
-  let codings = 0
-  for (let index = 0; index < raw.length; index += 2) {
-    if (raw[index]?.toLowerCase() !== 'transfer-encoding') continue
-    codings++
-    if ((raw[index + 1] ?? '').trim().toLowerCase() !== 'chunked') return 'Transfer-Encoding is not chunked'
-  }
-  if (codings > 1) return 'several Transfer-Encoding headers'
-  return codings === 1 && version === '1.0' ? 'Transfer-Encoding in HTTP/1.0' : undefined
+  const codings = sentValues(raw, 'transfer-encoding')
+  if (codings.some((coding) => coding.trim().toLowerCase() !== 'chunked')) return 'Transfer-Encoding is not chunked'
+  if (codings.length > 1) return 'several Transfer-Encoding headers'
+  return codings.length === 1 && version === '1.0' ? 'Transfer-Encoding in HTTP/1.0' : undefined
 }

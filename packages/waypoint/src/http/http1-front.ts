@@ -13,7 +13,7 @@ import {
 } from '../limits.ts'
 import type { HttpVersion } from './exchange.types.ts'
 import type { FrontHandler } from './front.types.ts'
-import { endToEnd, headerOf } from './headers.ts'
+import { endToEnd, OF_THE_HEAD, sentValues } from './headers.ts'
 import { Http1Exchange } from './http1-exchange.ts'
 import { framingObjection } from './http1-framing.ts'
 import { lingeringEnd } from './lingering-end.ts'
@@ -138,7 +138,7 @@ export class Http1Front {
       if (!connection.stream.destroyed) connection.waiting.shift()?.()
       if (this.#draining && connection.active === 0) connection.stream.end()
     })
-    const headers = endToEnd(rawHeaders).filter(dropPair('host', 'expect'))
+    const headers = endToEnd(rawHeaders, OF_THE_HEAD)
     const exchange = new Http1Exchange({
       request,
       response,
@@ -227,9 +227,10 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
 function upgradeOf(request: IncomingMessage): string | undefined {
   if (request.method === 'CONNECT') return 'CONNECT'
   const raw = request.rawHeaders
-  const wanted = valueOf(raw, 'upgrade')
-  if (wanted === undefined || request.httpVersion !== '1.1' || !isBodiless(request)) return undefined
-  const options = (valueOf(raw, 'connection') ?? '').toLowerCase().split(',')
+  const sent = sentValues(raw, 'upgrade')
+  if (sent.length === 0 || request.httpVersion !== '1.1' || !isBodiless(request)) return undefined
+  const wanted = sent.join(',')
+  const options = sentValues(raw, 'connection').join(',').toLowerCase().split(',')
   if (!options.some((option) => option.trim() === 'upgrade')) return undefined
   const protocol = wanted.trim().toLowerCase()
   return protocol === '' || protocol.startsWith('h2') || protocol.includes('http/') ? undefined : wanted.trim()
@@ -237,17 +238,7 @@ function upgradeOf(request: IncomingMessage): string | undefined {
 
 function isBodiless(request: IncomingMessage): boolean {
   const raw = request.rawHeaders
-  const length = valueOf(raw, 'content-length')
-  return valueOf(raw, 'transfer-encoding') === undefined && (length === undefined || length === '0')
-}
-
-function valueOf(raw: readonly string[], name: string): string | undefined {
-  const lower: string[] = []
-  for (let index = 0; index < raw.length; index += 2) lower.push((raw[index] ?? '').toLowerCase(), raw[index + 1] ?? '')
-  return headerOf(lower, name)
-}
-
-/** Keeps names and values that do not belong to one of these headers. */
-function dropPair(...names: readonly string[]): (text: string, index: number, all: readonly string[]) => boolean {
-  return (_text, index, all) => !names.includes(all[index - (index % 2)] ?? '')
+  if (sentValues(raw, 'transfer-encoding').length > 0) return false
+  const lengths = sentValues(raw, 'content-length')
+  return lengths.length === 0 || lengths.join(',') === '0'
 }

@@ -18,7 +18,7 @@ import {
   MAX_TARGET_LENGTH,
 } from '../limits.ts'
 import type { FrontHandler } from './front.types.ts'
-import { endToEnd, headerOf, trailerLines } from './headers.ts'
+import { endToEnd, headerOf, OF_THE_HEAD, trailerLines } from './headers.ts'
 import { Http2Exchange } from './http2-exchange.ts'
 import { readPseudoHeaders } from './read-target.ts'
 
@@ -115,11 +115,7 @@ function onStream(
   stream.on('trailers', (_headers: object, _flags: number, rawTrailers?: string[]) => {
     trailers = trailerLines(rawTrailers ?? [])
   })
-  const lines = endToEnd(raw)
-  const kept: string[] = []
-  for (let index = 0; index < lines.length; index += 2) {
-    if (lines[index] !== 'host' && lines[index] !== 'expect') kept.push(lines[index] ?? '', lines[index + 1] ?? '')
-  }
+  const kept = endToEnd(raw, OF_THE_HEAD)
   const isBodiless = (flags & NGHTTP2_FLAG_END_STREAM) !== 0
   if (isBodiless && !['0', undefined].includes(headerOf(kept, 'content-length')))
     return refuse(400, 'a length without a body')

@@ -1,4 +1,5 @@
 import type { HeaderList } from '@ambit/route'
+import { sentValues } from './headers.ts'
 
 export interface RequestTargetParts {
   readonly scheme: string
@@ -22,7 +23,7 @@ const TARGET = /^[/][\x21\x22\x24-\x7e\x80-\xff]*$/
  * the only Host line.
  */
 export function readTarget(method: string, sent: string, raw: HeaderList, version: string): TargetVerdict {
-  const hosts = hostLines(raw)
+  const hosts = sentValues(raw, 'host')
   if (hosts.length > 1) return refused('several Host headers')
   if (hosts.length === 0 && version === '1.1') return refused('no Host header')
   const host = hosts[0]?.trim() ?? ''
@@ -49,7 +50,7 @@ export function readPseudoHeaders(parts: {
   readonly path: string | undefined
   readonly raw: HeaderList
 }): TargetVerdict {
-  const hosts = hostLines(parts.raw)
+  const hosts = sentValues(parts.raw, 'host')
   if (hosts.length > 1) return refused('several Host headers')
   const authority = parts.authority ?? hosts[0] ?? ''
   if (
@@ -66,14 +67,6 @@ export function readPseudoHeaders(parts: {
   if (scheme !== 'http' && scheme !== 'https') return refused('unknown :scheme')
   if (path === '*' && parts.method === 'OPTIONS') return accepted(scheme, authority, path)
   return TARGET.test(path) ? accepted(scheme, authority, path) : refused(':path is no path')
-}
-
-function hostLines(raw: HeaderList): readonly string[] {
-  const hosts: string[] = []
-  for (let index = 0; index < raw.length; index += 2) {
-    if (raw[index]?.toLowerCase() === 'host') hosts.push(raw[index + 1] ?? '')
-  }
-  return hosts
 }
 
 function accepted(scheme: string, authority: string, target: string): TargetVerdict {

@@ -1,6 +1,6 @@
 import { formatSpiffeId, type SpiffeId } from '@ambit/core'
 import { type HeaderList, rewriteRequest } from '@ambit/route'
-import { withHeader, withoutHeaders } from '../http/headers.ts'
+import { withoutHeaders } from '../http/headers.ts'
 import type { RequestState } from '../request.types.ts'
 import type { Step } from './step.types.ts'
 
@@ -42,12 +42,11 @@ export function requestFilters({ ownIdentity }: { readonly ownIdentity: SpiffeId
 }
 
 function proxyHeaders(state: RequestState, ownIdentity: SpiffeId): HeaderList {
-  let headers: HeaderList = withoutHeaders(state.exchange.head.headers, (name) => OF_PROXIES.has(name))
+  const headers = withoutHeaders(state.exchange.head.headers, (name) => OF_PROXIES.has(name))
   const { header, settings, tunnel } = state
-  if (header?.('x-forwarded-proto') === undefined) headers = withHeader(headers, 'x-forwarded-proto', 'http')
-  if (header?.('x-request-id') === undefined) headers = withHeader(headers, 'x-request-id', state.record.requestId)
-  if (settings.forwardClientIdentity) {
-    headers = withHeader(headers, XFCC, `By=${formatSpiffeId(ownIdentity)};URI=${formatSpiffeId(tunnel.peer)}`)
-  }
+  if (header?.('x-forwarded-proto') === undefined) headers.push('x-forwarded-proto', 'http')
+  if (header?.('x-request-id') === undefined) headers.push('x-request-id', state.record.requestId)
+  if (settings.forwardClientIdentity)
+    headers.push(XFCC, `By=${formatSpiffeId(ownIdentity)};URI=${formatSpiffeId(tunnel.peer)}`)
   return headers
 }

@@ -42,7 +42,8 @@ export class Http1Call implements UpstreamCall {
     this.#request.maxHeadersCount = 0
     this.answer = this.#answer(sent, options, events)
     this.answer.catch(() => undefined)
-    this.#request.flushHeaders()
+    // A head without body leaves as the whole request that it is, in one write.
+    if (!sent.isBodiless) this.#request.flushHeaders()
   }
 
   get body(): Writable {
