@@ -271,7 +271,7 @@ class Forwarding {
       if (answer.bodiless) answer.body.resume()
       else await this.#stream(answer)
       // A client that still sends what nobody wants, and an endpoint that is done.
-      if (!this.#body.hasEnded) this.#body.detach()
+      if (!this.#body.hasEnded) this.#body.discard()
     } finally {
       if (this.#ended !== undefined || !this.#body.hasEnded) call.cancel()
       release()

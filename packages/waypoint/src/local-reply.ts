@@ -43,6 +43,8 @@ export const OVERFLOW: LocalReply = {
   flag: 'UO',
   details: 'upstream_reset_before_response_started{overflow}',
 }
+/** A tunnel inside the tunnel could not be judged (Envoy: no such upgrade). */
+export const NO_CONNECT: LocalReply = { status: 403, body: '', details: 'upgrade_failed' }
 export const BAD_PATH: LocalReply = { status: 400, body: '', details: 'path_normalization_failed' }
 
 interface Appearance {

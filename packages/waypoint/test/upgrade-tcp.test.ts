@@ -70,27 +70,6 @@ test('a body does not become bytes of another protocol', async (t) => {
   t.is(upgrades, 0)
 })
 
-test('CONNECT is passed on', async (t) => {
-  await using world = await World.start()
-  const app = createServer((_request, response) => response.end('no'))
-  app.on('connect', (request, socket) => {
-    socket.write(`HTTP/1.1 200 OK\r\n\r\nto ${request.url ?? ''} `)
-    socket.pipe(socket)
-  })
-  await world.serve(app)
-  const stream = await world.client().connect()
-  let text = ''
-  stream.on('data', (chunk: Buffer) => {
-    text += chunk.toString()
-  })
-  stream.write('CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n')
-  await world.applied(() => Promise.resolve(text.includes('to db:5432 ')))
-  stream.write('bytes')
-  await world.applied(() => Promise.resolve(text.endsWith('bytes')))
-  t.regex(text, /^HTTP\/1\.1 200/)
-  stream.destroy()
-})
-
 test('plain TCP: policy on the connection, bytes both ways, half-close, metrics', async (t) => {
   await using world = await World.start()
   world.policy('who', { rules: [{ from: [{ principals: ['cluster.local/ns/default/sa/client'] }] }] })

@@ -105,6 +105,11 @@ export function trailerLines(raw: HeaderList): string[] {
   return lines.slice(0, 2 * MAX_HEADER_LINES)
 }
 
+/** A message without chunks has no trailers to announce, and Node refuses to send one that does. */
+export function withoutTrailer(headers: HeaderList): string[] {
+  return withoutHeaders(headers, (name) => name === 'trailer')
+}
+
 /** Headers no Connection option may remove: an application or policy relies on them, whatever a client says. */
 const NEVER_OF_THE_HOP: ReadonlySet<string> = new Set(['host', 'content-length', 'authorization', 'cookie', 'te'])
 

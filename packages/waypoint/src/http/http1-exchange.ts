@@ -3,7 +3,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import { cut } from '@ambit/hbone'
 import type { HeaderList } from '@ambit/route'
 import type { Exchange, RequestHead, ResponseHead } from './exchange.types.ts'
-import { trailerLines } from './headers.ts'
+import { headerOf, trailerLines, withoutTrailer } from './headers.ts'
 
 export interface Http1ExchangeParts {
   readonly request: IncomingMessage
@@ -73,7 +73,8 @@ export class Http1Exchange implements Exchange {
     // What is left of the body nobody reads: it must not be read as a next request, nor be waited for.
     const isAbandoned = !request.complete && !this.#wanted && !this.head.isBodiless
     response.sendDate = false
-    const lines = [...headers]
+    const isChunked = !bodiless && this.head.version === 'HTTP/1.1' && headerOf(headers, 'content-length') === undefined
+    const lines = isChunked ? [...headers] : withoutTrailer(headers)
     if (isLast() || isAbandoned || this.head.upgrade !== undefined) {
       lines.push('connection', 'close')
       onLast()

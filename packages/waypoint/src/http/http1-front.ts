@@ -115,6 +115,8 @@ export class Http1Front {
       request.socket.destroy()
       return
     }
+    // It was in the same bytes as one that was refused.
+    if (connection.isOver) return
     const { rawHeaders, httpVersion } = request
     const { method = '', url = '' } = request
     const objection = framingObjection(httpVersion, rawHeaders)
@@ -135,7 +137,8 @@ export class Http1Front {
     response.once('close', () => {
       connection.active--
       // Answers go out in order, so requests are served one after the other: who sends many at once gains nothing.
-      if (!connection.stream.destroyed) connection.waiting.shift()?.()
+      // Behind the last answer nothing is served: its sender was told, and would send it again elsewhere.
+      if (!connection.stream.destroyed && !connection.isOver) connection.waiting.shift()?.()
       if (this.#draining && connection.active === 0) connection.stream.end()
     })
     const headers = endToEnd(rawHeaders, OF_THE_HEAD)
@@ -223,7 +226,10 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
 }
 
-/** The protocol asked for, when it is one that is passed on: not HTTP/2 (Envoy ignores it), and not with a body. */
+/**
+ * The protocol asked for, when it is one that is passed on: WebSocket alone (Istio), and not with a body. Any other could carry requests that
+ * nobody judges, as HTTP/2 does.
+ */
 function upgradeOf(request: IncomingMessage): string | undefined {
   if (request.method === 'CONNECT') return 'CONNECT'
   const raw = request.rawHeaders
@@ -232,8 +238,7 @@ function upgradeOf(request: IncomingMessage): string | undefined {
   const wanted = sent.join(',')
   const options = sentValues(raw, 'connection').join(',').toLowerCase().split(',')
   if (!options.some((option) => option.trim() === 'upgrade')) return undefined
-  const protocol = wanted.trim().toLowerCase()
-  return protocol === '' || protocol.startsWith('h2') || protocol.includes('http/') ? undefined : wanted.trim()
+  return wanted.trim().toLowerCase() === 'websocket' ? 'websocket' : undefined
 }
 
 function isBodiless(request: IncomingMessage): boolean {

@@ -50,6 +50,8 @@ export function readPseudoHeaders(parts: {
   readonly path: string | undefined
   readonly raw: HeaderList
 }): TargetVerdict {
+  // Node sends methods in upper case to HTTP/1.1 endpoints: `delete` would be judged as something else than what arrives.
+  if (parts.method !== parts.method.toUpperCase()) return refused('a method in lower case')
   const hosts = sentValues(parts.raw, 'host')
   if (hosts.length > 1) return refused('several Host headers')
   const authority = parts.authority ?? hosts[0] ?? ''

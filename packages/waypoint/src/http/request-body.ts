@@ -79,6 +79,12 @@ export class RequestBody {
     if (this.#reading && !this.#ended) this.#exchange.body.pause()
   }
 
+  /** The answer is complete. What the client still sends is read over: its next request stands behind it. */
+  discard(): void {
+    this.detach()
+    if (this.#reading) this.#exchange.body.resume()
+  }
+
   /** Another attempt will not come: nothing needs to be kept. */
   forget(): void {
     this.#kept = undefined

@@ -1,6 +1,6 @@
 import { normalizePath } from '@ambit/policy'
 import { indexHeaders } from '@ambit/route'
-import { BAD_PATH } from '../local-reply.ts'
+import { BAD_PATH, NO_CONNECT } from '../local-reply.ts'
 import type { Step } from './step.types.ts'
 
 /** Everything after it judges and sends the one normalised path. */
@@ -9,11 +9,8 @@ export const normalisePath: Step = {
   run: (state) => {
     const { head } = state.exchange
     state.header = indexHeaders(head.headers, head.authority)
-    if (head.method === 'CONNECT' && head.upgrade === 'CONNECT') {
-      state.path = ''
-      state.query = ''
-      return undefined
-    }
+    // An endpoint that answers it like any request goes on with the next one, which nobody here would see.
+    if (head.method === 'CONNECT') return NO_CONNECT
     const normalized = normalizePath(head.target, state.settings.pathNormalization)
     if (normalized.kind === 'refused') return BAD_PATH
     if (normalized.kind === 'other') {

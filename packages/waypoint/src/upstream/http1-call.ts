@@ -3,7 +3,7 @@ import type { Duplex, Writable } from 'node:stream'
 import { codeOf, messageOf } from '@ambit/core'
 import { cut } from '@ambit/hbone'
 import type { HeaderList } from '@ambit/route'
-import { endToEnd, headerOf, trailerLines } from '../http/headers.ts'
+import { endToEnd, headerOf, trailerLines, withoutTrailer } from '../http/headers.ts'
 import { MAX_HEADER_BYTES, MAX_HEADER_LINES, MAX_INTERIM_ANSWERS } from '../limits.ts'
 import { UpstreamError } from './errors.ts'
 import type { CallEvents, UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream.types.ts'
@@ -126,9 +126,11 @@ function requestLines(sent: UpstreamRequest): string[] {
     if (sent.upgrade !== 'CONNECT') lines.push('connection', 'upgrade', 'upgrade', sent.upgrade)
     return lines
   }
-  if (!sent.isBodiless && headerOf(sent.headers, 'content-length') === undefined)
+  if (!sent.isBodiless && headerOf(sent.headers, 'content-length') === undefined) {
     lines.push('transfer-encoding', 'chunked')
-  return lines
+    return lines
+  }
+  return withoutTrailer(lines)
 }
 
 function answerOf(response: IncomingMessage, sent: UpstreamRequest, upgraded: Duplex | undefined): UpstreamAnswer {

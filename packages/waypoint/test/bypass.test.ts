@@ -1,0 +1,144 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http2'
+import { createServer as createTcp } from 'node:net'
+import test from 'ava'
+import { textOf, World } from './support/world.ts'
+
+function application(seen: string[]): Server {
+  return createServer((request, response) => {
+    seen.push(`${request.method ?? ''} ${request.url ?? ''}`)
+    request.resume()
+    request.on('end', () => response.end('ok'))
+  })
+}
+
+test('a method in lower case is not made another one on its way', async (t) => {
+  await using world = await World.start()
+  const seen: string[] = []
+  world.policy('keep', { action: 1, rules: [{ to: [{ methods: ['DELETE'] }] }] })
+  await world.serve(application(seen), {}, { authorizationPolicies: ['default/keep'] })
+  const session = await world.client().http2()
+  for (const method of ['DELETE', 'delete', 'Delete', 'connect']) {
+    const request = session.request({ ':path': '/', ':method': method }, { endStream: true })
+    const [headers] = (await once(request, 'response')) as [IncomingHttpHeaders]
+    t.true([400, 403].includes(Number(headers[':status'])), method)
+    await textOf(request)
+  }
+  const raw = await world.client().raw('delete / HTTP/1.1\r\nHost: web\r\n\r\n')
+  t.regex(raw, /^HTTP\/1\.1 400/)
+  t.deepEqual(seen, [])
+  session.destroy()
+})
+
+test('what an endpoint takes for a request inside CONNECT never gets to it', async (t) => {
+  await using world = await World.start()
+  world.policy('no-admin', { action: 1, rules: [{ to: [{ paths: ['/admin*'] }] }] })
+  // As servers do whose handlers do not look at the method: answered, and the connection goes on.
+  const heads: string[] = []
+  const app = createTcp((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', (chunk: Buffer) => {
+      heads.push(chunk.toString())
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+    })
+  })
+  await world.serve(app, {}, { authorizationPolicies: ['default/no-admin'] })
+  const client = world.client()
+  const answer = await client.raw(
+    'CONNECT web:80 HTTP/1.1\r\nHost: web:80\r\n\r\nGET /admin HTTP/1.1\r\nHost: web\r\n\r\n',
+  )
+  t.regex(answer, /^HTTP\/1\.1 403/)
+  const session = await client.http2()
+  const request = session.request({ ':method': 'CONNECT', ':authority': 'web:80' })
+  const [headers] = (await once(request, 'response')) as [IncomingHttpHeaders]
+  t.is(Number(headers[':status']), 403)
+  session.destroy()
+  t.deepEqual(heads, [])
+})
+
+test('no protocol but WebSocket takes a connection over', async (t) => {
+  await using world = await World.start()
+  const seen: string[] = []
+  const app = application(seen)
+  let upgrades = 0
+  app.on('upgrade', (_request, socket) => {
+    upgrades++
+    socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+  })
+  await world.serve(app)
+  for (const protocol of ['websocket, h2c', 'foo, h2c', 'TLS/1.0', 'spdy/3.1', 'h2c', ',websocket']) {
+    const answer = await world
+      .client()
+      .raw(`GET / HTTP/1.1\r\nHost: web\r\nConnection: upgrade, close\r\nUpgrade: ${protocol}\r\n\r\n`)
+    t.regex(answer, /^HTTP\/1\.1 200/, protocol)
+  }
+  t.is(upgrades, 0)
+  t.is(seen.length, 6)
+})
+
+test('a request in the same bytes behind a refused one is not served', async (t) => {
+  await using world = await World.start()
+  const seen: string[] = []
+  await world.serve(application(seen))
+  const client = world.client()
+  // A connection to the endpoint is kept, so that the second request needs nothing that takes time.
+  t.is((await client.request({ path: '/first' })).status, 200)
+  const answer = await client.raw(
+    'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\nPOST /next HTTP/1.1\r\nHost: web\r\n\r\n',
+  )
+  t.regex(answer, /^HTTP\/1\.1 400/)
+  t.is((await client.request({ path: '/last' })).status, 200)
+  t.deepEqual(seen, ['GET /first', 'GET /last'])
+})
+
+test('requests that wait behind the last answer of a connection are not carried out', async (t) => {
+  await using world = await World.start({ config: { minDrainMs: 2000, drainDeadlineMs: 5000 } })
+  const seen: string[] = []
+  const arrived = Promise.withResolvers<void>()
+  const release = Promise.withResolvers<void>()
+  const app = createServer((request, response) => {
+    seen.push(request.url ?? '')
+    arrived.resolve()
+    void release.promise.then(() => response.end('ok'))
+  })
+  await world.serve(app)
+  const answer = world
+    .client()
+    .raw('GET /one HTTP/1.1\r\nHost: web\r\n\r\nPOST /two HTTP/1.1\r\nHost: web\r\nContent-Length: 0\r\n\r\n')
+  await arrived.promise
+  const drained = world.app.drain()
+  release.resolve()
+  t.regex(await answer, /connection: close/i)
+  await drained
+  t.deepEqual(seen, ['/one'])
+})
+
+test('an answer before the end of the body does not keep the next request waiting', async (t) => {
+  await using world = await World.start()
+  const app = createServer((request, response) => {
+    if (request.url === '/early') response.writeHead(413).end('early')
+    else response.end('second')
+  })
+  await world.serve(app)
+  const body = 'a'.repeat(2_000_000)
+  const text = await world
+    .client()
+    .raw(
+      `POST /early HTTP/1.1\r\nHost: web\r\nContent-Length: ${body.length}\r\n\r\n${body}GET /2 HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n`,
+    )
+  t.regex(text, /^HTTP\/1\.1 413 [\s\S]*HTTP\/1\.1 200 OK[\s\S]*second/)
+})
+
+test('trailers that are announced and can not come are no fault', async (t) => {
+  await using world = await World.start()
+  const app = createTcp((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nContent-Length: 2\r\n\r\nok'))
+  })
+  await world.serve(app)
+  const head = 'Host: web\r\nConnection: close\r\nTrailer: X-Sum\r\n'
+  t.regex(await world.client().raw(`GET / HTTP/1.1\r\n${head}\r\n`), /^HTTP\/1\.1 200[\s\S]*ok$/)
+  t.regex(await world.client().raw(`POST / HTTP/1.1\r\n${head}Content-Length: 1\r\n\r\na`), /^HTTP\/1\.1 200/)
+  t.regex(await world.client().raw(`HEAD / HTTP/1.1\r\n${head}\r\n`), /^HTTP\/1\.1 200/)
+})
