@@ -217,3 +217,22 @@ test('of equal hostnames the Kubernetes service wins, else the oldest entry', (t
   t.false(mesh.apply(elsewhere).service('b/s.a.svc.cluster.local').canonical)
   t.true(mesh.delete(own, younger).service('b/s.a.svc.cluster.local').canonical)
 })
+
+test('what one service publishes that is not ready says nothing of another', (t) => {
+  const spec = { trafficDistribution: 'PreferClose' }
+  const mesh = Mesh.of(
+    make.service('a/all', { ...spec, clusterIP: '10.1.0.1', publishNotReadyAddresses: true }),
+    make.service('a/s', spec),
+  )
+  t.like(mesh.service('a/all.a.svc.cluster.local').loadBalancing, {
+    mode: Mode.FAILOVER,
+    healthPolicy: Health.ALLOW_ALL,
+  })
+  t.like(mesh.service(KEY).loadBalancing, { mode: Mode.FAILOVER, healthPolicy: Health.ONLY_HEALTHY })
+})
+
+test('an entry in another network is published there', (t) => {
+  const mesh = Mesh.of(make.workloadEntry('a/e', { address: '10.3.0.1', network: 'other' }))
+  t.is(mesh.workload('Kubernetes/networking.istio.io/WorkloadEntry/a/e').network, 'other')
+  t.truthy(mesh.table.lookup('type.googleapis.com/istio.workload.Address', 'other/10.3.0.1'))
+})
