@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { IncomingHttpHeaders } from 'node:http2'
 import { createServer as createTcp } from 'node:net'
 import test from 'ava'
-import { textOf, World } from './support/world.ts'
+import { Protocol, textOf, World } from './support/world.ts'
 
 function application(seen: string[]): Server {
   return createServer((request, response) => {
@@ -141,4 +141,90 @@ test('trailers that are announced and can not come are no fault', async (t) => {
   t.regex(await world.client().raw(`GET / HTTP/1.1\r\n${head}\r\n`), /^HTTP\/1\.1 200[\s\S]*ok$/)
   t.regex(await world.client().raw(`POST / HTTP/1.1\r\n${head}Content-Length: 1\r\n\r\na`), /^HTTP\/1\.1 200/)
   t.regex(await world.client().raw(`HEAD / HTTP/1.1\r\n${head}\r\n`), /^HTTP\/1\.1 200/)
+})
+
+const ODD_REQUESTS: readonly string[] = [
+  '\r\nGET / HTTP/1.1\r\nHost: web\r\n\r\n',
+  '\n\n\nGET / HTTP/1.1\r\nHost: web\r\n\r\n',
+  'GET  / HTTP/1.1\r\nHost: web\r\n\r\n',
+  'GET\t/ HTTP/1.1\r\nHost: web\r\n\r\n',
+  'GET /a b HTTP/1.1\r\nHost: web\r\n\r\n',
+  ' GET / HTTP/1.1\r\nHost: web\r\n\r\n',
+  'GET / http/1.1\r\nHost: web\r\n\r\n',
+  'GET / HTTP/1.1 \r\nHost: web\r\n\r\n',
+  'GET / HTTP/1.1\rHost: web\r\r',
+  'GET /\r\n\r\n',
+  `${'A'.repeat(40)} / HTTP/1.1\r\nHost: web\r\n\r\n`,
+  `GET /${'a'.repeat(5000)} HTTP/1.1\r\nHost: web\r\n\r\n`,
+]
+
+test('no spelling of a request passes for TCP where nothing is declared', async (t) => {
+  await using world = await World.start({ overrides: { headersTimeoutMs: 200 } })
+  const app = createTcp((socket) => {
+    socket.on('error', () => undefined)
+    socket.once('data', (chunk: Buffer) => {
+      const isSeen = chunk.toString().includes('x-request-id')
+      socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n${isSeen ? 'as a request' : 'as bytes'}`)
+    })
+  })
+  await world.serve(app, { protocol: Protocol.UNKNOWN })
+  const client = world.client()
+  for (const text of ODD_REQUESTS) {
+    const stream = await client.connect()
+    const chunks: Buffer[] = []
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+    stream.write(text)
+    await once(stream, 'data')
+    t.notRegex(Buffer.concat(chunks).toString(), /as bytes/, JSON.stringify(text.slice(0, 30)))
+    stream.destroy()
+  }
+  const half = await client.connect()
+  half.end('GET /admin')
+  const chunks: Buffer[] = []
+  half.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(half, 'close')
+  t.notRegex(Buffer.concat(chunks).toString(), /as bytes/)
+  t.regex(await client.raw('HELO there\r\n'), /as bytes/)
+  t.regex(await client.raw('{"json": 1}'), /as bytes/)
+  t.regex(await client.raw('GET key\r\n'), /as bytes/)
+})
+
+test('a header of proxies is not believed with underscores either', async (t) => {
+  await using world = await World.start()
+  let names: readonly string[] = []
+  await world.serve(
+    createServer((request, response) => {
+      names = Object.keys(request.headers)
+      response.end('ok')
+    }),
+  )
+  await world.client().request({
+    headers: {
+      x_forwarded_client_cert: 'forged',
+      'x-forwarded_client-cert': 'forged',
+      'x_envoy_peer_metadata-id': 'x',
+    },
+  })
+  t.deepEqual(
+    names.filter((name) => /cert|peer/.test(name)),
+    [],
+  )
+})
+
+test('no place hides a token that was not checked', async (t) => {
+  await using world = await World.start()
+  await world.serve(application([]), {}, { authenticatesRequests: true })
+  const client = world.client()
+  t.is((await client.request({ path: '/?x=1' })).status, 200)
+  for (const query of [
+    'access_token=x',
+    'access%5Ftoken=x&a=%',
+    'a=%&access%5ftoken=x',
+    'a=1;access_token=x',
+    'access_token',
+  ])
+    t.is((await client.request({ path: `/?${query}` })).status, 401, query)
+  const head = 'GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n'
+  const twice = await client.raw(`${head}Authorization: Basic x\r\nAuthorization: Bearer y\r\n\r\n`)
+  t.regex(twice, /^HTTP\/1\.1 401/)
 })

@@ -21,14 +21,16 @@ export const authenticate: Step = {
 
 /** Istio's default places of a token: the bearer header, then a query parameter. */
 function carriesToken({ header, query }: RequestState): boolean {
-  if (/^\s*bearer\b/i.test(header?.('authorization') ?? '')) return true
-  return query !== undefined && /(?:^|&)access_token=/i.test(decodeLoosely(query))
+  if (/(?:^|,)\s*bearer\b/i.test(header?.('authorization') ?? '')) return true
+  return query !== undefined && query.split(/[&;]/).some((pair) => /^access_token(?:=|$)/i.test(decodeLoosely(pair)))
 }
 
-function decodeLoosely(query: string): string {
+/** One pair at a time: what can not be decoded in another must not hide a name. */
+function decodeLoosely(pair: string): string {
+  const [name = ''] = pair.split('=', 1)
   try {
-    return decodeURIComponent(query)
+    return decodeURIComponent(name)
   } catch {
-    return query
+    return name
   }
 }

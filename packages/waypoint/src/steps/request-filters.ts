@@ -41,8 +41,13 @@ export function requestFilters({ ownIdentity }: { readonly ownIdentity: SpiffeId
   }
 }
 
+/** Many applications read `_` in a name as `-` (CGI, WSGI, Rack). */
+function isOfProxies(name: string): boolean {
+  return OF_PROXIES.has(name.includes('_') ? name.replaceAll('_', '-') : name)
+}
+
 function proxyHeaders(state: RequestState, ownIdentity: SpiffeId): HeaderList {
-  const headers = withoutHeaders(state.exchange.head.headers, (name) => OF_PROXIES.has(name))
+  const headers = withoutHeaders(state.exchange.head.headers, isOfProxies)
   const { header, settings, tunnel } = state
   if (header?.('x-forwarded-proto') === undefined) headers.push('x-forwarded-proto', 'http')
   if (header?.('x-request-id') === undefined) headers.push('x-request-id', state.record.requestId)
