@@ -8,21 +8,30 @@ export type SniffedProtocol = 'http1' | 'http2' | 'tcp'
 export type SniffResult = SniffedProtocol | 'ended'
 
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
-const METHOD = /^[A-Za-z!#$%&'*+.^_`|~0-9-]+$/
-const REQUEST_LINE = /^[A-Za-z!#$%&'*+.^_`|~0-9-]+ [^ ]+ HTTP\/[0-9.]+\r?\n/
-/** Longest method that is believed to be one, characters. */
-const MAX_METHOD = 32
+/** Lines that readers of requests skip. */
+const BLANK_LINES = /^[\r\n]+/
+/** How a first line ends that some reader takes for one of a request, however odd its beginning. */
+const REQUEST_LINE = /^[^\r\n]*[ \t]HTTP\/[0-9.]*[ \t]*[\r\n]/i
+/** HTTP/0.9. */
+const SIMPLE_REQUEST = /^GET[ \t]+\//
+const TOKEN = /^[A-Za-z!#$%&'*+.^_`|~0-9-]+$/
 
-/** What the first bytes say; undefined while more are needed. Whatever is neither HTTP/1 nor HTTP/2 is TCP. */
+/**
+ * What the first bytes say; undefined while more are needed. Whatever is neither HTTP/1 nor HTTP/2 is TCP. Here HTTP/1 is all that an
+ * endpoint might serve as such: what goes on as TCP is not seen as requests, and what is none after all is answered 400.
+ */
 export function detectProtocol(bytes: Buffer): SniffedProtocol | undefined {
-  const text = bytes.toString('latin1')
-  if (PREFACE.startsWith(text.slice(0, PREFACE.length))) return text.length >= PREFACE.length ? 'http2' : undefined
-  const space = text.indexOf(' ')
-  if (space < 0) return text.length <= MAX_METHOD && METHOD.test(text) ? undefined : 'tcp'
-  if (space > MAX_METHOD || !METHOD.test(text.slice(0, space))) return 'tcp'
+  const start = bytes.toString('latin1', 0, SNIFF_BYTES)
+  if (PREFACE.startsWith(start.slice(0, PREFACE.length))) return start.length >= PREFACE.length ? 'http2' : undefined
+  const text = start.replace(BLANK_LINES, '')
   if (REQUEST_LINE.test(text)) return 'http1'
-  if (text.includes('\n')) return 'tcp'
-  return text.length < SNIFF_BYTES ? undefined : 'http1'
+  const isWhole = /[\r\n]/.test(text)
+  if (SIMPLE_REQUEST.test(text)) return isWhole || start.length >= SNIFF_BYTES ? 'http1' : undefined
+  if (isWhole) return 'tcp'
+  const [method = ''] = text.split(/[ \t]/, 1)
+  if (text !== '' && !TOKEN.test(method)) return 'tcp'
+  if (start.length < SNIFF_BYTES) return undefined
+  return method.length < text.length ? 'http1' : 'tcp'
 }
 
 /** For ports declared to be HTTP: which of its versions. */
@@ -35,7 +44,7 @@ export function detectHttpVersion(bytes: Buffer): SniffedProtocol | undefined {
 
 export interface SniffOptions {
   readonly detect: (bytes: Buffer) => SniffedProtocol | undefined
-  /** What a client that says nothing speaks; without it there is no hurry. */
+  /** What a client that says nothing speaks; without it there is no hurry. One that began to speak is never taken for it. */
   readonly silent: SniffedProtocol | undefined
 }
 
@@ -50,13 +59,18 @@ export async function sniff(stream: Duplex, clock: Clock, { detect, silent }: Sn
     const found = seen.length === 0 ? undefined : (detect(seen) ?? (seen.length >= SNIFF_BYTES ? 'tcp' : undefined))
     if (found !== undefined) resolve(found)
   }
-  const onEnd = (): void => resolve(seen.length > 0 ? 'tcp' : 'ended')
+  // Who reads a line to its end takes the end of the data for one.
+  const onEnd = (): void => {
+    if (seen.length === 0) resolve('ended')
+    else resolve(/^[\r\n]*[^ \t\r\n]+[ \t]+\/|^PRI /.test(seen.toString('latin1', 0, SNIFF_BYTES)) ? 'http1' : 'tcp')
+  }
   const onClose = (): void => resolve('ended')
   stream.on('readable', onReadable)
   stream.once('end', onEnd)
   stream.once('close', onClose)
   using _limit = clock.after(silent === undefined ? IDLE_TIMEOUT_MS : SNIFF_TIMEOUT_MS, () =>
-    resolve(seen.length > 0 ? 'tcp' : (silent ?? 'ended')),
+    // Undecided, so it may yet be HTTP; its own time limits hold from here on.
+    resolve(seen.length > 0 ? 'http1' : (silent ?? 'ended')),
   )
   onReadable()
   try {

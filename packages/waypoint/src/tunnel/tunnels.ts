@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, formatSocketAddress, type Ip, ip, type Logger, messageOf } from '@ambit/core'
 import { type Authority, cut, type HboneRequest, parseAuthority } from '@ambit/hbone'
-import type { DestinationVerdict, PortProtocol, WaypointSettings } from '@ambit/state'
+import type { DestinationVerdict, WaypointSettings } from '@ambit/state'
 import type { FrontHandler } from '../http/front.types.ts'
 import type { Http1Front } from '../http/http1-front.ts'
 import type { Http2Front } from '../http/http2-front.ts'
@@ -83,7 +83,7 @@ export class Tunnels {
 
   async #run(stream: Duplex, facts: TunnelFacts, target: TunnelTarget): Promise<void> {
     const { http1, http2, tcp, handler } = this.#components
-    switch (await this.#protocol(stream, target.kind === 'service' ? target.port.protocol : 'unknown')) {
+    switch (await this.#protocol(stream, target)) {
       case 'ended':
         return cut(stream)
       case 'tcp':
@@ -95,19 +95,29 @@ export class Tunnels {
     }
   }
 
-  async #protocol(stream: Duplex, declared: PortProtocol): Promise<SniffResult> {
+  async #protocol(stream: Duplex, target: TunnelTarget): Promise<SniffResult> {
     const { clock } = this.#components
-    switch (declared) {
+    switch (target.kind === 'service' ? target.port.protocol : 'unknown') {
       case 'tcp':
       case 'tls':
         return 'tcp'
       case 'unknown':
-        return await sniff(stream, clock, { detect: detectProtocol, silent: 'tcp' })
+        return await sniff(stream, clock, {
+          detect: detectProtocol,
+          silent: this.#isForRequests(target) ? undefined : 'tcp',
+        })
       case 'http':
       case 'http2':
       case 'grpc':
         return await sniff(stream, clock, { detect: detectHttpVersion, silent: undefined })
     }
+  }
+
+  /** Something is done to requests here that connections would go round: a client must not get there by waiting in silence. */
+  #isForRequests(target: TunnelTarget): boolean {
+    if (target.destination.authenticatesRequests || this.#components.settings()?.forwardClientIdentity === true)
+      return true
+    return target.kind === 'service' && target.port.routes !== undefined
   }
 }
 
