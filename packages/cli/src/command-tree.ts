@@ -41,8 +41,8 @@ const sandbox: Command = {
       flags: [
         { name: 'nodes', kind: 'count', placeholder: 'N', summary: 'number of nodes (2)' },
         SANDBOX_NAME,
-        { name: 'no-mesh', kind: 'none', summary: 'an empty cluster' },
-        { name: 'foreground', kind: 'none', summary: 'stay until interrupted' },
+        { name: 'no-mesh', kind: 'none', summary: 'leave the mesh out' },
+        { name: 'foreground', kind: 'none', summary: 'stay until Ctrl-C, which ends the sandbox' },
       ],
       run: ({ flags }, context) => runSandboxUp(flags, context),
     },
@@ -95,7 +95,10 @@ const install: Command = {
 const uninstall: Command = {
   name: 'uninstall',
   summary: 'Remove the mesh; CRDs and the namespace stay',
-  flags: [{ name: 'purge', kind: 'none', summary: 'all of it' }, YES],
+  flags: [
+    { name: 'purge', kind: 'none', summary: 'remove all of the mesh (needed; a single revision cannot be removed)' },
+    YES,
+  ],
   run: ({ flags }, context) => runUninstall(flags, context),
 }
 

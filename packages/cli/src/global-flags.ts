@@ -10,7 +10,7 @@ export const GLOBAL_FLAGS: readonly FlagSpec[] = [
     placeholder: 'NS',
     summary: 'namespace of the control plane (istio-system)',
   },
-  { name: 'kubeconfig', short: 'c', kind: 'text', placeholder: 'FILE', summary: "kubeconfig (kubectl's default)" },
+  { name: 'kubeconfig', short: 'c', kind: 'text', placeholder: 'FILE', summary: 'kubeconfig (kubectl’s default)' },
   { name: 'context', kind: 'text', placeholder: 'NAME', summary: 'context of the kubeconfig' },
   {
     name: 'kubeclient-timeout',

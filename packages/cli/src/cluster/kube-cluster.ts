@@ -70,6 +70,12 @@ export class KubeCluster implements Cluster {
       }
       config.setCurrentContext(options.context)
     }
+    if (!URL.canParse(config.getCurrentCluster()?.server ?? '')) {
+      const context = config.getCurrentContext() || 'none'
+      throw new ClusterError(
+        `the kubeconfig ${options.path ?? ''} names no cluster (current context: ${context}); is it one? kubectl config view shows it`,
+      )
+    }
     return new KubeCluster(config, options)
   }
 

@@ -34,7 +34,7 @@ export function parseCommandLine<Context>(
       continue
     }
     if (arg.startsWith('-') && arg !== '-') {
-      const taken = takeFlag(known, arg, args[at + 1])
+      const taken = takeFlag(known, arg, args[at + 1], command)
       if ('problem' in taken) {
         if (help) continue
         return { kind: 'usage', message: taken.problem, path }
@@ -78,9 +78,17 @@ type Taken =
   | { readonly flag: FlagSpec; readonly value: string; readonly usedNext: boolean }
   | { readonly problem: string }
 
-function takeFlag(known: readonly FlagSpec[], arg: string, next: string | undefined): Taken {
+function takeFlag<Context>(
+  known: readonly FlagSpec[],
+  arg: string,
+  next: string | undefined,
+  command: CommandSpec<Context>,
+): Taken {
   const split = splitFlag(known, arg)
-  if (split === undefined) return { problem: `unknown flag "${arg.split('=', 1)[0]}"` }
+  if (split === undefined) {
+    const name = arg.split('=', 1)[0] ?? ''
+    return { problem: `unknown flag "${name}"${flagSuggestion(known, command, name)}` }
+  }
   const { flag, inline } = split
   if (flag.kind === 'none') {
     if (inline === undefined || inline === 'true') return { flag, value: 'true', usedNext: false }
@@ -143,8 +151,25 @@ function flagsOf(values: FlagValues): Flags {
 
 function suggestion<Context>(command: CommandSpec<Context>, wrong: string): string {
   const names = command.subcommands?.map((child) => child.name) ?? []
-  const near = names.find((name) => wrong.length > 1 && (name.startsWith(wrong) || editDistance(name, wrong) <= 2))
-  return near === undefined ? '' : `; did you mean "${near}"?`
+  return didYouMean(names.find((name) => isNear(name, wrong)))
+}
+
+/** `--version` and its like are commands here. */
+function flagSuggestion<Context>(known: readonly FlagSpec[], command: CommandSpec<Context>, wrong: string): string {
+  if (!wrong.startsWith('--')) return ''
+  const word = wrong.slice(2)
+  if (findCommand(command, word) !== undefined) return didYouMean(word)
+  const near = [...known.map((flag) => flag.name), 'help'].find((name) => isNear(name, word))
+  return didYouMean(near === undefined ? undefined : `--${near}`)
+}
+
+function didYouMean(name: string | undefined): string {
+  return name === undefined ? '' : `; did you mean "${name}"?`
+}
+
+/** The beginning of it, or a slip or two; of a short word one slip only, else everything is near. */
+function isNear(name: string, wrong: string): boolean {
+  return wrong.length > 1 && (name.startsWith(wrong) || editDistance(name, wrong) <= (wrong.length > 3 ? 2 : 1))
 }
 
 /** Levenshtein distance of two words, each cut at 32 characters. */
