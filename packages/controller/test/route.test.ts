@@ -1,5 +1,5 @@
 // control-plane.md 5.1: routes of a service, in order, and what their status says.
-import { waypointpb } from '@ambit/api'
+import type { waypointpb } from '@ambit/api'
 import type { KubeObject } from '@ambit/kube'
 import test from 'ava'
 import fc from 'fast-check'

@@ -146,7 +146,7 @@ export class Mesh {
   said(): Readonly<Record<string, unknown>> {
     const all: [string, unknown][] = []
     for (const [key, result] of this.index.results()) {
-      const { addresses, policies, settings, requestPolicies, destinations, ...said } = result
+      const { addresses: _a, policies: _p, settings: _s, requestPolicies: _r, destinations: _d, ...said } = result
       const { ingressUsesWaypoint, routeParents = [], ...conditions } = said
       if (routeParents.length > 0 || Object.values(conditions).some((value) => value !== undefined))
         all.push([key, { ingressUsesWaypoint, routeParents, ...conditions }])
