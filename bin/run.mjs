@@ -72,8 +72,8 @@ async function test(names) {
 /** Whatever is killed or interrupted in it, nothing of the tests stays on the machine: neither files nor sandboxes. */
 async function inFolderOfItsOwn(action) {
   const folder = mkdtempSync(join(tmpdir(), 'ambit-tests-'))
-  // Tests that run as somebody else have folders of their own in it.
-  chmodSync(folder, 0o711)
+  // Like /tmp: some tests run as somebody else.
+  chmodSync(folder, 0o1777)
   process.env.TMPDIR = folder
   try {
     return await action()
