@@ -8,7 +8,6 @@ export interface LoadResult {
   readonly gbps?: number
   readonly seconds?: number
   readonly rate?: number
-  readonly count?: number
   readonly failed?: number
   /** Requests of the whole run, those before measuring included, and how long it was. */
   readonly total?: number

@@ -80,7 +80,7 @@ export async function measure(
     rr32Rate: rr32.rate ?? 0,
     rr32P50: rr32.p50 ?? 0,
     rr32P99: rr32.p99 ?? 0,
-    cpuPer10kRequests: rr32.count === undefined ? 0 : rr32.cpu / (rr32.count / 10_000),
+    cpuPer10kRequests: rr32.total === undefined ? 0 : rr32.cpu / (rr32.total / 10_000),
     connectRate: (connects.failed ?? 0) > 0 ? 0 : (connects.rate ?? 0),
     connectP99: connects.p99 ?? 0,
     idleBytes,
