@@ -17,6 +17,19 @@ export function authorizeRequest(
   policies: RequestPolicies,
   options: { readonly explain?: boolean } = {},
 ): RequestVerdict {
+  const verdict = judge(facts, policies, options)
+  const { claimedIp, remoteIp } = facts
+  if (!verdict.allowed || claimedIp === undefined || claimedIp === remoteIp) return verdict
+  // Whether the claim is true is not known: the request must be allowed either way.
+  const asClaimed = judge({ ...facts, remoteIp: claimedIp }, policies, options)
+  return asClaimed.allowed ? verdict : asClaimed
+}
+
+function judge(
+  facts: RequestFacts,
+  policies: RequestPolicies,
+  options: { readonly explain?: boolean },
+): RequestVerdict {
   const request = judgedRequest(facts)
   const evidence = {
     dryRun: allMatches(policies.dryRun, request),

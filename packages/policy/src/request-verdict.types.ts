@@ -9,6 +9,8 @@ export interface RequestFacts {
   readonly sourceIp: Ip
   /** Of the client as trusted hops report it; the pod's own when there are none. */
   readonly remoteIp: Ip
+  /** The same as a hop says it that nobody vouches for. It can only take a permission away. */
+  readonly claimedIp?: Ip | undefined
   /** As the client addressed it: the service's address and port. */
   readonly destinationIp: Ip
   readonly destinationPort: number

@@ -253,3 +253,16 @@ test('explain: an explanation has an end', (t) => {
     [600, 400],
   )
 })
+
+test('an address nobody vouches for takes permissions away and gives none', (t) => {
+  const inside = [{ from: [{ remoteIpBlocks: ['203.0.113.0/24'] }] }]
+  const outside = [{ from: [{ notRemoteIpBlocks: ['203.0.113.0/24'] }] }]
+  const forged = { claimedIp: '203.0.113.7' }
+  t.false(verdictOf([{ action: ALLOW, rules: inside }], forged).allowed)
+  t.false(verdictOf([{ action: ALLOW, rules: outside }], forged).allowed)
+  t.false(verdictOf([{ action: DENY, rules: inside }], forged).allowed)
+  t.like(verdictOf([named('only', { action: DENY, rules: outside })], forged), { allowed: false, policy: 'shop/only' })
+  const both = [{ from: [{ remoteIpBlocks: ['203.0.113.0/24', '10.0.0.0/24'] }] }]
+  t.true(verdictOf([{ action: ALLOW, rules: both }], forged).allowed)
+  t.false(verdictOf([{ action: ALLOW, rules: both }], { claimedIp: '198.51.100.1' }).allowed)
+})

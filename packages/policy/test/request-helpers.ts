@@ -34,6 +34,7 @@ export interface RequestShape {
   readonly identity?: string | undefined
   readonly sourceIp?: string
   readonly remoteIp?: string
+  readonly claimedIp?: string
   readonly destinationIp?: string
   readonly port?: number
   readonly method?: string
@@ -53,6 +54,7 @@ export function request(shape: RequestShape = {}): RequestFacts {
     sourceIdentity: identity === undefined ? undefined : identityOf(identity),
     sourceIp: ip(shape.sourceIp ?? '10.0.0.5'),
     remoteIp: ip(shape.remoteIp ?? '10.0.0.5'),
+    claimedIp: shape.claimedIp === undefined ? undefined : ip(shape.claimedIp),
     destinationIp: ip(shape.destinationIp ?? '10.96.0.9'),
     destinationPort: shape.port ?? 80,
     sni: shape.sni,

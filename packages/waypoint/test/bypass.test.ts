@@ -228,3 +228,18 @@ test('no place hides a token that was not checked', async (t) => {
   const twice = await client.raw(`${head}Authorization: Basic x\r\nAuthorization: Bearer y\r\n\r\n`)
   t.regex(twice, /^HTTP\/1\.1 401/)
 })
+
+test('nobody chooses the address policies know it by', async (t) => {
+  await using world = await World.start()
+  world.policy('office', { rules: [{ from: [{ remoteIpBlocks: ['203.0.113.0/24'] }] }] })
+  await world.serve(application([]), {}, { authorizationPolicies: ['default/office'] })
+  const client = world.client()
+  for (const claim of ['203.0.113.7', '9.9.9.9, 203.0.113.7', '203.0.113.7:80', '::ffff:203.0.113.7'])
+    t.is((await client.request({ headers: { 'x-forwarded-for': claim } })).status, 403, claim)
+  world.policy('office', { action: 1, rules: [{ from: [{ remoteIpBlocks: ['203.0.113.0/24'] }] }] })
+  await world.applied(async () => (await client.request()).status === 200)
+  t.is((await client.request({ headers: { 'x-forwarded-for': '203.0.113.7' } })).status, 403)
+  const hop =
+    'GET / HTTP/1.1\r\nHost: web\r\nConnection: close, x-forwarded-for\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n'
+  t.regex(await client.raw(hop), /^HTTP\/1\.1 403/)
+})

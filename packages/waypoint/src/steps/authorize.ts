@@ -1,6 +1,6 @@
 import type { HttpFacts, RequestDenial, RequestFacts, RequestVerdict } from '@ambit/policy'
+import { claimedIpOf } from '../claimed-ip.ts'
 import { denied } from '../local-reply.ts'
-import { remoteIpOf } from '../remote-ip.ts'
 import type { RequestState } from '../request.types.ts'
 import type { Step } from './step.types.ts'
 
@@ -52,7 +52,8 @@ function factsOf(state: RequestState): RequestFacts {
   return {
     sourceIdentity: tunnel.peer,
     sourceIp: tunnel.remote.ip,
-    remoteIp: remoteIpOf(header('x-forwarded-for'), tunnel.remote.ip),
+    remoteIp: tunnel.remote.ip,
+    claimedIp: claimedIpOf(header('x-forwarded-for')),
     destinationIp: tunnel.destinationIp,
     destinationPort: tunnel.destinationPort,
     http,
