@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import type { CommandResult } from '../support/command.ts'
+import { type CommandResult, wasReset } from '../support/command.ts'
 import type { Narrator } from './narrator.ts'
 import { takeWaypointTour } from './waypoint-tour.ts'
 import { tapNode } from './wiretap.ts'
@@ -126,7 +126,7 @@ export async function takeTour(narrator: Narrator, ambit: string): Promise<void>
     `curl exit code ${allowed.code}`,
   )
   const denied = await curl('mallory', `${URL}/get`)
-  narrator.check('mallory is denied', denied.code === 56, `curl exit code ${denied.code}`)
+  narrator.check('mallory is denied', wasReset(denied.code), `curl exit code ${denied.code}`)
   const log = await narrator.run(
     'kubectl',
     ['logs', '-n', 'istio-system', '-l', 'app=ztunnel', '--tail=200', '--prefix=false'],

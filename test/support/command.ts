@@ -44,3 +44,8 @@ export function commandLine(program: string, args: readonly string[]): string {
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
     .join(' ')
 }
+
+/** Whether a connection of curl was reset, by its exit code: mostly while it read, sometimes still while it wrote. */
+export function wasReset(code: number): boolean {
+  return code === 56 || code === 55
+}
