@@ -34,6 +34,7 @@ import { Http2Front } from './http/http2-front.ts'
 import { DEFAULT_CONNECT_TIMEOUT_MS } from './limits.ts'
 import { Mirrors } from './mirror.ts'
 import { nodeMessage } from './node-message.ts'
+import { OpenConnections } from './open-connections.ts'
 import { ownWorkload } from './own-workload.ts'
 import { pipeline } from './pipeline.ts'
 import type { RequestState, TunnelFacts, TunnelTarget } from './request.types.ts'
@@ -95,6 +96,7 @@ export class App implements Closable {
   readonly #events: TrafficEvents
   readonly #http1: Http1Front
   readonly #http2 = new Http2Front()
+  readonly #open: OpenConnections
   readonly #tcp: TcpProxy
   readonly #tunnels: Tunnels
   readonly #listener: HboneListener
@@ -156,14 +158,15 @@ export class App implements Closable {
     })
     const service = (key: string): ReturnType<WorkloadStore['service']> => workloads.service(key)
     const mirrors = new Mirrors({ pools: this.#pools, endpoints, service, clock, logger: logger.scope('mirror') })
-    const forwarder = new Forwarder({ pools: this.#pools, endpoints, mirrors, clock, random })
+    this.#open = new OpenConnections({ judge: this.#judge, find: (tunnel) => this.#targetOf(tunnel) })
+    const forwarder = new Forwarder({ pools: this.#pools, endpoints, mirrors, open: this.#open, clock, random })
     const handler = this.#requestPipeline((state) => forwarder.forward(state), service, random)
     this.#tcp = new TcpProxy({
       judge: this.#judge,
       endpoints,
       pools: this.#pools,
       connectTimeoutMs,
-      find: (tunnel) => this.#targetOf(tunnel),
+      open: this.#open,
       events: this.#events,
       clock,
     })
@@ -273,10 +276,10 @@ export class App implements Closable {
     this.#stack.use(
       destinations.subscribe(({ settings }) => {
         if (settings && destinations.settings !== undefined) this.#policies.setTrustDomains(destinations.settings)
-        this.#tcp.reevaluate()
+        this.#open.reevaluate()
       }),
     )
-    this.#stack.use(this.#stores.policies.subscribe(() => this.#tcp.reevaluate()))
+    this.#stack.use(this.#stores.policies.subscribe(() => this.#open.reevaluate()))
     const xds = this.#stack.use(
       new DeltaClient(
         { clock: this.#clock, logger: this.logger, metrics: this.#metrics },

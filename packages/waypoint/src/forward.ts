@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { Clock, SocketAddress } from '@ambit/core'
 import { splice } from '@ambit/hbone'
 import { type AttemptOutcome, judgeRetry, type RetryPolicy, retryDelayMs, retryPolicyOf } from '@ambit/route'
@@ -17,6 +18,7 @@ import {
   replyOfFailure,
 } from './local-reply.ts'
 import type { Mirrors } from './mirror.ts'
+import type { OpenConnections } from './open-connections.ts'
 import type { RequestState, Upstream } from './request.types.ts'
 import { answerHeaders, sendLocalReply } from './respond.ts'
 import type { EndpointChoice } from './upstream/endpoint-choice.ts'
@@ -28,6 +30,7 @@ export interface ForwarderComponents {
   readonly pools: UpstreamPools
   readonly endpoints: EndpointChoice
   readonly mirrors: Mirrors
+  readonly open: OpenConnections
   readonly clock: Clock
   readonly random: () => number
 }
@@ -261,10 +264,7 @@ class Forwarding {
     record.grpcStatus = grpcStatusIn(answer.headers)
     try {
       if (answer.upgraded !== undefined) {
-        const counters = { aToB: 0, bToA: 0 }
-        await splice(exchange.upgraded({ status: answer.status, headers }), answer.upgraded, { counters })
-        record.receivedBytes += counters.aToB
-        record.sentBytes += counters.bToA
+        await this.#upgraded(exchange.upgraded({ status: answer.status, headers }), answer.upgraded)
         return
       }
       exchange.respond({ status: answer.status, headers }, { bodiless: answer.bodiless })
@@ -276,6 +276,15 @@ class Forwarding {
       if (this.#ended !== undefined || !this.#body.hasEnded) call.cancel()
       release()
     }
+  }
+
+  async #upgraded(client: Duplex, server: Duplex): Promise<void> {
+    const { record, tunnel, facts } = this.#state
+    const counters = { aToB: 0, bToA: 0 }
+    using _open = facts && this.#components.open.add({ facts, tunnel, record, streams: () => [client, server] })
+    await splice(client, server, { counters })
+    record.receivedBytes += counters.aToB
+    record.sentBytes += counters.bToA
   }
 
   async #stream(answer: UpstreamAnswer): Promise<void> {

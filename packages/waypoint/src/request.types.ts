@@ -1,6 +1,6 @@
 import type { Ip, SocketAddress, SpiffeId } from '@ambit/core'
 import type { Authority } from '@ambit/hbone'
-import type { RequestVerdict } from '@ambit/policy'
+import type { RequestFacts, RequestVerdict } from '@ambit/policy'
 import type { RequestTarget } from '@ambit/route'
 import type {
   Backend,
@@ -74,6 +74,7 @@ export interface RequestState {
   /** By lower-case name, lines joined; `host` is the authority. */
   header?: (name: string) => string | undefined
   /** By `custom-authorization`; judged once, used by `authorize`. */
+  facts?: RequestFacts
   verdict?: RequestVerdict
   /** By `route`. */
   route?: Route

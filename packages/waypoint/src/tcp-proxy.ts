@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream'
-import { type Clock, formatSpiffeId, messageOf } from '@ambit/core'
+import { type Clock, messageOf } from '@ambit/core'
 import { cut, ReadSlabs, splice } from '@ambit/hbone'
 import type { RequestFacts, RequestVerdict } from '@ambit/policy'
 import { flagOfFailure } from './local-reply.ts'
+import type { OpenConnections } from './open-connections.ts'
 import type { TunnelFacts, TunnelTarget, Upstream } from './request.types.ts'
 import { RequestRecord } from './telemetry/request-record.ts'
 import type { TrafficEvents } from './telemetry/traffic-events.ts'
@@ -15,23 +16,15 @@ export interface TcpProxyComponents {
   readonly endpoints: EndpointChoice
   readonly pools: UpstreamPools
   readonly connectTimeoutMs: () => number
-  /** What a tunnel is for, as the control plane says now. */
-  readonly find: (tunnel: TunnelFacts) => TunnelTarget | undefined
+  readonly open: OpenConnections
   readonly events: TrafficEvents
   readonly clock: Clock
-}
-
-interface OpenConnection {
-  readonly facts: RequestFacts
-  readonly tunnel: TunnelFacts
-  readonly cut: () => void
 }
 
 /** Connections that are no HTTP: policy once, one endpoint, bytes. What is denied or fails is reset. */
 export class TcpProxy {
   readonly #components: TcpProxyComponents
   readonly #slabs = new ReadSlabs()
-  readonly #open = new Set<OpenConnection>()
 
   constructor(components: TcpProxyComponents) {
     this.#components = components
@@ -66,15 +59,6 @@ export class TcpProxy {
     }
   }
 
-  /** Cuts the connections that would not be let in now. */
-  reevaluate(): void {
-    const { find, judge } = this.#components
-    for (const { facts, tunnel, cut: end } of [...this.#open]) {
-      const target = find(tunnel)
-      if (target === undefined || !judge(target.destination.authorizationPolicies, facts).allowed) end()
-    }
-  }
-
   async #run(
     client: Duplex,
     tunnel: TunnelFacts,
@@ -82,7 +66,9 @@ export class TcpProxy {
     record: RequestRecord,
     facts: RequestFacts,
   ): Promise<void> {
-    const { endpoints, pools, connectTimeoutMs } = this.#components
+    const { endpoints, pools, connectTimeoutMs, open } = this.#components
+    const sides = [client]
+    using _open = open.add({ facts, tunnel, record, streams: () => sides })
     const gone = new AbortController()
     client.once('close', () => gone.abort())
     const endpoint = await endpoints.choose(to, tunnel, new Set())
@@ -105,22 +91,12 @@ export class TcpProxy {
       cut(client)
       return
     }
-    const entry = {
-      facts,
-      tunnel,
-      cut: () => {
-        record.connectionDetails = `closed after a change of policy: ${formatSpiffeId(tunnel.peer)} is not allowed any more`
-        cut(client)
-        cut(server)
-      },
-    }
-    this.#open.add(entry)
+    sides.push(server)
     const counters = { aToB: 0, bToA: 0 }
     try {
       const { error } = await splice(client, server, { counters, slabs: this.#slabs })
       if (error !== undefined) record.flag('UC')
     } finally {
-      this.#open.delete(entry)
       release()
       record.receivedBytes = counters.aToB
       record.sentBytes = counters.bToA

@@ -16,7 +16,9 @@ export function customAuthorization({ judge, onDenied, onVerdict }: AuthorizeCom
     name: 'custom-authorization',
     run: (state) => {
       const policies = state.target?.destination.authorizationPolicies ?? []
-      const verdict = judge(policies, factsOf(state))
+      const facts = factsOf(state)
+      const verdict = judge(policies, facts)
+      state.facts = facts
       state.verdict = verdict
       onVerdict(state, verdict)
       if (verdict.allowed || verdict.reason !== 'unavailable') return undefined
