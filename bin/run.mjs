@@ -110,6 +110,7 @@ function summary(rows) {
 
 function programsFor(action) {
   if (['check', 'format', 'generate'].includes(action)) return []
+  if (action === 'test') return ['sandbox', 'test']
   if (action !== 'bench') return ['sandbox']
   return ['sandbox', 'bench', ...(rest.includes('--waypoint') ? ['waypointBench'] : [])]
 }

@@ -20,6 +20,7 @@ const PROGRAMS = {
     curl: 'curl',
     kubectl: 'kubernetes-client',
   },
+  test: { zsh: 'zsh' },
   bench: { haproxy: 'haproxy', gcc: 'gcc' },
   waypointBench: { nginx: 'nginx' },
 }
