@@ -57,7 +57,7 @@ export class LoopbackSockets implements SocketFactory, AsyncDisposable {
   async dial(options: DialOptions): Promise<Socket> {
     this.dials.push(options)
     const { ip: host, port } = this.#routes.get(formatSocketAddress(options.to)) ?? options.to
-    const socket = connect({ host, port, allowHalfOpen: options.allowHalfOpen ?? false })
+    const socket = connect({ host, port, allowHalfOpen: options.allowHalfOpen ?? false, noDelay: true })
     this.#keep(socket)
     const limit = AbortSignal.timeout(options.timeoutMs)
     const signal = options.signal === undefined ? limit : AbortSignal.any([limit, options.signal])

@@ -213,7 +213,7 @@ export class World implements AsyncDisposable {
           const target = parseSocketAddress(request.authority ?? '')
           const port = target === undefined || target.ip !== address ? undefined : apps[target.port]
           if (port === undefined) return request.reject(400)
-          const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
+          const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
           socket.once('error', () => request.reject(503))
           socket.once('connect', () => void splice(request.accept(), socket))
           return undefined
@@ -281,7 +281,7 @@ export class World implements AsyncDisposable {
     const pool = this.#stack.use(
       new HbonePool({
         dial: async ({ port }) => {
-          const socket = connect({ host: '127.0.0.1', port })
+          const socket = connect({ host: '127.0.0.1', port, noDelay: true })
           await once(socket, 'connect')
           return socket
         },
