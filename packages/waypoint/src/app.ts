@@ -68,6 +68,8 @@ export interface AppOverrides {
   readonly accessLog?: (line: string) => void
   /** How long a client may take for a header block. */
   readonly headersTimeoutMs?: number
+  /** Tunnels open at once. */
+  readonly maxTunnels?: number
   /** Address the administration ports listen on; any port becomes 0 where this is given. */
   readonly adminIp?: Ip
 }
@@ -171,17 +173,20 @@ export class App implements Closable {
       clock,
     })
     this.#http1 = new Http1Front({ clock }, { headersTimeoutMs: overrides.headersTimeoutMs })
-    this.#tunnels = new Tunnels({
-      find: (authority) =>
-        findDestination(workloads, destinations, authority, { network: config.network, namespace: config.namespace }),
-      settings: () => destinations.settings,
-      http1: this.#http1,
-      http2: this.#http2,
-      handler,
-      tcp: this.#tcp.serve,
-      clock,
-      logger: logger.scope('access'),
-    })
+    this.#tunnels = new Tunnels(
+      {
+        find: (authority) =>
+          findDestination(workloads, destinations, authority, { network: config.network, namespace: config.namespace }),
+        settings: () => destinations.settings,
+        http1: this.#http1,
+        http2: this.#http2,
+        handler,
+        tcp: this.#tcp.serve,
+        clock,
+        logger: logger.scope('access'),
+      },
+      { maxTunnels: overrides.maxTunnels },
+    )
     this.#listener = new HboneListener({
       sockets,
       certificate: () => this.#certificate(),

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Clock, SocketAddress } from '@ambit/core'
+import type { Clock, Ip, SocketAddress } from '@ambit/core'
 import { splice } from '@ambit/hbone'
 import { type AttemptOutcome, judgeRetry, type RetryPolicy, retryDelayMs, retryPolicyOf } from '@ambit/route'
 import { AttemptEnd, type Ending } from './attempt-end.ts'
@@ -7,7 +7,7 @@ import { GrpcMessageCounter } from './http/grpc-messages.ts'
 import { headerBytes, headerOf, withHeader } from './http/headers.ts'
 import { pump } from './http/pump.ts'
 import { RequestBody } from './http/request-body.ts'
-import { MAX_UPSTREAM_REQUESTS } from './limits.ts'
+import { CLIENT_SHARES, MAX_UPSTREAM_REQUESTS } from './limits.ts'
 import {
   ATTEMPT_TIMEOUT,
   CLUSTER_NOT_FOUND,
@@ -21,6 +21,7 @@ import type { Mirrors } from './mirror.ts'
 import type { OpenConnections } from './open-connections.ts'
 import type { RequestState, Upstream } from './request.types.ts'
 import { answerHeaders, sendLocalReply } from './respond.ts'
+import { Shares } from './shares.ts'
 import type { EndpointChoice } from './upstream/endpoint-choice.ts'
 import { UpstreamError } from './upstream/errors.ts'
 import type { UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream/upstream.types.ts'
@@ -50,7 +51,7 @@ type AttemptResult =
 /** The last step: sends the request to an endpoint, again where that may help, and the answer to the client. */
 export class Forwarder {
   readonly #components: ForwarderComponents
-  #active = 0
+  readonly #places = new Shares<Ip>(MAX_UPSTREAM_REQUESTS, CLIENT_SHARES)
 
   constructor(components: ForwarderComponents) {
     this.#components = components
@@ -58,15 +59,15 @@ export class Forwarder {
 
   /** Resolves when the client has all of the answer, or is gone. Never rejects. */
   async forward(state: RequestState): Promise<void> {
-    if (this.#active >= MAX_UPSTREAM_REQUESTS) {
+    const { ip: client } = state.tunnel.remote
+    if (this.#places.enter(client) !== undefined) {
       sendLocalReply(state, OVERFLOW)
       return
     }
-    this.#active++
     try {
       await new Forwarding(state, this.#components).run()
     } finally {
-      this.#active--
+      this.#places.leave(client)
     }
   }
 }
@@ -359,9 +360,14 @@ function outcomeOf(result: AttemptResult): AttemptOutcome | undefined {
   }
 }
 
+/** Of all others the labels of metrics would be as many as an endpoint likes. */
+const MAX_GRPC_STATUS = 16
+const GRPC_UNKNOWN = 2
+
 function grpcStatusIn(headers: readonly string[]): number | undefined {
   const text = headerOf(headers, 'grpc-status')
-  return text !== undefined && /^\d{1,3}$/.test(text) ? Number(text) : undefined
+  if (text === undefined || !/^\d{1,3}$/.test(text)) return undefined
+  return Number(text) <= MAX_GRPC_STATUS ? Number(text) : GRPC_UNKNOWN
 }
 
 function hostOf(endpoint: {

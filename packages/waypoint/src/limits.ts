@@ -8,6 +8,9 @@ export const MAX_STREAMS_PER_CONNECTION = 100
 /** Tunnels open at once in one waypoint. */
 export const MAX_TUNNELS = 16_384
 
+/** No client address takes more than this part, one divided by it, of all tunnels or requests. */
+export const CLIENT_SHARES = 4
+
 /** Request and response header blocks, request line included, bytes (Envoy). */
 export const MAX_HEADER_BYTES: number = 60 * KIBIBYTE
 

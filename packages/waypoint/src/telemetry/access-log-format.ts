@@ -50,7 +50,7 @@ export function textFormat(format: string): LineFormat {
   const parts = compile(format === '' ? DEFAULT_TEXT_FORMAT : format)
   return (request) => {
     let line = ''
-    for (const part of parts) line += typeof part === 'string' ? part : shown(part(request))
+    for (const part of parts) line += typeof part === 'string' ? part : escaped(shown(part(request)))
     return line.endsWith('\n') ? line : `${line}\n`
   }
 }
@@ -162,6 +162,17 @@ function shown(value: Value): string {
   const text = limited(value)
   return text === undefined || text === '' ? '-' : String(text)
 }
+
+/** No value may end its quotes, its line, or steer a terminal. */
+function escaped(text: string): string {
+  if (!UNSAFE.test(text)) return text
+  return [...text]
+    .map((each) => (UNSAFE.test(each) ? `\\x${each.charCodeAt(0).toString(16).padStart(2, '0')}` : each))
+    .join('')
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
+const UNSAFE = /["\\\u0000-\u001f\u007f-\u009f]/
 
 function limited(value: Value): Value {
   return cut(value, MAX_LOG_VALUE_LENGTH)

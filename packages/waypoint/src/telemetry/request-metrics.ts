@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import type { CounterFamily, CounterSeries, HistogramFamily, HistogramSeries, Metrics } from '@ambit/core'
 import { MAX_GATHERED_SERIES } from '../limits.ts'
 import { type Ends, endLabels, endsKey, REQUEST_LABELS } from './request-labels.ts'
@@ -17,6 +18,11 @@ interface RequestSeries {
   readonly responseBytes: HistogramSeries
   readonly requestMessages: CounterSeries
   readonly responseMessages: CounterSeries
+}
+
+/** Codes nobody registered count together: an endpoint could fill the table of series with them. */
+function codeLabel(status: number): string {
+  return status === 0 || String(status) in STATUS_CODES ? String(status) : `${Math.floor(status / 100)}xx`
 }
 
 /** Istio's standard metrics of requests. Their 25 labels are looked at once for each set of them. */
@@ -80,7 +86,7 @@ export class RequestMetrics {
     if (found !== undefined) return found
     const labels = {
       ...endLabels(ends),
-      response_code: String(record.status),
+      response_code: codeLabel(record.status),
       grpc_response_status: grpc,
       response_flags: record.flags,
       connection_security_policy: 'mutual_tls',

@@ -1,6 +1,7 @@
 import { type Clock, type Counter, formatSpiffeId, type Logger, type Metrics } from '@ambit/core'
 import type { RequestDenial, RequestVerdict } from '@ambit/policy'
 import type { Workload } from '@ambit/state'
+import { MAX_LOG_VALUE_LENGTH } from '../limits.ts'
 import type { TunnelFacts } from '../request.types.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Ends } from './request-labels.ts'
@@ -62,7 +63,7 @@ export class TrafficEvents {
       'dst.addr': tunnel.authority,
       'dst.service': record.service?.hostname,
       method: record.method || undefined,
-      path: record.path || undefined,
+      path: record.path.slice(0, MAX_LOG_VALUE_LENGTH) || undefined,
       reason: denial.reason,
       policy: denial.policy ?? denial.unmatched?.slice(0, MAX_POLICIES_IN_LOG).join(','),
       rule: denial.rule,
@@ -79,7 +80,7 @@ export class TrafficEvents {
           'src.identity': formatSpiffeId(tunnel.peer),
           'dst.addr': tunnel.authority,
           method: record.method || undefined,
-          path: record.path || undefined,
+          path: record.path.slice(0, MAX_LOG_VALUE_LENGTH) || undefined,
           action,
           policy,
           rule,

@@ -5,8 +5,9 @@ import type { DestinationVerdict, WaypointSettings } from '@ambit/state'
 import type { FrontHandler } from '../http/front.types.ts'
 import type { Http1Front } from '../http/http1-front.ts'
 import type { Http2Front } from '../http/http2-front.ts'
-import { MAX_TUNNELS } from '../limits.ts'
+import { CLIENT_SHARES, MAX_TUNNELS } from '../limits.ts'
 import type { TunnelFacts, TunnelTarget } from '../request.types.ts'
+import { Shares } from '../shares.ts'
 import { detectHttpVersion, detectProtocol, type SniffResult, sniff } from './sniff.ts'
 
 export interface TunnelsComponents {
@@ -28,10 +29,12 @@ const UNSPECIFIED = ip('0.0.0.0')
 export class Tunnels {
   readonly #components: TunnelsComponents
   readonly #open = new Set<Duplex>()
+  readonly #places: Shares<Ip>
   readonly #waiters = new Set<() => void>()
 
-  constructor(components: TunnelsComponents) {
+  constructor(components: TunnelsComponents, options: { readonly maxTunnels?: number | undefined } = {}) {
     this.#components = components
+    this.#places = new Shares(options.maxTunnels ?? MAX_TUNNELS, CLIENT_SHARES)
   }
 
   get size(): number {
@@ -52,16 +55,19 @@ export class Tunnels {
       })
       request.reject(status)
     }
-    if (this.#open.size >= MAX_TUNNELS) return refuse(503, `${MAX_TUNNELS} tunnels are open already`)
     if (settings() === undefined) return refuse(503, 'the control plane has not sent the settings of this waypoint')
     const target = find(authority)
     if (target.kind === 'none') return refuse(404, target.message)
+    const { ip: client } = request.remote
+    const crowded = this.#places.enter(client)
+    if (crowded !== undefined) return refuse(503, `tunnels: ${crowded}`)
     const facts = factsOf(request, authority, target)
     const stream = request.accept()
     stream.on('error', () => undefined)
     this.#open.add(stream)
     stream.once('close', () => {
       this.#open.delete(stream)
+      this.#places.leave(client)
       if (this.#open.size > 0) return
       for (const wake of this.#waiters) wake()
       this.#waiters.clear()

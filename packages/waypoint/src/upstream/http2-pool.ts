@@ -78,7 +78,8 @@ export class Http2Pool {
     // Who comes while a connection is being made shares it.
     const underWay = this.#connecting.get(key)
     if (underWay !== undefined) {
-      await underWay
+      // Its failure may be of its own making: its client left.
+      await underWay.catch(() => undefined)
       const shared = this.#free(key)
       if (shared !== undefined) return shared
     }
