@@ -273,6 +273,10 @@ class Forwarding {
       else await this.#stream(answer)
       // A client that still sends what nobody wants, and an endpoint that is done.
       if (!this.#body.hasEnded) this.#body.discard()
+    } catch (error) {
+      // Nobody would read the rest of it.
+      call.cancel()
+      throw error
     } finally {
       if (this.#ended !== undefined || !this.#body.hasEnded) call.cancel()
       release()

@@ -98,3 +98,28 @@ test('a change of protocol nobody asked for is no answer', async (t) => {
   t.is(Number(headers[':status']), 502)
   session.destroy()
 })
+
+test('a status that is none is no answer, and its connection is not kept', async (t) => {
+  await using world = await World.start()
+  let open = 0
+  let status = ''
+  await world.serve(
+    createTcp((socket) => {
+      open++
+      socket.on('error', () => undefined)
+      socket.on('close', () => open--)
+      socket.on('data', () => socket.write(`HTTP/1.1 ${status} X\r\nContent-Length: 2\r\n\r\nok`))
+    }),
+  )
+  const client = world.client()
+  const session = await client.http2()
+  for (status of ['099', '600', '999', '000']) {
+    t.is((await client.request()).status, 502, status)
+    const request = session.request({ ':path': '/' })
+    request.resume()
+    const [headers] = (await once(request, 'response')) as [IncomingHttpHeaders]
+    t.is(Number(headers[':status']), 502, status)
+  }
+  await world.applied(() => Promise.resolve(open === 0))
+  session.destroy()
+})

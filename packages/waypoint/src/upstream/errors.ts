@@ -28,3 +28,8 @@ export class UpstreamError extends AmbitError {
     this.sent = options.sent
   }
 }
+
+/** All others no client can be given: of HTTP there are 200 to 599 (RFC 9110 §15). */
+export function isFinalStatus(status: number): boolean {
+  return status >= 200 && status <= 599
+}

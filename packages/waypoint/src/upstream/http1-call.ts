@@ -5,7 +5,7 @@ import { cut } from '@ambit/hbone'
 import type { HeaderList } from '@ambit/route'
 import { endToEnd, headerOf, trailerLines, withoutTrailer } from '../http/headers.ts'
 import { MAX_HEADER_BYTES, MAX_HEADER_LINES, MAX_INTERIM_ANSWERS } from '../limits.ts'
-import { UpstreamError } from './errors.ts'
+import { isFinalStatus, UpstreamError } from './errors.ts'
 import type { CallEvents, UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream.types.ts'
 
 export interface Http1CallOptions {
@@ -157,6 +157,7 @@ function answerObjection(response: IncomingMessage): string | undefined {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return `the endpoint answered with HTTP/${httpVersion}`
   if (rawHeaders.length > 2 * MAX_HEADER_LINES) return 'the endpoint answered with too many header lines'
   if (statusCode === 101) return UNASKED
+  if (!isFinalStatus(statusCode)) return `the endpoint answered with status ${statusCode}`
   return undefined
 }
 

@@ -6,7 +6,7 @@ import type { HeaderList } from '@ambit/route'
 import { endToEnd, trailerLines } from '../http/headers.ts'
 import { headerObject, http2Lines } from '../http/http2-headers.ts'
 import { MAX_INTERIM_ANSWERS } from '../limits.ts'
-import { UpstreamError } from './errors.ts'
+import { isFinalStatus, UpstreamError } from './errors.ts'
 import type { CallEvents, UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream.types.ts'
 
 const { NGHTTP2_REFUSED_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_PROTOCOL_ERROR } =
@@ -72,6 +72,11 @@ export class Http2Call implements UpstreamCall {
     stream.once('response', (headers, flags, raw?: string[]) => {
       answered = true
       const status = headers[':status'] ?? 0
+      if (!isFinalStatus(status)) {
+        reject(new UpstreamError('protocol-error', `the endpoint answered with status ${status}`, { sent: true }))
+        this.cancel()
+        return
+      }
       const answerHeaders = endToEnd(raw ?? flat(headers))
       resolve({
         status,
