@@ -42,7 +42,8 @@ type Way = 'waypoint' | 'direct' | 'refused'
 
 async function wayOf(url: string): Promise<string> {
   const { exit, status, head } = await fetchFrom(alice, url)
-  if (wasReset(exit)) return 'refused'
+  // What ztunnel refuses without asking anybody may be reset before curl has seen that it was connected: its 7.
+  if (wasReset(exit) || exit === 7) return 'refused'
   if (exit !== 0 || status !== 200) return `exit ${exit}, status ${status}`
   return BY_WAYPOINT.test(head) ? 'waypoint' : 'direct'
 }
