@@ -48,7 +48,7 @@ test.serial('single values that come twice end nothing: trailers of requests', a
       stream.end('ok')
     })
   })
-  await world.serve(app as unknown as Server, { protocol: Protocol.HTTP2 })
+  await world.serve(app, { protocol: Protocol.HTTP2 })
   const lines = 'Etag: a\r\nEtag: b\r\nTE: trailers\r\nTE: trailers\r\nX-Sum: 1\r\n'
   t.regex(await world.client().raw(`${POST}1\r\na\r\n0\r\n${lines}\r\n`), /^HTTP\/1\.1 200/)
   t.is(trailers[0]?.['x-sum'], '1')

@@ -165,14 +165,11 @@ function shown(value: Value): string {
 
 /** No value may end its quotes, its line, or steer a terminal. */
 function escaped(text: string): string {
-  if (!UNSAFE.test(text)) return text
-  return [...text]
-    .map((each) => (UNSAFE.test(each) ? `\\x${each.charCodeAt(0).toString(16).padStart(2, '0')}` : each))
-    .join('')
+  return text.replaceAll(UNSAFE, (each) => `\\x${each.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
-const UNSAFE = /["\\\u0000-\u001f\u007f-\u009f]/
+const UNSAFE = /["\\\u0000-\u001f\u007f-\u009f]/g
 
 function limited(value: Value): Value {
   return cut(value, MAX_LOG_VALUE_LENGTH)
