@@ -12,12 +12,13 @@ import { HbonePool } from '@ambit/hbone'
 import { type CaClient, GrpcCaClient, SecretManager, type WorkloadCertificate } from '@ambit/identity'
 import { hostSockets } from '@ambit/linux'
 import { authorizeRequest, CompiledRequestPolicies, type RequestFacts, type RequestVerdict } from '@ambit/policy'
-import { DestinationStore, findDestination, HttpPolicyStore, WorkloadStore } from '@ambit/state'
+import { DestinationStore, HttpPolicyStore, WorkloadStore } from '@ambit/state'
 import {
   AdminServer,
   batchedOutput,
   createLogger,
   type LeveledLogger,
+  listenAnywhere,
   metricsRoutes,
   PrometheusMetrics,
   Readiness,
@@ -37,17 +38,12 @@ import { nodeMessage } from './node-message.ts'
 import { OpenConnections } from './open-connections.ts'
 import { ownWorkload } from './own-workload.ts'
 import { pipeline } from './pipeline.ts'
-import type { RequestState, TunnelFacts, TunnelTarget } from './request.types.ts'
 import { requestHandler } from './request-handler.ts'
-import { authenticate } from './steps/authenticate.ts'
-import { authorize, customAuthorization } from './steps/authorize.ts'
-import { identifyDestination } from './steps/identify-destination.ts'
-import { normalisePath } from './steps/normalise-path.ts'
-import { requestFilters } from './steps/request-filters.ts'
-import { route } from './steps/route.ts'
+import { requestSteps } from './request-steps.ts'
 import { TcpProxy } from './tcp-proxy.ts'
 import { AccessLog } from './telemetry/access-log.ts'
 import { TrafficEvents } from './telemetry/traffic-events.ts'
+import { TrafficLookup } from './traffic-lookup.ts'
 import { HboneListener } from './tunnel/hbone-listener.ts'
 import { Tunnels } from './tunnel/tunnels.ts'
 import { EndpointChoice } from './upstream/endpoint-choice.ts'
@@ -122,6 +118,7 @@ export class App implements Closable {
     const destinations = new DestinationStore()
     const policies = new HttpPolicyStore()
     this.#stores = { workloads, destinations, policies }
+    const lookup = new TrafficLookup({ workloads, destinations }, config)
     this.#policies = this.#stack.use(new CompiledRequestPolicies(policies))
     this.#secrets = this.#stack.use(
       new SecretManager(
@@ -155,14 +152,24 @@ export class App implements Closable {
         write: output,
         settings: () => destinations.settings?.accessLog,
       }),
-      workloadAt: (tunnel) => this.#workloadOf(tunnel),
+      workloadAt: (tunnel) => lookup.client(tunnel),
       clock,
     })
     const service = (key: string): ReturnType<WorkloadStore['service']> => workloads.service(key)
     const mirrors = new Mirrors({ pools: this.#pools, endpoints, service, clock, logger: logger.scope('mirror') })
-    this.#open = new OpenConnections({ judge: this.#judge, find: (tunnel) => this.#targetOf(tunnel) })
+    this.#open = new OpenConnections({ judge: this.#judge, find: (tunnel) => lookup.target(tunnel) })
     const forwarder = new Forwarder({ pools: this.#pools, endpoints, mirrors, open: this.#open, clock, random })
-    const handler = this.#requestPipeline((state) => forwarder.forward(state), service, random)
+    const steps = requestSteps(
+      { lookup, judge: this.#judge, events: this.#events, service, random },
+      { ownIdentity: config.identity },
+    )
+    const requests = {
+      pipeline: pipeline(steps, (state) => forwarder.forward(state)),
+      settings: () => destinations.settings,
+      events: this.#events,
+      clock,
+      logger,
+    }
     this.#tcp = new TcpProxy({
       judge: this.#judge,
       endpoints,
@@ -175,12 +182,11 @@ export class App implements Closable {
     this.#http1 = new Http1Front({ clock }, { headersTimeoutMs: overrides.headersTimeoutMs })
     this.#tunnels = new Tunnels(
       {
-        find: (authority) =>
-          findDestination(workloads, destinations, authority, { network: config.network, namespace: config.namespace }),
+        find: (authority) => lookup.destination(authority),
         settings: () => destinations.settings,
         http1: this.#http1,
         http2: this.#http2,
-        handler,
+        handler: (tunnel) => requestHandler(requests, tunnel),
         tcp: this.#tcp.serve,
         clock,
         logger: logger.scope('access'),
@@ -335,52 +341,6 @@ export class App implements Closable {
   readonly #judge = (names: readonly string[], facts: RequestFacts): RequestVerdict =>
     authorizeRequest(facts, this.#policies.policiesFor(names))
 
-  #requestPipeline(
-    forward: (state: RequestState) => Promise<void>,
-    service: (key: string) => ReturnType<WorkloadStore['service']>,
-    random: () => number,
-  ): (tunnel: TunnelFacts) => ReturnType<typeof requestHandler> {
-    const events = this.#events
-    const authorization = {
-      judge: this.#judge,
-      onVerdict: (state: RequestState, verdict: RequestVerdict) => events.judged(state.tunnel, state.record, verdict),
-      onDenied: (state: RequestState, denial: Extract<RequestVerdict, { allowed: false }>) =>
-        events.denied(state.tunnel, state.record, denial),
-    }
-    const steps = {
-      identifyDestination: identifyDestination((tunnel) => this.#targetOf(tunnel)),
-      normalisePath,
-      customAuthorization: customAuthorization(authorization),
-      authenticate,
-      authorize: authorize(authorization),
-      route: route({ service, random }),
-      requestFilters: requestFilters({ ownIdentity: this.#config.identity }),
-    }
-    const components = {
-      pipeline: pipeline(steps, forward),
-      settings: () => this.#stores.destinations.settings,
-      events,
-      clock: this.#clock,
-      logger: this.logger,
-    }
-    return (tunnel) => requestHandler(components, tunnel)
-  }
-
-  /** As the control plane describes it now; undefined when it is not served any more. */
-  #targetOf(tunnel: TunnelFacts): TunnelTarget | undefined {
-    const { workloads, destinations } = this.#stores
-    const { network, namespace } = this.#config
-    const found = findDestination(workloads, destinations, tunnel.asked, { network, namespace })
-    return found.kind === 'none' ? undefined : found
-  }
-
-  /** Its address is believed only where the identity fits: labels are made of it. */
-  #workloadOf(tunnel: TunnelFacts): ReturnType<WorkloadStore['workload']> {
-    const found = this.#stores.workloads.workloadByIp(this.#config.network, tunnel.remote.ip)
-    const { namespace, serviceAccount } = tunnel.peer
-    return found?.namespace === namespace && found.serviceAccount === serviceAccount ? found : undefined
-  }
-
   #caClient(): CaClient {
     const { controlPlane, root, token, clusterId } = this.#config
     return this.#stack.use(
@@ -434,15 +394,5 @@ export class App implements Closable {
       admin: await admin.listen(at(ip('127.0.0.1'), ports.admin)),
       hbone: await this.#listener.listen({ ip: adminIp ?? anywhere, port: ports.hbone }),
     }
-  }
-}
-
-/** `::` where the node has IPv6, otherwise every IPv4 address. */
-async function listenAnywhere(server: AdminServer, address: SocketAddress): Promise<SocketAddress> {
-  try {
-    return await server.listen(address)
-  } catch (error) {
-    if (address.ip !== '::') throw error
-    return await server.listen({ ...address, ip: ip('0.0.0.0') })
   }
 }

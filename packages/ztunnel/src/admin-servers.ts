@@ -1,5 +1,5 @@
 import { type Ip, ip, type Logger, messageOf, type SocketAddress } from '@ambit/core'
-import type { AdminServer } from '@ambit/telemetry'
+import { type AdminServer, listenAnywhere } from '@ambit/telemetry'
 import type { Config } from './config.types.ts'
 
 /** Addresses really bound, for tests and logs. */
@@ -44,14 +44,4 @@ export async function listenForAdmins(
       .catch((error: unknown) => logger.debug(messageOf(error)))
   }
   return bound
-}
-
-/** `::` where the node has IPv6, otherwise every IPv4 address. */
-async function listenAnywhere(server: AdminServer, address: SocketAddress): Promise<SocketAddress> {
-  try {
-    return await server.listen(address)
-  } catch (error) {
-    if (address.ip !== '::') throw error
-    return await server.listen({ ...address, ip: ip('0.0.0.0') })
-  }
 }
