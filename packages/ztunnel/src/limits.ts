@@ -31,6 +31,9 @@ export const DNS_MAX_IN_FLIGHT = 512
 /** DNS TCP connections of one pod; further ones are closed at accept. */
 export const DNS_MAX_TCP_CONNECTIONS = 64
 
+/** How long queries under way hold up the end of a pod's DNS proxy, milliseconds. */
+export const DNS_DRAIN_MS = 300
+
 /** Idle time of a DNS TCP connection, ms (Istio). */
 export const DNS_TCP_IDLE_MS = 5_000
 

@@ -303,3 +303,27 @@ test('the server answers what it owns, forwards the rest with its id, and says S
   t.is((await ask({ ...queryFor('x'), flags: { ...flags, opcode: 5 } }))?.flags.rcode, RCODE.NOTIMP)
   upstream.close()
 })
+
+test('what was asked before the end is answered before the end', async (t) => {
+  const upstream = createSocket('udp4')
+  upstream.bind(0, '127.0.0.1')
+  await once(upstream, 'listening')
+  const asked = once(upstream, 'message') as Promise<[Buffer, { port: number; address: string }]>
+  const { server, ask } = await startServer({ ip: ip('127.0.0.1'), port: upstream.address().port })
+  const answer = ask(queryFor('example.org'))
+  const [bytes, from] = await asked
+  // Sent to the server, and not read by it yet.
+  const socket = createSocket('udp4')
+  const own = once(socket, 'message') as Promise<[Buffer]>
+  const [bound] = server.bound
+  await new Promise((resolve) => socket.send(encodeMessage(queryFor('web.ns')), bound?.port ?? 0, '127.0.0.1', resolve))
+  const closed = server.close()
+  const query = decodeMessage(bytes)
+  if (query === undefined) throw new Error('the forwarded query is none')
+  upstream.send(encodeReply(query, { rcode: RCODE.NXDOMAIN, limit: 512 }), from.port, from.address)
+  t.is((await answer)?.flags.rcode, RCODE.NXDOMAIN)
+  t.is(decodeMessage((await own)[0])?.answers.length, 1)
+  await closed
+  socket.close()
+  upstream.close()
+})

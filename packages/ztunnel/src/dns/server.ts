@@ -3,7 +3,13 @@ import type { Server, Socket } from 'node:net'
 import type { Clock, Closable, Ip, Logger, Metrics, SocketAddress, SocketFactory } from '@ambit/core'
 import { ip, messageOf, parseIp } from '@ambit/core'
 import type { Workload } from '@ambit/state'
-import { DNS_MAX_IN_FLIGHT, DNS_MAX_TCP_CONNECTIONS, DNS_MAX_TCP_MESSAGE, DNS_TCP_IDLE_MS } from '../limits.ts'
+import {
+  DNS_DRAIN_MS,
+  DNS_MAX_IN_FLIGHT,
+  DNS_MAX_TCP_CONNECTIONS,
+  DNS_MAX_TCP_MESSAGE,
+  DNS_TCP_IDLE_MS,
+} from '../limits.ts'
 import { type AnswerOptions, answerQuestion, type NameDirectory } from './answer.ts'
 import type { DnsForwarder, DnsTransport } from './forwarder.ts'
 import { framed, TcpFramer } from './forwarder.ts'
@@ -68,6 +74,8 @@ export class DnsServer implements Closable {
   readonly #tcp: Server[] = []
   readonly #streams = new Set<Socket>()
   #inFlight = 0
+  #onIdle: (() => void) | undefined
+  #closing: Promise<void> | undefined
 
   private constructor(components: DnsServerComponents, options: DnsServerOptions) {
     this.#components = components
@@ -94,17 +102,34 @@ export class DnsServer implements Closable {
     })
   }
 
+  /** Queries that are here already are answered first: a program whose query is lost waits five seconds to ask again. */
   async close(): Promise<void> {
-    if (this.#stop.signal.aborted) return
-    this.#stop.abort(new Error('DNS proxy is closing'))
-    for (const socket of this.#udp) socket.close()
-    for (const server of this.#tcp) server.close()
-    for (const stream of this.#streams) stream.destroy()
-    await Promise.resolve()
+    this.#closing ??= this.#close()
+    await this.#closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  async #close(): Promise<void> {
+    for (const server of this.#tcp) server.close()
+    await this.#drained()
+    this.#stop.abort(new Error('DNS proxy is closing'))
+    for (const socket of this.#udp) socket.close()
+    for (const stream of this.#streams) stream.destroy()
+  }
+
+  /** Resolves when nothing that was sent before is without its answer, or after a while. */
+  async #drained(): Promise<void> {
+    const late = Promise.withResolvers<void>()
+    using _deadline = this.#components.clock.after(DNS_DRAIN_MS, late.resolve)
+    // What waits in a socket is read in the next turn of the loop.
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    if (this.#inFlight === 0) return
+    const idle = Promise.withResolvers<void>()
+    this.#onIdle = idle.resolve
+    await Promise.race([idle.promise, late.promise])
   }
 
   async #listen(address: Ip): Promise<void> {
@@ -169,6 +194,7 @@ export class DnsServer implements Closable {
       send(encodeReply(query, { rcode: RCODE.SERVFAIL, limit }))
     } finally {
       this.#inFlight--
+      if (this.#inFlight === 0) this.#onIdle?.()
     }
   }
 
