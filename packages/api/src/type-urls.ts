@@ -4,6 +4,7 @@ export const TYPE_URLS = {
   workload: 'type.googleapis.com/istio.workload.Workload',
   authorization: 'type.googleapis.com/istio.security.Authorization',
   waypointSettings: 'type.googleapis.com/ambit.waypoint.Settings',
+  credential: 'type.googleapis.com/ambit.waypoint.Credential',
   destination: 'type.googleapis.com/ambit.waypoint.Destination',
   httpAuthorization: 'type.googleapis.com/ambit.waypoint.HttpAuthorization',
 } as const

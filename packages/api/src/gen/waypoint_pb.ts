@@ -2,8 +2,9 @@
 // @generated from file waypoint.proto (package ambit.waypoint, syntax proto3)
 /* eslint-disable */
 
-// What the controller tells a waypoint and upstream has no type for: which services and workloads it serves, their routes
-// and the policies for requests. Every resource is for the waypoints that need it and is sent to no other proxy.
+// What the controller tells a waypoint or a gateway and upstream has no type for: which services and workloads a waypoint serves, where a
+// gateway listens and with which keys, routes and the policies for requests. Every resource is for the proxies that need it and is sent to no
+// other one.
 // Services and workloads themselves travel as istio.workload.Address.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
@@ -14,10 +15,11 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file waypoint.proto.
  */
 export const file_waypoint: GenFile = /*@__PURE__*/
-  fileDesc("Cg53YXlwb2ludC5wcm90bxIOYW1iaXQud2F5cG9pbnQipQIKCFNldHRpbmdzEhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdnYXRld2F5GAIgASgJEhQKDHRydXN0X2RvbWFpbhgDIAEoCRIcChR0cnVzdF9kb21haW5fYWxpYXNlcxgEIAMoCRI9ChJwYXRoX25vcm1hbGl6YXRpb24YBSABKA4yIS5hbWJpdC53YXlwb2ludC5QYXRoTm9ybWFsaXphdGlvbhItCgphY2Nlc3NfbG9nGAYgASgLMhkuYW1iaXQud2F5cG9pbnQuQWNjZXNzTG9nEh8KF2ZvcndhcmRfY2xpZW50X2lkZW50aXR5GAcgASgIEhoKEmNvbm5lY3RfdGltZW91dF9tcxgIIAEoDRIWCg5yb290X25hbWVzcGFjZRgJIAEoCSJxCglBY2Nlc3NMb2cSNAoIZW5jb2RpbmcYASABKA4yIi5hbWJpdC53YXlwb2ludC5BY2Nlc3NMb2cuRW5jb2RpbmcSDgoGZm9ybWF0GAIgASgJIh4KCEVuY29kaW5nEggKBFRFWFQQABIICgRKU09OEAEitwIKC0Rlc3RpbmF0aW9uEjYKB3NlcnZpY2UYASABKAsyIy5hbWJpdC53YXlwb2ludC5EZXN0aW5hdGlvbi5TZXJ2aWNlSAASOAoId29ya2xvYWQYAiABKAsyJC5hbWJpdC53YXlwb2ludC5EZXN0aW5hdGlvbi5Xb3JrbG9hZEgAEh4KFmF1dGhvcml6YXRpb25fcG9saWNpZXMYAyADKAkSHgoWYXV0aGVudGljYXRlc19yZXF1ZXN0cxgEIAEoCBpTCgdTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIjCgVwb3J0cxgDIAMoCzIULmFtYml0LndheXBvaW50LlBvcnQaFwoIV29ya2xvYWQSCwoDdWlkGAEgASgJQggKBnRhcmdldCJuCgRQb3J0Eg4KBm51bWJlchgBIAEoDRIqCghwcm90b2NvbBgCIAEoDjIYLmFtYml0LndheXBvaW50LlByb3RvY29sEioKBnJvdXRlcxgDIAEoCzIaLmFtYml0LndheXBvaW50LlJvdXRlVGFibGUiMwoKUm91dGVUYWJsZRIlCgZyb3V0ZXMYASADKAsyFS5hbWJpdC53YXlwb2ludC5Sb3V0ZSKYBAoFUm91dGUSDAoEbmFtZRgBIAEoCRIpCgVtYXRjaBgCIAEoCzIaLmFtYml0LndheXBvaW50LlJvdXRlTWF0Y2gSNgoPcmVxdWVzdF9oZWFkZXJzGAMgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxI3ChByZXNwb25zZV9oZWFkZXJzGAQgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxIoCgdyZXdyaXRlGAUgASgLMhcuYW1iaXQud2F5cG9pbnQuUmV3cml0ZRInCgdtaXJyb3JzGAYgAygLMhYuYW1iaXQud2F5cG9pbnQuTWlycm9yEh8KEnJlcXVlc3RfdGltZW91dF9tcxgHIAEoDUgBiAEBEh8KEmJhY2tlbmRfdGltZW91dF9tcxgIIAEoDUgCiAEBEiQKBXJldHJ5GAkgASgLMhUuYW1iaXQud2F5cG9pbnQuUmV0cnkSLAoIYmFja2VuZHMYCiABKAsyGC5hbWJpdC53YXlwb2ludC5CYWNrZW5kc0gAEiwKCHJlZGlyZWN0GAsgASgLMhguYW1iaXQud2F5cG9pbnQuUmVkaXJlY3RIABIWCgxmaXhlZF9zdGF0dXMYDCABKA1IAEIICgZhY3Rpb25CFQoTX3JlcXVlc3RfdGltZW91dF9tc0IVChNfYmFja2VuZF90aW1lb3V0X21zIr8BCgpSb3V0ZU1hdGNoEhQKCmV4YWN0X3BhdGgYASABKAlIABIVCgtwYXRoX3ByZWZpeBgCIAEoCUgAEhQKCnBhdGhfcmVnZXgYAyABKAlIABIOCgZtZXRob2QYBCABKAkSKwoHaGVhZGVycxgFIAMoCzIaLmFtYml0LndheXBvaW50LlZhbHVlTWF0Y2gSKQoFcXVlcnkYBiADKAsyGi5hbWJpdC53YXlwb2ludC5WYWx1ZU1hdGNoQgYKBHBhdGgiRQoKVmFsdWVNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEIHCgV2YWx1ZSJzCg1IZWFkZXJDaGFuZ2VzEigKA3NldBgBIAMoCzIbLmFtYml0LndheXBvaW50LkhlYWRlclZhbHVlEigKA2FkZBgCIAMoCzIbLmFtYml0LndheXBvaW50LkhlYWRlclZhbHVlEg4KBnJlbW92ZRgDIAMoCSIqCgtIZWFkZXJWYWx1ZRIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIkUKB1Jld3JpdGUSEAoIaG9zdG5hbWUYASABKAkSKAoEcGF0aBgCIAEoCzIaLmFtYml0LndheXBvaW50LlBhdGhDaGFuZ2UiOAoKUGF0aENoYW5nZRIOCgRmdWxsGAEgASgJSAASEAoGcHJlZml4GAIgASgJSABCCAoGY2hhbmdlInQKCFJlZGlyZWN0Eg4KBnNjaGVtZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIMCgRwb3J0GAMgASgNEigKBHBhdGgYBCABKAsyGi5hbWJpdC53YXlwb2ludC5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSI1CghCYWNrZW5kcxIpCghiYWNrZW5kcxgBIAMoCzIXLmFtYml0LndheXBvaW50LkJhY2tlbmQi+gEKB0JhY2tlbmQSEQoJbmFtZXNwYWNlGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEgwKBHBvcnQYAyABKA0SDgoGd2VpZ2h0GAQgASgNEg8KB2ludmFsaWQYBSABKAgSNgoPcmVxdWVzdF9oZWFkZXJzGAYgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxI3ChByZXNwb25zZV9oZWFkZXJzGAcgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxIqCghwcm90b2NvbBgIIAEoDjIYLmFtYml0LndheXBvaW50LlByb3RvY29sIkcKBk1pcnJvchIoCgdiYWNrZW5kGAEgASgLMhcuYW1iaXQud2F5cG9pbnQuQmFja2VuZBITCgtwZXJfbWlsbGlvbhgCIAEoDSI8CgVSZXRyeRIQCghhdHRlbXB0cxgBIAEoDRINCgVjb2RlcxgCIAMoDRISCgpiYWNrb2ZmX21zGAMgASgNIocIChFIdHRwQXV0aG9yaXphdGlvbhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRI4CgZhY3Rpb24YAyABKA4yKC5hbWJpdC53YXlwb2ludC5IdHRwQXV0aG9yaXphdGlvbi5BY3Rpb24SDwoHZHJ5X3J1bhgEIAEoCBIQCghwcm92aWRlchgFIAEoCRI1CgVydWxlcxgGIAMoCzImLmFtYml0LndheXBvaW50Lkh0dHBBdXRob3JpemF0aW9uLlJ1bGUawwEKBFJ1bGUSNgoEZnJvbRgBIAMoCzIoLmFtYml0LndheXBvaW50Lkh0dHBBdXRob3JpemF0aW9uLlNvdXJjZRI3CgJ0bxgCIAMoCzIrLmFtYml0LndheXBvaW50Lkh0dHBBdXRob3JpemF0aW9uLk9wZXJhdGlvbhI5CgR3aGVuGAMgAygLMisuYW1iaXQud2F5cG9pbnQuSHR0cEF1dGhvcml6YXRpb24uQ29uZGl0aW9uEg8KB3Vua25vd24YBCADKAka6AIKBlNvdXJjZRISCgpwcmluY2lwYWxzGAEgAygJEhYKDm5vdF9wcmluY2lwYWxzGAIgAygJEhoKEnJlcXVlc3RfcHJpbmNpcGFscxgDIAMoCRIeChZub3RfcmVxdWVzdF9wcmluY2lwYWxzGAQgAygJEhIKCm5hbWVzcGFjZXMYBSADKAkSFgoObm90X25hbWVzcGFjZXMYBiADKAkSGAoQc2VydmljZV9hY2NvdW50cxgHIAMoCRIcChRub3Rfc2VydmljZV9hY2NvdW50cxgIIAMoCRIRCglpcF9ibG9ja3MYCSADKAkSFQoNbm90X2lwX2Jsb2NrcxgKIAMoCRIYChByZW1vdGVfaXBfYmxvY2tzGAsgAygJEhwKFG5vdF9yZW1vdGVfaXBfYmxvY2tzGAwgAygJEhUKDXRydXN0X2RvbWFpbnMYDSADKAkSGQoRbm90X3RydXN0X2RvbWFpbnMYDiADKAkalwEKCU9wZXJhdGlvbhINCgVob3N0cxgBIAMoCRIRCglub3RfaG9zdHMYAiADKAkSDQoFcG9ydHMYAyADKAkSEQoJbm90X3BvcnRzGAQgAygJEg8KB21ldGhvZHMYBSADKAkSEwoLbm90X21ldGhvZHMYBiADKAkSDQoFcGF0aHMYByADKAkSEQoJbm90X3BhdGhzGAggAygJGjwKCUNvbmRpdGlvbhILCgNrZXkYASABKAkSDgoGdmFsdWVzGAIgAygJEhIKCm5vdF92YWx1ZXMYAyADKAkiNAoGQWN0aW9uEgkKBUFMTE9XEAASCAoEREVOWRABEgkKBUFVRElUEAISCgoGQ1VTVE9NEAMqWAoRUGF0aE5vcm1hbGl6YXRpb24SCAoEQkFTRRAAEggKBE5PTkUQARIRCg1NRVJHRV9TTEFTSEVTEAISHAoYREVDT0RFX0FORF9NRVJHRV9TTEFTSEVTEAMqSAoIUHJvdG9jb2wSCwoHVU5LTk9XThAAEgcKA1RDUBABEggKBEhUVFAQAhIJCgVIVFRQMhADEggKBEdSUEMQBBIHCgNUTFMQBWIGcHJvdG8z");
+  fileDesc("Cg53YXlwb2ludC5wcm90bxIOYW1iaXQud2F5cG9pbnQiqAMKCFNldHRpbmdzEhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdnYXRld2F5GAIgASgJEhQKDHRydXN0X2RvbWFpbhgDIAEoCRIcChR0cnVzdF9kb21haW5fYWxpYXNlcxgEIAMoCRI9ChJwYXRoX25vcm1hbGl6YXRpb24YBSABKA4yIS5hbWJpdC53YXlwb2ludC5QYXRoTm9ybWFsaXphdGlvbhItCgphY2Nlc3NfbG9nGAYgASgLMhkuYW1iaXQud2F5cG9pbnQuQWNjZXNzTG9nEh8KF2ZvcndhcmRfY2xpZW50X2lkZW50aXR5GAcgASgIEhoKEmNvbm5lY3RfdGltZW91dF9tcxgIIAEoDRIWCg5yb290X25hbWVzcGFjZRgJIAEoCRIrCglsaXN0ZW5lcnMYCiADKAsyGC5hbWJpdC53YXlwb2ludC5MaXN0ZW5lchIeChZhdXRob3JpemF0aW9uX3BvbGljaWVzGAsgAygJEh4KFmF1dGhlbnRpY2F0ZXNfcmVxdWVzdHMYDCABKAgSFAoMdHJ1c3RlZF9ob3BzGA0gASgNIrIBCghMaXN0ZW5lchIMCgRuYW1lGAEgASgJEgwKBHBvcnQYAiABKA0SEQoJaG9zdG5hbWVzGAMgAygJEisKA3RscxgEIAEoCzIeLmFtYml0LndheXBvaW50LlRsc1Rlcm1pbmF0aW9uEjIKDXZpcnR1YWxfaG9zdHMYBSADKAsyGy5hbWJpdC53YXlwb2ludC5WaXJ0dWFsSG9zdBIWCg5odHRwc19yZWRpcmVjdBgGIAEoCCKGAgoOVGxzVGVybWluYXRpb24SEwoLY3JlZGVudGlhbHMYASADKAkSPwoTY2xpZW50X2NlcnRpZmljYXRlcxgCIAEoDjIiLmFtYml0LndheXBvaW50LkNsaWVudENlcnRpZmljYXRlcxIaChJjbGllbnRfYXV0aG9yaXRpZXMYAyADKAkSIAoYY2xpZW50X3N1YmplY3RfYWx0X25hbWVzGAQgAygJEi8KC21pbl92ZXJzaW9uGAUgASgOMhouYW1iaXQud2F5cG9pbnQuVGxzVmVyc2lvbhIvCgttYXhfdmVyc2lvbhgGIAEoDjIaLmFtYml0LndheXBvaW50LlRsc1ZlcnNpb24iTAoLVmlydHVhbEhvc3QSEQoJaG9zdG5hbWVzGAEgAygJEioKBnJvdXRlcxgCIAEoCzIaLmFtYml0LndheXBvaW50LlJvdXRlVGFibGUiVAoKQ3JlZGVudGlhbBIdChVjZXJ0aWZpY2F0ZV9jaGFpbl9wZW0YASABKAwSFwoPcHJpdmF0ZV9rZXlfcGVtGAIgASgMEg4KBmNhX3BlbRgDIAEoDCJxCglBY2Nlc3NMb2cSNAoIZW5jb2RpbmcYASABKA4yIi5hbWJpdC53YXlwb2ludC5BY2Nlc3NMb2cuRW5jb2RpbmcSDgoGZm9ybWF0GAIgASgJIh4KCEVuY29kaW5nEggKBFRFWFQQABIICgRKU09OEAEitwIKC0Rlc3RpbmF0aW9uEjYKB3NlcnZpY2UYASABKAsyIy5hbWJpdC53YXlwb2ludC5EZXN0aW5hdGlvbi5TZXJ2aWNlSAASOAoId29ya2xvYWQYAiABKAsyJC5hbWJpdC53YXlwb2ludC5EZXN0aW5hdGlvbi5Xb3JrbG9hZEgAEh4KFmF1dGhvcml6YXRpb25fcG9saWNpZXMYAyADKAkSHgoWYXV0aGVudGljYXRlc19yZXF1ZXN0cxgEIAEoCBpTCgdTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIjCgVwb3J0cxgDIAMoCzIULmFtYml0LndheXBvaW50LlBvcnQaFwoIV29ya2xvYWQSCwoDdWlkGAEgASgJQggKBnRhcmdldCJuCgRQb3J0Eg4KBm51bWJlchgBIAEoDRIqCghwcm90b2NvbBgCIAEoDjIYLmFtYml0LndheXBvaW50LlByb3RvY29sEioKBnJvdXRlcxgDIAEoCzIaLmFtYml0LndheXBvaW50LlJvdXRlVGFibGUiMwoKUm91dGVUYWJsZRIlCgZyb3V0ZXMYASADKAsyFS5hbWJpdC53YXlwb2ludC5Sb3V0ZSKYBAoFUm91dGUSDAoEbmFtZRgBIAEoCRIpCgVtYXRjaBgCIAEoCzIaLmFtYml0LndheXBvaW50LlJvdXRlTWF0Y2gSNgoPcmVxdWVzdF9oZWFkZXJzGAMgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxI3ChByZXNwb25zZV9oZWFkZXJzGAQgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxIoCgdyZXdyaXRlGAUgASgLMhcuYW1iaXQud2F5cG9pbnQuUmV3cml0ZRInCgdtaXJyb3JzGAYgAygLMhYuYW1iaXQud2F5cG9pbnQuTWlycm9yEh8KEnJlcXVlc3RfdGltZW91dF9tcxgHIAEoDUgBiAEBEh8KEmJhY2tlbmRfdGltZW91dF9tcxgIIAEoDUgCiAEBEiQKBXJldHJ5GAkgASgLMhUuYW1iaXQud2F5cG9pbnQuUmV0cnkSLAoIYmFja2VuZHMYCiABKAsyGC5hbWJpdC53YXlwb2ludC5CYWNrZW5kc0gAEiwKCHJlZGlyZWN0GAsgASgLMhguYW1iaXQud2F5cG9pbnQuUmVkaXJlY3RIABIWCgxmaXhlZF9zdGF0dXMYDCABKA1IAEIICgZhY3Rpb25CFQoTX3JlcXVlc3RfdGltZW91dF9tc0IVChNfYmFja2VuZF90aW1lb3V0X21zIr8BCgpSb3V0ZU1hdGNoEhQKCmV4YWN0X3BhdGgYASABKAlIABIVCgtwYXRoX3ByZWZpeBgCIAEoCUgAEhQKCnBhdGhfcmVnZXgYAyABKAlIABIOCgZtZXRob2QYBCABKAkSKwoHaGVhZGVycxgFIAMoCzIaLmFtYml0LndheXBvaW50LlZhbHVlTWF0Y2gSKQoFcXVlcnkYBiADKAsyGi5hbWJpdC53YXlwb2ludC5WYWx1ZU1hdGNoQgYKBHBhdGgiRQoKVmFsdWVNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEIHCgV2YWx1ZSJzCg1IZWFkZXJDaGFuZ2VzEigKA3NldBgBIAMoCzIbLmFtYml0LndheXBvaW50LkhlYWRlclZhbHVlEigKA2FkZBgCIAMoCzIbLmFtYml0LndheXBvaW50LkhlYWRlclZhbHVlEg4KBnJlbW92ZRgDIAMoCSIqCgtIZWFkZXJWYWx1ZRIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIkUKB1Jld3JpdGUSEAoIaG9zdG5hbWUYASABKAkSKAoEcGF0aBgCIAEoCzIaLmFtYml0LndheXBvaW50LlBhdGhDaGFuZ2UiOAoKUGF0aENoYW5nZRIOCgRmdWxsGAEgASgJSAASEAoGcHJlZml4GAIgASgJSABCCAoGY2hhbmdlInQKCFJlZGlyZWN0Eg4KBnNjaGVtZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIMCgRwb3J0GAMgASgNEigKBHBhdGgYBCABKAsyGi5hbWJpdC53YXlwb2ludC5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSI1CghCYWNrZW5kcxIpCghiYWNrZW5kcxgBIAMoCzIXLmFtYml0LndheXBvaW50LkJhY2tlbmQi+gEKB0JhY2tlbmQSEQoJbmFtZXNwYWNlGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEgwKBHBvcnQYAyABKA0SDgoGd2VpZ2h0GAQgASgNEg8KB2ludmFsaWQYBSABKAgSNgoPcmVxdWVzdF9oZWFkZXJzGAYgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxI3ChByZXNwb25zZV9oZWFkZXJzGAcgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxIqCghwcm90b2NvbBgIIAEoDjIYLmFtYml0LndheXBvaW50LlByb3RvY29sIkcKBk1pcnJvchIoCgdiYWNrZW5kGAEgASgLMhcuYW1iaXQud2F5cG9pbnQuQmFja2VuZBITCgtwZXJfbWlsbGlvbhgCIAEoDSI8CgVSZXRyeRIQCghhdHRlbXB0cxgBIAEoDRINCgVjb2RlcxgCIAMoDRISCgpiYWNrb2ZmX21zGAMgASgNIocIChFIdHRwQXV0aG9yaXphdGlvbhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRI4CgZhY3Rpb24YAyABKA4yKC5hbWJpdC53YXlwb2ludC5IdHRwQXV0aG9yaXphdGlvbi5BY3Rpb24SDwoHZHJ5X3J1bhgEIAEoCBIQCghwcm92aWRlchgFIAEoCRI1CgVydWxlcxgGIAMoCzImLmFtYml0LndheXBvaW50Lkh0dHBBdXRob3JpemF0aW9uLlJ1bGUawwEKBFJ1bGUSNgoEZnJvbRgBIAMoCzIoLmFtYml0LndheXBvaW50Lkh0dHBBdXRob3JpemF0aW9uLlNvdXJjZRI3CgJ0bxgCIAMoCzIrLmFtYml0LndheXBvaW50Lkh0dHBBdXRob3JpemF0aW9uLk9wZXJhdGlvbhI5CgR3aGVuGAMgAygLMisuYW1iaXQud2F5cG9pbnQuSHR0cEF1dGhvcml6YXRpb24uQ29uZGl0aW9uEg8KB3Vua25vd24YBCADKAka6AIKBlNvdXJjZRISCgpwcmluY2lwYWxzGAEgAygJEhYKDm5vdF9wcmluY2lwYWxzGAIgAygJEhoKEnJlcXVlc3RfcHJpbmNpcGFscxgDIAMoCRIeChZub3RfcmVxdWVzdF9wcmluY2lwYWxzGAQgAygJEhIKCm5hbWVzcGFjZXMYBSADKAkSFgoObm90X25hbWVzcGFjZXMYBiADKAkSGAoQc2VydmljZV9hY2NvdW50cxgHIAMoCRIcChRub3Rfc2VydmljZV9hY2NvdW50cxgIIAMoCRIRCglpcF9ibG9ja3MYCSADKAkSFQoNbm90X2lwX2Jsb2NrcxgKIAMoCRIYChByZW1vdGVfaXBfYmxvY2tzGAsgAygJEhwKFG5vdF9yZW1vdGVfaXBfYmxvY2tzGAwgAygJEhUKDXRydXN0X2RvbWFpbnMYDSADKAkSGQoRbm90X3RydXN0X2RvbWFpbnMYDiADKAkalwEKCU9wZXJhdGlvbhINCgVob3N0cxgBIAMoCRIRCglub3RfaG9zdHMYAiADKAkSDQoFcG9ydHMYAyADKAkSEQoJbm90X3BvcnRzGAQgAygJEg8KB21ldGhvZHMYBSADKAkSEwoLbm90X21ldGhvZHMYBiADKAkSDQoFcGF0aHMYByADKAkSEQoJbm90X3BhdGhzGAggAygJGjwKCUNvbmRpdGlvbhILCgNrZXkYASABKAkSDgoGdmFsdWVzGAIgAygJEhIKCm5vdF92YWx1ZXMYAyADKAkiNAoGQWN0aW9uEgkKBUFMTE9XEAASCAoEREVOWRABEgkKBUFVRElUEAISCgoGQ1VTVE9NEAMqcQoSQ2xpZW50Q2VydGlmaWNhdGVzEhkKFU5PX0NMSUVOVF9DRVJUSUZJQ0FURRAAEh8KG09QVElPTkFMX0NMSUVOVF9DRVJUSUZJQ0FURRABEh8KG1JFUVVJUkVEX0NMSUVOVF9DRVJUSUZJQ0FURRACKjcKClRsc1ZlcnNpb24SDwoLVExTX0RFRkFVTFQQABILCgdUTFNfMV8yEAESCwoHVExTXzFfMxACKlgKEVBhdGhOb3JtYWxpemF0aW9uEggKBEJBU0UQABIICgROT05FEAESEQoNTUVSR0VfU0xBU0hFUxACEhwKGERFQ09ERV9BTkRfTUVSR0VfU0xBU0hFUxADKkgKCFByb3RvY29sEgsKB1VOS05PV04QABIHCgNUQ1AQARIICgRIVFRQEAISCQoFSFRUUDIQAxIICgRHUlBDEAQSBwoDVExTEAViBnByb3RvMw");
 
 /**
- * Settings of one waypoint; there is exactly one such resource for it, named NAMESPACE/GATEWAY.
+ * Settings of one waypoint or gateway; there is exactly one such resource for it, named NAMESPACE/GATEWAY. A gateway that no Gateway of
+ * Gateway API stands for is named by its Deployment.
  *
  * @generated from message ambit.waypoint.Settings
  */
@@ -74,6 +76,34 @@ export type Settings = Message<"ambit.waypoint.Settings"> & {
    * @generated from field: string root_namespace = 9;
    */
   rootNamespace: string;
+
+  /**
+   * Where a gateway listens. Empty for a waypoint.
+   *
+   * @generated from field: repeated ambit.waypoint.Listener listeners = 10;
+   */
+  listeners: Listener[];
+
+  /**
+   * Of a gateway: names, NAMESPACE/NAME, of every HttpAuthorization in force for all that it is asked. One it has not received denies.
+   *
+   * @generated from field: repeated string authorization_policies = 11;
+   */
+  authorizationPolicies: string[];
+
+  /**
+   * Of a gateway: a RequestAuthentication covers it.
+   *
+   * @generated from field: bool authenticates_requests = 12;
+   */
+  authenticatesRequests: boolean;
+
+  /**
+   * Of a gateway: proxies in front of it whose x-forwarded-for and x-forwarded-proto are believed (numTrustedProxies).
+   *
+   * @generated from field: uint32 trusted_hops = 13;
+   */
+  trustedHops: number;
 };
 
 /**
@@ -82,6 +112,174 @@ export type Settings = Message<"ambit.waypoint.Settings"> & {
  */
 export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/
   messageDesc(file_waypoint, 0);
+
+/**
+ * Listeners may share a port when all of it or nothing of it is TLS. The most specific hostname takes a connection by its SNI and a request by
+ * its host: an exact one, then the longest suffix, then every host. Of equals the first. What no listener takes is closed, or answered 404.
+ *
+ * @generated from message ambit.waypoint.Listener
+ */
+export type Listener = Message<"ambit.waypoint.Listener"> & {
+  /**
+   * Unique among the gateway's listeners; for logs.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * In the pod, which is the targetPort of the Service.
+   *
+   * @generated from field: uint32 port = 2;
+   */
+  port: number;
+
+  /**
+   * "shop.example.com" or "*.example.com"; empty: every.
+   *
+   * @generated from field: repeated string hostnames = 3;
+   */
+  hostnames: string[];
+
+  /**
+   * Absent: plain HTTP.
+   *
+   * @generated from field: ambit.waypoint.TlsTermination tls = 4;
+   */
+  tls?: TlsTermination | undefined;
+
+  /**
+   * A host that none of them names is answered 404.
+   *
+   * @generated from field: repeated ambit.waypoint.VirtualHost virtual_hosts = 5;
+   */
+  virtualHosts: VirtualHost[];
+
+  /**
+   * Answers 301 to the same URL by https, whatever the routes say.
+   *
+   * @generated from field: bool https_redirect = 6;
+   */
+  httpsRedirect: boolean;
+};
+
+/**
+ * Describes the message ambit.waypoint.Listener.
+ * Use `create(ListenerSchema)` to create a new message.
+ */
+export const ListenerSchema: GenMessage<Listener> = /*@__PURE__*/
+  messageDesc(file_waypoint, 1);
+
+/**
+ * @generated from message ambit.waypoint.TlsTermination
+ */
+export type TlsTermination = Message<"ambit.waypoint.TlsTermination"> & {
+  /**
+   * Names of Credentials, at least one. The first whose certificate names the SNI is shown, else the first. While none has arrived, or none can
+   * be read, connections are closed.
+   *
+   * @generated from field: repeated string credentials = 1;
+   */
+  credentials: string[];
+
+  /**
+   * @generated from field: ambit.waypoint.ClientCertificates client_certificates = 2;
+   */
+  clientCertificates: ClientCertificates;
+
+  /**
+   * Names of the Credentials whose ca_pem sign certificates of clients. While one is missing no client is let in.
+   *
+   * @generated from field: repeated string client_authorities = 3;
+   */
+  clientAuthorities: string[];
+
+  /**
+   * Of a client's certificate, which needs one of them; empty: any.
+   *
+   * @generated from field: repeated string client_subject_alt_names = 4;
+   */
+  clientSubjectAltNames: string[];
+
+  /**
+   * Default: 1.2 and 1.3.
+   *
+   * @generated from field: ambit.waypoint.TlsVersion min_version = 5;
+   */
+  minVersion: TlsVersion;
+
+  /**
+   * @generated from field: ambit.waypoint.TlsVersion max_version = 6;
+   */
+  maxVersion: TlsVersion;
+};
+
+/**
+ * Describes the message ambit.waypoint.TlsTermination.
+ * Use `create(TlsTerminationSchema)` to create a new message.
+ */
+export const TlsTerminationSchema: GenMessage<TlsTermination> = /*@__PURE__*/
+  messageDesc(file_waypoint, 2);
+
+/**
+ * Routes for some hosts of a listener; the most specific virtual host takes a request, and no other one is looked at.
+ *
+ * @generated from message ambit.waypoint.VirtualHost
+ */
+export type VirtualHost = Message<"ambit.waypoint.VirtualHost"> & {
+  /**
+   * As of listeners; at least one, "*" or "" for every host. Ports are no part of it.
+   *
+   * @generated from field: repeated string hostnames = 1;
+   */
+  hostnames: string[];
+
+  /**
+   * @generated from field: ambit.waypoint.RouteTable routes = 2;
+   */
+  routes?: RouteTable | undefined;
+};
+
+/**
+ * Describes the message ambit.waypoint.VirtualHost.
+ * Use `create(VirtualHostSchema)` to create a new message.
+ */
+export const VirtualHostSchema: GenMessage<VirtualHost> = /*@__PURE__*/
+  messageDesc(file_waypoint, 3);
+
+/**
+ * What a listener names of a Secret, or of a ConfigMap with a CA: NAMESPACE/NAME, or configmap:NAMESPACE/NAME. Sent to the gateways whose
+ * listeners name it and to no other proxy, before the Settings that do.
+ *
+ * @generated from message ambit.waypoint.Credential
+ */
+export type Credential = Message<"ambit.waypoint.Credential"> & {
+  /**
+   * The server's certificate first.
+   *
+   * @generated from field: bytes certificate_chain_pem = 1;
+   */
+  certificateChainPem: Uint8Array;
+
+  /**
+   * @generated from field: bytes private_key_pem = 2;
+   */
+  privateKeyPem: Uint8Array;
+
+  /**
+   * Who signs certificates of clients.
+   *
+   * @generated from field: bytes ca_pem = 3;
+   */
+  caPem: Uint8Array;
+};
+
+/**
+ * Describes the message ambit.waypoint.Credential.
+ * Use `create(CredentialSchema)` to create a new message.
+ */
+export const CredentialSchema: GenMessage<Credential> = /*@__PURE__*/
+  messageDesc(file_waypoint, 4);
 
 /**
  * @generated from message ambit.waypoint.AccessLog
@@ -105,7 +303,7 @@ export type AccessLog = Message<"ambit.waypoint.AccessLog"> & {
  * Use `create(AccessLogSchema)` to create a new message.
  */
 export const AccessLogSchema: GenMessage<AccessLog> = /*@__PURE__*/
-  messageDesc(file_waypoint, 1);
+  messageDesc(file_waypoint, 5);
 
 /**
  * @generated from enum ambit.waypoint.AccessLog.Encoding
@@ -131,7 +329,7 @@ export type AccessLog_Encoding = (typeof AccessLog_Encoding)[keyof typeof Access
  * Describes the enum ambit.waypoint.AccessLog.Encoding.
  */
 export const AccessLog_EncodingSchema: GenEnum<AccessLog_Encoding> = /*@__PURE__*/
-  enumDesc(file_waypoint, 1, 0);
+  enumDesc(file_waypoint, 5, 0);
 
 /**
  * A service or workload bound to the waypoint, and all that is done to its requests. Named NAMESPACE/HOSTNAME for a service, by
@@ -177,7 +375,7 @@ export type Destination = Message<"ambit.waypoint.Destination"> & {
  * Use `create(DestinationSchema)` to create a new message.
  */
 export const DestinationSchema: GenMessage<Destination> = /*@__PURE__*/
-  messageDesc(file_waypoint, 2);
+  messageDesc(file_waypoint, 6);
 
 /**
  * @generated from message ambit.waypoint.Destination.Service
@@ -204,7 +402,7 @@ export type Destination_Service = Message<"ambit.waypoint.Destination.Service"> 
  * Use `create(Destination_ServiceSchema)` to create a new message.
  */
 export const Destination_ServiceSchema: GenMessage<Destination_Service> = /*@__PURE__*/
-  messageDesc(file_waypoint, 2, 0);
+  messageDesc(file_waypoint, 6, 0);
 
 /**
  * @generated from message ambit.waypoint.Destination.Workload
@@ -221,7 +419,7 @@ export type Destination_Workload = Message<"ambit.waypoint.Destination.Workload"
  * Use `create(Destination_WorkloadSchema)` to create a new message.
  */
 export const Destination_WorkloadSchema: GenMessage<Destination_Workload> = /*@__PURE__*/
-  messageDesc(file_waypoint, 2, 1);
+  messageDesc(file_waypoint, 6, 1);
 
 /**
  * @generated from message ambit.waypoint.Port
@@ -250,7 +448,7 @@ export type Port = Message<"ambit.waypoint.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_waypoint, 3);
+  messageDesc(file_waypoint, 7);
 
 /**
  * The first route that matches is taken; a request none matches is answered 404.
@@ -269,7 +467,7 @@ export type RouteTable = Message<"ambit.waypoint.RouteTable"> & {
  * Use `create(RouteTableSchema)` to create a new message.
  */
 export const RouteTableSchema: GenMessage<RouteTable> = /*@__PURE__*/
-  messageDesc(file_waypoint, 4);
+  messageDesc(file_waypoint, 8);
 
 /**
  * @generated from message ambit.waypoint.Route
@@ -359,7 +557,7 @@ export type Route = Message<"ambit.waypoint.Route"> & {
  * Use `create(RouteSchema)` to create a new message.
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
-  messageDesc(file_waypoint, 5);
+  messageDesc(file_waypoint, 9);
 
 /**
  * Whatever decides which requests a route takes stands in here: a proxy that finds a field it does not know inside answers 500 to all that
@@ -420,7 +618,7 @@ export type RouteMatch = Message<"ambit.waypoint.RouteMatch"> & {
  * Use `create(RouteMatchSchema)` to create a new message.
  */
 export const RouteMatchSchema: GenMessage<RouteMatch> = /*@__PURE__*/
-  messageDesc(file_waypoint, 6);
+  messageDesc(file_waypoint, 10);
 
 /**
  * @generated from message ambit.waypoint.ValueMatch
@@ -456,7 +654,7 @@ export type ValueMatch = Message<"ambit.waypoint.ValueMatch"> & {
  * Use `create(ValueMatchSchema)` to create a new message.
  */
 export const ValueMatchSchema: GenMessage<ValueMatch> = /*@__PURE__*/
-  messageDesc(file_waypoint, 7);
+  messageDesc(file_waypoint, 11);
 
 /**
  * @generated from message ambit.waypoint.HeaderChanges
@@ -483,7 +681,7 @@ export type HeaderChanges = Message<"ambit.waypoint.HeaderChanges"> & {
  * Use `create(HeaderChangesSchema)` to create a new message.
  */
 export const HeaderChangesSchema: GenMessage<HeaderChanges> = /*@__PURE__*/
-  messageDesc(file_waypoint, 8);
+  messageDesc(file_waypoint, 12);
 
 /**
  * @generated from message ambit.waypoint.HeaderValue
@@ -505,7 +703,7 @@ export type HeaderValue = Message<"ambit.waypoint.HeaderValue"> & {
  * Use `create(HeaderValueSchema)` to create a new message.
  */
 export const HeaderValueSchema: GenMessage<HeaderValue> = /*@__PURE__*/
-  messageDesc(file_waypoint, 9);
+  messageDesc(file_waypoint, 13);
 
 /**
  * @generated from message ambit.waypoint.Rewrite
@@ -527,7 +725,7 @@ export type Rewrite = Message<"ambit.waypoint.Rewrite"> & {
  * Use `create(RewriteSchema)` to create a new message.
  */
 export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
-  messageDesc(file_waypoint, 10);
+  messageDesc(file_waypoint, 14);
 
 /**
  * @generated from message ambit.waypoint.PathChange
@@ -558,7 +756,7 @@ export type PathChange = Message<"ambit.waypoint.PathChange"> & {
  * Use `create(PathChangeSchema)` to create a new message.
  */
 export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
-  messageDesc(file_waypoint, 11);
+  messageDesc(file_waypoint, 15);
 
 /**
  * @generated from message ambit.waypoint.Redirect
@@ -595,7 +793,7 @@ export type Redirect = Message<"ambit.waypoint.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
-  messageDesc(file_waypoint, 12);
+  messageDesc(file_waypoint, 16);
 
 /**
  * @generated from message ambit.waypoint.Backends
@@ -612,7 +810,7 @@ export type Backends = Message<"ambit.waypoint.Backends"> & {
  * Use `create(BackendsSchema)` to create a new message.
  */
 export const BackendsSchema: GenMessage<Backends> = /*@__PURE__*/
-  messageDesc(file_waypoint, 13);
+  messageDesc(file_waypoint, 17);
 
 /**
  * @generated from message ambit.waypoint.Backend
@@ -666,7 +864,7 @@ export type Backend = Message<"ambit.waypoint.Backend"> & {
  * Use `create(BackendSchema)` to create a new message.
  */
 export const BackendSchema: GenMessage<Backend> = /*@__PURE__*/
-  messageDesc(file_waypoint, 14);
+  messageDesc(file_waypoint, 18);
 
 /**
  * @generated from message ambit.waypoint.Mirror
@@ -690,7 +888,7 @@ export type Mirror = Message<"ambit.waypoint.Mirror"> & {
  * Use `create(MirrorSchema)` to create a new message.
  */
 export const MirrorSchema: GenMessage<Mirror> = /*@__PURE__*/
-  messageDesc(file_waypoint, 15);
+  messageDesc(file_waypoint, 19);
 
 /**
  * @generated from message ambit.waypoint.Retry
@@ -721,7 +919,7 @@ export type Retry = Message<"ambit.waypoint.Retry"> & {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry> = /*@__PURE__*/
-  messageDesc(file_waypoint, 16);
+  messageDesc(file_waypoint, 20);
 
 /**
  * An AuthorizationPolicy as written, for requests. Named NAMESPACE/NAME.
@@ -767,7 +965,7 @@ export type HttpAuthorization = Message<"ambit.waypoint.HttpAuthorization"> & {
  * Use `create(HttpAuthorizationSchema)` to create a new message.
  */
 export const HttpAuthorizationSchema: GenMessage<HttpAuthorization> = /*@__PURE__*/
-  messageDesc(file_waypoint, 17);
+  messageDesc(file_waypoint, 21);
 
 /**
  * Sources are alternatives, operations too, conditions must all hold; an empty list holds.
@@ -803,7 +1001,7 @@ export type HttpAuthorization_Rule = Message<"ambit.waypoint.HttpAuthorization.R
  * Use `create(HttpAuthorization_RuleSchema)` to create a new message.
  */
 export const HttpAuthorization_RuleSchema: GenMessage<HttpAuthorization_Rule> = /*@__PURE__*/
-  messageDesc(file_waypoint, 17, 0);
+  messageDesc(file_waypoint, 21, 0);
 
 /**
  * @generated from message ambit.waypoint.HttpAuthorization.Source
@@ -887,7 +1085,7 @@ export type HttpAuthorization_Source = Message<"ambit.waypoint.HttpAuthorization
  * Use `create(HttpAuthorization_SourceSchema)` to create a new message.
  */
 export const HttpAuthorization_SourceSchema: GenMessage<HttpAuthorization_Source> = /*@__PURE__*/
-  messageDesc(file_waypoint, 17, 1);
+  messageDesc(file_waypoint, 21, 1);
 
 /**
  * @generated from message ambit.waypoint.HttpAuthorization.Operation
@@ -939,7 +1137,7 @@ export type HttpAuthorization_Operation = Message<"ambit.waypoint.HttpAuthorizat
  * Use `create(HttpAuthorization_OperationSchema)` to create a new message.
  */
 export const HttpAuthorization_OperationSchema: GenMessage<HttpAuthorization_Operation> = /*@__PURE__*/
-  messageDesc(file_waypoint, 17, 2);
+  messageDesc(file_waypoint, 21, 2);
 
 /**
  * @generated from message ambit.waypoint.HttpAuthorization.Condition
@@ -966,7 +1164,7 @@ export type HttpAuthorization_Condition = Message<"ambit.waypoint.HttpAuthorizat
  * Use `create(HttpAuthorization_ConditionSchema)` to create a new message.
  */
 export const HttpAuthorization_ConditionSchema: GenMessage<HttpAuthorization_Condition> = /*@__PURE__*/
-  messageDesc(file_waypoint, 17, 3);
+  messageDesc(file_waypoint, 21, 3);
 
 /**
  * @generated from enum ambit.waypoint.HttpAuthorization.Action
@@ -1002,7 +1200,73 @@ export type HttpAuthorization_Action = (typeof HttpAuthorization_Action)[keyof t
  * Describes the enum ambit.waypoint.HttpAuthorization.Action.
  */
 export const HttpAuthorization_ActionSchema: GenEnum<HttpAuthorization_Action> = /*@__PURE__*/
-  enumDesc(file_waypoint, 17, 0);
+  enumDesc(file_waypoint, 21, 0);
+
+/**
+ * @generated from enum ambit.waypoint.ClientCertificates
+ */
+export const ClientCertificates = {
+  /**
+   * Not asked for.
+   *
+   * @generated from enum value: NO_CLIENT_CERTIFICATE = 0;
+   */
+  NO_CLIENT_CERTIFICATE: 0,
+
+  /**
+   * One that is shown must be good.
+   *
+   * @generated from enum value: OPTIONAL_CLIENT_CERTIFICATE = 1;
+   */
+  OPTIONAL_CLIENT_CERTIFICATE: 1,
+
+  /**
+   * @generated from enum value: REQUIRED_CLIENT_CERTIFICATE = 2;
+   */
+  REQUIRED_CLIENT_CERTIFICATE: 2,
+} as const;
+
+/**
+ * @generated from enum ambit.waypoint.ClientCertificates
+ */
+export type ClientCertificates = (typeof ClientCertificates)[keyof typeof ClientCertificates] | UnknownEnum;
+
+/**
+ * Describes the enum ambit.waypoint.ClientCertificates.
+ */
+export const ClientCertificatesSchema: GenEnum<ClientCertificates> = /*@__PURE__*/
+  enumDesc(file_waypoint, 0);
+
+/**
+ * @generated from enum ambit.waypoint.TlsVersion
+ */
+export const TlsVersion = {
+  /**
+   * @generated from enum value: TLS_DEFAULT = 0;
+   */
+  TLS_DEFAULT: 0,
+
+  /**
+   * @generated from enum value: TLS_1_2 = 1;
+   */
+  TLS_1_2: 1,
+
+  /**
+   * @generated from enum value: TLS_1_3 = 2;
+   */
+  TLS_1_3: 2,
+} as const;
+
+/**
+ * @generated from enum ambit.waypoint.TlsVersion
+ */
+export type TlsVersion = (typeof TlsVersion)[keyof typeof TlsVersion] | UnknownEnum;
+
+/**
+ * Describes the enum ambit.waypoint.TlsVersion.
+ */
+export const TlsVersionSchema: GenEnum<TlsVersion> = /*@__PURE__*/
+  enumDesc(file_waypoint, 1);
 
 /**
  * @generated from enum ambit.waypoint.PathNormalization
@@ -1040,7 +1304,7 @@ export type PathNormalization = (typeof PathNormalization)[keyof typeof PathNorm
  * Describes the enum ambit.waypoint.PathNormalization.
  */
 export const PathNormalizationSchema: GenEnum<PathNormalization> = /*@__PURE__*/
-  enumDesc(file_waypoint, 0);
+  enumDesc(file_waypoint, 2);
 
 /**
  * @generated from enum ambit.waypoint.Protocol
@@ -1088,5 +1352,5 @@ export type Protocol = (typeof Protocol)[keyof typeof Protocol] | UnknownEnum;
  * Describes the enum ambit.waypoint.Protocol.
  */
 export const ProtocolSchema: GenEnum<Protocol> = /*@__PURE__*/
-  enumDesc(file_waypoint, 1);
+  enumDesc(file_waypoint, 3);
 

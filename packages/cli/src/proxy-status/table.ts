@@ -7,8 +7,9 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
   [TYPE_URLS.address]: 'WDS',
   [TYPE_URLS.workload]: 'WDS',
   [TYPE_URLS.authorization]: 'WADS',
-  // Ours, for waypoints: settings, destinations, HTTP authorization.
+  // Ours, for waypoints and gateways: settings, keys of listeners, destinations, HTTP authorization.
   [TYPE_URLS.waypointSettings]: 'WSDS',
+  [TYPE_URLS.credential]: 'WCDS',
   [TYPE_URLS.destination]: 'WDDS',
   [TYPE_URLS.httpAuthorization]: 'WHDS',
   'type.googleapis.com/envoy.config.cluster.v3.Cluster': 'CDS',
