@@ -59,9 +59,10 @@ export class ApiService {
     return inVersion(this.#stored(target), target)
   }
 
-  create(target: Target, body: unknown, context: RequestContext): KubeObject {
+  create(asked: Target, body: unknown, context: RequestContext): KubeObject {
+    const target = storedTarget(asked)
     const { definition, namespace } = target
-    const object = decodeRequestObject(target, body, context)
+    const object = inVersion(decodeRequestObject(asked, body, context), target)
     const meta = object.metadata
     if (definition.namespaced) this.#checkNamespace(definition, namespace, meta.name ?? '')
     if (meta.namespace !== undefined && meta.namespace !== '' && meta.namespace !== (namespace ?? ''))
@@ -94,35 +95,39 @@ export class ApiService {
     rules.admitCreate?.(object, this.#components.environment, context)
     this.#validate(target, rules, object, undefined)
     if (object.metadata.managedFields === undefined) this.#own(target, undefined, object, context, sent)
-    if (context.dryRun) return object
+    if (context.dryRun) return inVersion(object, asked)
     const stored = this.store.put(storageKey(definition), object)
-    return inVersion(stored, target)
+    return inVersion(stored, asked)
   }
 
   /** Replaces an object; creates nothing. */
-  update(target: Target, body: unknown, context: RequestContext): KubeObject {
-    const object = decodeRequestObject(target, body, context)
+  update(asked: Target, body: unknown, context: RequestContext): KubeObject {
+    const target = storedTarget(asked)
+    const current = this.#stored(target)
+    const object = inVersion(decodeRequestObject(asked, body, context), target, current)
     if (object.metadata.name !== undefined && object.metadata.name !== target.name)
       throw badRequest(
         `the name of the object (${object.metadata.name}) does not match the name on the URL (${target.name})`,
       )
-    return this.#write(target, this.#stored(target), object, context)
+    return inVersion(this.#write(target, current, object, context), asked)
   }
 
   /** Changes an object by a function of its present state, as every kind of PATCH is. */
-  patch(target: Target, change: (current: KubeObject) => unknown, context: RequestContext): KubeObject {
+  patch(asked: Target, change: (current: KubeObject) => unknown, context: RequestContext): KubeObject {
+    const target = storedTarget(asked)
     const current = this.#stored(target)
-    const changed = change(inVersion(current, target))
-    const object = decodeRequestObject(target, changed, context)
+    const changed = change(inVersion(current, asked))
+    const object = inVersion(decodeRequestObject(asked, changed, context), target, current)
     const { name } = object.metadata
     if (name !== target.name) throw badRequest('the name of the object may not be changed by a patch')
-    return this.#write(target, current, object, context)
+    return inVersion(this.#write(target, current, object, context), asked)
   }
 
   /** Server-side apply: creates or changes. */
-  apply(target: Target, config: unknown, context: RequestContext & { readonly force: boolean }): KubeObject {
+  apply(asked: Target, config: unknown, context: RequestContext & { readonly force: boolean }): KubeObject {
+    const target = storedTarget(asked)
     const { definition, version, subresource } = target
-    const applied = decodeRequestObject(target, config, context)
+    const applied = inVersion(decodeRequestObject(asked, config, context), target)
     if (applied.metadata.managedFields !== undefined && applied.metadata.managedFields.length > 0)
       throw badRequest('metadata.managedFields must be nil')
     delete applied.metadata.managedFields
@@ -143,7 +148,8 @@ export class ApiService {
       force: context.force,
       time: timestamp(this.#now()),
     })
-    if (current !== undefined) return this.#write(target, current, merged, context, merged.metadata.managedFields)
+    if (current !== undefined)
+      return inVersion(this.#write(target, current, merged, context, merged.metadata.managedFields), asked)
     if (subresource !== undefined) throw notFound(definition.group, definition.resource, target.name)
     // An apply that creates owns exactly what it names, not the defaults.
     const entries = merged.metadata.managedFields
@@ -157,9 +163,9 @@ export class ApiService {
     )
     const object = cloneJson(created)
     object.metadata.managedFields = entries
-    if (context.dryRun) return object
+    if (context.dryRun) return inVersion(object, asked)
     const stored = this.store.put(storageKey(definition), object)
-    return inVersion(stored, target)
+    return inVersion(stored, asked)
   }
 
   /** Deletes or begins to delete; returns the object as it is then. */
@@ -339,10 +345,22 @@ export class ApiService {
   }
 }
 
-/** The object as a version of its kind shows it; conversion is None: only apiVersion differs. */
-export function inVersion(object: KubeObject, target: Pick<Target, 'definition' | 'version'>): KubeObject {
-  const apiVersion = apiVersionOf(target.definition.group, target.version)
-  return object.apiVersion === apiVersion ? object : { ...object, apiVersion }
+/** The object as a version of its kind shows it; `old` is its stored state where it is being changed. */
+export function inVersion(
+  object: KubeObject,
+  target: Pick<Target, 'definition' | 'version'>,
+  old?: KubeObject,
+): KubeObject {
+  const { definition, version } = target
+  const apiVersion = apiVersionOf(definition.group, version)
+  if (object.apiVersion === apiVersion) return object
+  return definition.convert === undefined ? { ...object, apiVersion } : definition.convert(object, version, old)
+}
+
+/** Kinds whose versions differ are worked on in the stored one. */
+function storedTarget(asked: Target): Target {
+  const [stored = asked.version] = asked.definition.versions
+  return asked.definition.convert === undefined ? asked : { ...asked, version: stored }
 }
 
 function namespaceFinalizers(object: KubeObject): readonly unknown[] {

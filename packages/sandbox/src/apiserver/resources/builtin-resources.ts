@@ -1,7 +1,8 @@
 import type { BuiltinTypes } from '../schema/builtin-types.ts'
-import type { ResourceDefinition } from './resource-definition.ts'
+import { convertAutoscaler } from './autoscaler-versions.ts'
+import type { Convert, ResourceDefinition } from './resource-definition.ts'
 
-/** Columns: group, kind, plural, type, flags (n namespaced, s status, c scale, a category all), short names. */
+/** Columns: group, kind, plural, type, flags (n namespaced, s status, c scale, a category all), short names, versions. */
 const ROWS = `
 |Namespace|namespaces|Namespace|s|ns
 |Node|nodes|Node|s|no
@@ -11,9 +12,18 @@ const ROWS = `
 |ConfigMap|configmaps|ConfigMap|n|cm
 |Secret|secrets|Secret|n|
 |Event|events|Event|n|ev
+|Endpoints|endpoints|Endpoints|n|ep
+|PersistentVolume|persistentvolumes|PersistentVolume|s|pv
+|PersistentVolumeClaim|persistentvolumeclaims|PersistentVolumeClaim|ns|pvc
+|ResourceQuota|resourcequotas|ResourceQuota|ns|quota
+|LimitRange|limitranges|LimitRange|n|limits
 apps|Deployment|deployments|apps.Deployment|nsca|deploy
 apps|ReplicaSet|replicasets|apps.ReplicaSet|nsca|rs
+apps|StatefulSet|statefulsets|apps.StatefulSet|nsca|sts
 apps|DaemonSet|daemonsets|apps.DaemonSet|nsa|ds
+apps|ControllerRevision|controllerrevisions|apps.ControllerRevision|n|
+batch|Job|jobs|batch.Job|nsa|
+batch|CronJob|cronjobs|batch.CronJob|nsa|cj
 discovery.k8s.io|EndpointSlice|endpointslices|discovery.EndpointSlice|n|
 events.k8s.io|Event|events|events.Event|n|ev
 coordination.k8s.io|Lease|leases|coordination.Lease|n|
@@ -23,20 +33,40 @@ rbac.authorization.k8s.io|ClusterRole|clusterroles|rbac.ClusterRole||
 rbac.authorization.k8s.io|ClusterRoleBinding|clusterrolebindings|rbac.ClusterRoleBinding||
 policy|PodDisruptionBudget|poddisruptionbudgets|policy.PodDisruptionBudget|ns|pdb
 networking.k8s.io|NetworkPolicy|networkpolicies|networking.NetworkPolicy|n|netpol
+networking.k8s.io|Ingress|ingresses|networking.Ingress|ns|ing
+networking.k8s.io|IngressClass|ingressclasses|networking.IngressClass||
+storage.k8s.io|StorageClass|storageclasses|storage.StorageClass||sc
+node.k8s.io|RuntimeClass|runtimeclasses|node.RuntimeClass||
 scheduling.k8s.io|PriorityClass|priorityclasses|scheduling.PriorityClass||pc
 admissionregistration.k8s.io|ValidatingWebhookConfiguration|validatingwebhookconfigurations|admission.ValidatingWebhookConfiguration||
 admissionregistration.k8s.io|MutatingWebhookConfiguration|mutatingwebhookconfigurations|admission.MutatingWebhookConfiguration||
+admissionregistration.k8s.io|ValidatingAdmissionPolicy|validatingadmissionpolicies|admission.ValidatingAdmissionPolicy|s|
+admissionregistration.k8s.io|ValidatingAdmissionPolicyBinding|validatingadmissionpolicybindings|admission.ValidatingAdmissionPolicyBinding||
 apiextensions.k8s.io|CustomResourceDefinition|customresourcedefinitions|crd.CustomResourceDefinition|s|crd,crds
-autoscaling|HorizontalPodAutoscaler|horizontalpodautoscalers|autoscaling2.HorizontalPodAutoscaler|nsa|hpa
+autoscaling|HorizontalPodAutoscaler|horizontalpodautoscalers|autoscaling2.HorizontalPodAutoscaler|nsa|hpa|v2,v1
 `
 
-/** The served built-in kinds; StatefulSet, Job, PersistentVolume and others are left out on purpose: 404. */
+/** Kinds that kubectl's `api-resources --categories=api-extensions` shows. */
+const API_EXTENSIONS = /WebhookConfiguration$|^ValidatingAdmissionPolicy|^CustomResourceDefinition$/
+
+/** Versions that differ from the stored, first one in more than their name. */
+const CONVERSIONS: Readonly<
+  Record<string, { readonly types: Readonly<Record<string, string>>; readonly convert: Convert }>
+> = {
+  'autoscaling/HorizontalPodAutoscaler': {
+    types: { v1: 'autoscaling.HorizontalPodAutoscaler' },
+    convert: convertAutoscaler,
+  },
+}
+
+/** The served built-in kinds. */
 export function builtinResources(types: BuiltinTypes): readonly ResourceDefinition[] {
   const definitions: ResourceDefinition[] = []
   for (const row of ROWS.split('\n')) {
-    const [group, kind, resource, type, flags, short] = row.split('|')
+    const [group, kind, resource, type, flags, short, versionList = 'v1'] = row.split('|')
     if (group === undefined || kind === undefined || resource === undefined || type === undefined) continue
-    const version = group === 'autoscaling' ? 'v2' : 'v1'
+    const versions = versionList.split(',')
+    const conversion = CONVERSIONS[`${group}/${kind}`]
     definitions.push({
       group,
       kind,
@@ -44,14 +74,12 @@ export function builtinResources(types: BuiltinTypes): readonly ResourceDefiniti
       singular: kind.toLowerCase(),
       namespaced: flags?.includes('n') ?? false,
       shortNames: short ? short.split(',') : [],
-      categories: [
-        ...(flags?.includes('a') ? ['all'] : []),
-        ...(kind === 'CustomResourceDefinition' || kind.endsWith('WebhookConfiguration') ? ['api-extensions'] : []),
-      ],
-      versions: [version],
-      status: new Set(flags?.includes('s') ? [version] : []),
+      categories: [...(flags?.includes('a') ? ['all'] : []), ...(API_EXTENSIONS.test(kind) ? ['api-extensions'] : [])],
+      versions,
+      status: new Set(flags?.includes('s') ? versions : []),
       scale: flags?.includes('c') ?? false,
-      type: () => types.get(type),
+      type: (version) => types.get(conversion?.types[version] ?? type),
+      convert: conversion?.convert,
     })
   }
   return definitions

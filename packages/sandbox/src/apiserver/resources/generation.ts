@@ -16,6 +16,19 @@ const WITHOUT_GENERATION = new Set([
   'Namespace',
   'Node',
   'Service',
+  'Endpoints',
+  'PersistentVolume',
+  'PersistentVolumeClaim',
+  'ResourceQuota',
+  'LimitRange',
+  'ControllerRevision',
+  'HorizontalPodAutoscaler',
+  'Role',
+  'RoleBinding',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'StorageClass',
+  'RuntimeClass',
 ])
 
 /** Whether a kind counts changes of its content. */

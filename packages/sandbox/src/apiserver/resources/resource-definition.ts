@@ -23,6 +23,12 @@ export interface CustomVersion {
   validate(object: KubeObject, old: KubeObject | undefined): readonly StatusCause[]
 }
 
+/**
+ * Makes an object of one served version one of another; `old` is the stored state of an object that is being changed,
+ * for what the sent version can't say.
+ */
+export type Convert = (object: KubeObject, version: string, old?: KubeObject) => KubeObject
+
 /** One served resource: a row of discovery. */
 export interface ResourceDefinition {
   readonly group: string
@@ -32,13 +38,15 @@ export interface ResourceDefinition {
   readonly namespaced: boolean
   readonly shortNames: readonly string[]
   readonly categories: readonly string[]
-  /** Served versions, the preferred one first. */
+  /** Served versions, the preferred one first; with `convert` that is the stored one. */
   readonly versions: readonly string[]
   /** Writing through the main path leaves status alone, and the other way round. */
   readonly status: ReadonlySet<string>
   readonly scale: boolean
   type(version: string): TypeNode
   custom?(version: string): CustomVersion | undefined
+  /** Absent: versions differ only in their name. */
+  readonly convert?: Convert | undefined
 }
 
 /** `apiVersion` of a group and version. */
