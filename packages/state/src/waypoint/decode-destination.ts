@@ -4,12 +4,10 @@ import { fromBinary } from '@bufbuild/protobuf'
 import { enumWord } from '../decode-enum.ts'
 import { type Decoded, decoding, reject } from '../rejection.ts'
 import { serviceKey } from '../workload.types.ts'
-import { decodeRoute } from './decode-route.ts'
-import type { Destination, DestinationPort, Route, ServiceDestination } from './destination.types.ts'
+import { decodeRoutes, ROUTES } from './decode-routes.ts'
+import type { Destination, DestinationPort, ServiceDestination } from './destination.types.ts'
 import { PROTOCOLS } from './port-protocols.ts'
 import { unknownFieldIn } from './unknown-field.ts'
-
-const ROUTES: ReadonlySet<string> = new Set(['routes'])
 
 /**
  * Reads an `ambit.waypoint.Destination` resource, whole or not at all; only a route of which something can not be understood stays, as
@@ -60,12 +58,6 @@ function portOf({ number, protocol, routes }: pb.Port, path: string): Destinatio
   return {
     number,
     protocol: enumWord(`${path}.protocol`, protocol, PROTOCOLS),
-    routes: routes && routesOf(routes, path),
+    routes: routes && decodeRoutes(routes, path),
   }
-}
-
-function routesOf(table: pb.RouteTable, path: string): readonly Route[] {
-  // The list itself is read route by route; what stands beside it is not understood by anybody.
-  if ((table.$unknown ?? []).length > 0) reject('unknown-field', `${path}.routes: unknown field`)
-  return table.routes.map((route, index) => decodeRoute(route, `${path}.routes[${index}]`))
 }

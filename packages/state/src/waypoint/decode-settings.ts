@@ -4,17 +4,19 @@ import { fromBinary } from '@bufbuild/protobuf'
 import { enumWord } from '../decode-enum.ts'
 import { DEFAULT_CONNECT_TIMEOUT_MS, MAX_TIMEOUT_MS } from '../limits.ts'
 import { type Decoded, decoding, reject } from '../rejection.ts'
+import { decodeListeners } from './decode-listener.ts'
+import { ROUTES } from './decode-routes.ts'
 import type { WaypointSettings } from './destination.types.ts'
 import { unknownFieldIn } from './unknown-field.ts'
 
 const NORMALIZATIONS = { 0: 'base', 1: 'none', 2: 'merge-slashes', 3: 'decode-and-merge-slashes' } as const
 const ENCODINGS = { 0: 'text', 1: 'json' } as const
 
-/** Reads an `ambit.waypoint.Settings` resource, whole or not at all. */
+/** Reads an `ambit.waypoint.Settings` resource, whole or not at all; of routes each by itself, as those of a Destination. */
 export function decodeSettings(bytes: Uint8Array): Decoded<WaypointSettings> {
   return decoding(() => {
     const message = fromBinary(pb.SettingsSchema, bytes)
-    const unknown = unknownFieldIn(message, 'settings')
+    const unknown = unknownFieldIn(message, 'settings', ROUTES)
     if (unknown !== undefined) reject('unknown-field', unknown)
     if (message.namespace === '') reject('empty', 'namespace: required')
     if (message.gateway === '') reject('empty', 'gateway: required')
@@ -32,6 +34,10 @@ export function decodeSettings(bytes: Uint8Array): Decoded<WaypointSettings> {
       },
       forwardClientIdentity: message.forwardClientIdentity,
       connectTimeoutMs: Math.min(message.connectTimeoutMs || DEFAULT_CONNECT_TIMEOUT_MS, MAX_TIMEOUT_MS),
+      listeners: decodeListeners(message.listeners),
+      authorizationPolicies: message.authorizationPolicies,
+      authenticatesRequests: message.authenticatesRequests,
+      trustedHops: message.trustedHops,
     }
   })
 }

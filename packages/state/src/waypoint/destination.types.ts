@@ -1,4 +1,5 @@
 import type { ServiceKey } from '../workload.types.ts'
+import type { Listener } from './listener.types.ts'
 
 /** What a waypoint serves: a service or a workload bound to it, with what is done to its requests. */
 export type Destination = ServiceDestination | WorkloadDestination
@@ -146,4 +147,11 @@ export interface WaypointSettings {
   readonly accessLog: { readonly encoding: 'text' | 'json'; readonly format: string } | undefined
   readonly forwardClientIdentity: boolean
   readonly connectTimeoutMs: number
+  /** Of a gateway; a waypoint has none. */
+  readonly listeners: readonly Listener[]
+  /** Of a gateway: in force for all that it is asked, as those of a destination are. */
+  readonly authorizationPolicies: readonly string[]
+  readonly authenticatesRequests: boolean
+  /** Of a gateway: proxies in front of it that are believed. */
+  readonly trustedHops: number
 }

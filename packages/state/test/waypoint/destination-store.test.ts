@@ -150,6 +150,10 @@ test('settings, with the defaults of what is left empty', (t) => {
     accessLog: undefined,
     forwardClientIdentity: false,
     connectTimeoutMs: DEFAULT_CONNECT_TIMEOUT_MS,
+    listeners: [],
+    authorizationPolicies: [],
+    authenticatesRequests: false,
+    trustedHops: 0,
   })
   const full = settingsResource({
     namespace: 'shop',
