@@ -45,6 +45,8 @@ export const LIMITS = {
   dnsTcpConnections: 256,
   /** Idle milliseconds of a DNS TCP connection. */
   dnsTcpIdleMs: 10_000,
+  /** Milliseconds between two looks of a controller at one object: what changes meanwhile is dealt with in one go. */
+  controllerSpacingMs: 50,
   /** Endpoints in one EndpointSlice (Kubernetes' default); a service with more gets several slices. */
   endpointsPerSlice: 100,
   /** Events kept per cluster by the runtime's recorder before the oldest is deleted. */

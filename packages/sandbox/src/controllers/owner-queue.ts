@@ -1,6 +1,8 @@
 import type { Gvr, KubeObject } from '../apiserver/contract.types.ts'
 import { hasStatus } from '../apiserver/status-error.ts'
 import { keyOf, type ObjectCache } from '../objects/object-cache.ts'
+import type { LabelSelector } from '../objects/pod.types.ts'
+import { matchesSelector } from '../objects/selector.ts'
 import type { ControllerComponents } from './components.types.ts'
 import { controllerOf } from './ownership.ts'
 import { WorkQueue } from './work-queue.ts'
@@ -10,8 +12,13 @@ export interface OwnerQueueOptions<Owner extends KubeObject, Dependent extends K
   readonly gvr: Gvr
   readonly owners: ObjectCache<Owner>
   readonly dependents: ObjectCache<Dependent>
+  /** What an owner would adopt; absent for kinds that adopt nothing. */
+  readonly selectorOf?: ((owner: Owner) => LabelSelector) | undefined
+  readonly spacingMs?: number | undefined
   /** Called with the object as the API server has it now; never for one that is gone or going. */
   readonly reconcile: (owner: Owner) => Promise<void>
+  /** Called for one that is gone. */
+  readonly forget?: ((key: string) => void) | undefined
 }
 
 /** Owners of one kind that are to be looked at: when they change, and when something they control does. */
@@ -25,14 +32,17 @@ export class OwnerQueue<Owner extends KubeObject, Dependent extends KubeObject> 
     this.#components = components
     this.#options = options
     const { clock, logger } = components
-    const { kind, owners, dependents } = options
+    const { dependents, kind, owners, spacingMs } = options
     const name = kind.toLowerCase()
-    this.#queue = this.#stack.use(new WorkQueue({ name, logger, clock, reconcile: (key) => this.#reconcile(key) }))
+    const reconcile = (key: string): Promise<void> => this.#reconcile(key)
+    this.#queue = this.#stack.use(new WorkQueue({ name, logger, clock, reconcile, spacingMs }))
     this.#stack.use(owners.subscribe(({ object }) => this.#queue.add(keyOf(object))))
     this.#stack.use(
-      dependents.subscribe(({ object }) => {
+      dependents.subscribe(({ object, previous }) => {
         const owner = controllerOf(object)
-        if (owner?.kind === kind) this.#queue.add(`${object.metadata.namespace}/${owner.name}`)
+        this.#addOwner(object)
+        if (previous !== undefined && controllerOf(previous)?.uid !== owner?.uid) this.#addOwner(previous)
+        if (owner === undefined) this.#addAdopters(object)
       }),
     )
     this.addAll()
@@ -40,6 +50,10 @@ export class OwnerQueue<Owner extends KubeObject, Dependent extends KubeObject> 
 
   addAll(): void {
     for (const owner of this.#options.owners.all()) this.#queue.add(keyOf(owner))
+  }
+
+  add(owner: Owner): void {
+    this.#queue.add(keyOf(owner))
   }
 
   addAfter(owner: Owner, ms: number): void {
@@ -50,12 +64,25 @@ export class OwnerQueue<Owner extends KubeObject, Dependent extends KubeObject> 
     this.#stack.dispose()
   }
 
+  #addOwner(dependent: Dependent): void {
+    const owner = controllerOf(dependent)
+    if (owner?.kind === this.#options.kind) this.#queue.add(`${dependent.metadata.namespace}/${owner.name}`)
+  }
+
+  #addAdopters({ metadata }: Dependent): void {
+    const { owners, selectorOf } = this.#options
+    if (selectorOf === undefined) return
+    for (const owner of owners.inNamespace(metadata.namespace))
+      if (matchesSelector(selectorOf(owner), metadata.labels)) this.#queue.add(keyOf(owner))
+  }
+
   async #reconcile(key: string): Promise<void> {
     const [namespace = '', name = ''] = key.split('/')
     const found = await this.#components.client.get(this.#options.gvr, namespace, name).catch((error: unknown) => {
       if (hasStatus(error, 404)) return undefined
       throw error
     })
+    if (found === undefined) this.#options.forget?.(key)
     if (found === undefined || found.metadata.deletionTimestamp !== undefined) return
     // The cast is the cache's own: the API server has validated the object against its schema.
     await this.#options.reconcile(found as Owner)

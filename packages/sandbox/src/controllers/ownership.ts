@@ -18,15 +18,36 @@ export function isReady(pod: Pod): boolean {
 
 /** Ready for at least that long. */
 export function isAvailable(pod: Pod, minReadySeconds: number, nowMs: number): boolean {
+  return msUntilAvailable(pod, minReadySeconds, nowMs) === 0
+}
+
+/** Milliseconds until a pod has been ready for that long, 0 if it has; undefined while it isn't ready. */
+export function msUntilAvailable(pod: Pod, minReadySeconds: number, nowMs: number): number | undefined {
   const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready')
-  if (ready?.status !== 'True') return false
-  return minReadySeconds === 0 || nowMs - Date.parse(ready.lastTransitionTime ?? '') >= minReadySeconds * 1000
+  if (ready?.status !== 'True') return undefined
+  if (minReadySeconds === 0) return 0
+  return Math.max(0, Date.parse(ready.lastTransitionTime ?? '') + minReadySeconds * 1000 - nowMs)
 }
 
 /** Neither ended nor on its way out. */
 export function isActive(pod: Pod): boolean {
   const phase = pod.status?.phase
   return phase !== 'Succeeded' && phase !== 'Failed' && pod.metadata.deletionTimestamp === undefined
+}
+
+export function isEnded(pod: Pod): boolean {
+  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+}
+
+/** Now, as API objects write it. */
+export function isoTime(nowMs: number): string {
+  return new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+}
+
+/** Whether a status already says all of that; absent is zero. */
+export function saysAlready(status: unknown, wanted: Readonly<Record<string, unknown>>): boolean {
+  const before: Readonly<Record<string, unknown>> = typeof status === 'object' && status !== null ? { ...status } : {}
+  return Object.entries(wanted).every(([field, value]) => stable(before[field] ?? 0) === stable(value ?? 0))
 }
 
 /** Short hash of a pod template: equal templates, equal hash. */
@@ -39,7 +60,8 @@ export function templateHash(template: PodTemplate): string {
 function stable(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(stable).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
+  // kubectl sends what it has read with nulls for what is absent.
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined && item !== null)
   return `{${entries
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, item]) => `${JSON.stringify(key)}:${stable(item)}`)

@@ -1,24 +1,32 @@
+import { messageOf } from '@ambit/core'
+import { LIMITS } from '../limits.ts'
 import type { ReplicaSet } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
-import type { Pod } from '../objects/pod.types.ts'
-import { matchesSelector } from '../objects/selector.ts'
+import type { Condition, Pod } from '../objects/pod.types.ts'
+import { matchesLabels } from '../objects/selector.ts'
 import type { ControllerComponents } from './components.types.ts'
+import { nextConditions } from './conditions.ts'
 import { OwnerQueue } from './owner-queue.ts'
-import { controllerOf, isActive, isAvailable, isReady, ownerReference, randomSuffix } from './ownership.ts'
+import { isActive, isoTime, isReady, msUntilAvailable, saysAlready } from './ownership.ts'
+import { PodControl } from './pod-control.ts'
 
 /** Keeps the wanted number of pods of each ReplicaSet. */
 export class ReplicaSetController implements Disposable {
   readonly #components: ControllerComponents
+  readonly #pods: PodControl
   readonly #queue: OwnerQueue<ReplicaSet, Pod>
 
   constructor(components: ControllerComponents) {
     this.#components = components
+    this.#pods = new PodControl(components, 'replicaset-controller')
     const { replicaSets, pods } = components.caches
     this.#queue = new OwnerQueue(components, {
       kind: 'ReplicaSet',
       gvr: GVR.replicaSets,
       owners: replicaSets,
       dependents: pods,
+      selectorOf: (set) => set.spec.selector,
+      spacingMs: LIMITS.controllerSpacingMs,
       reconcile: (set) => this.#reconcile(set),
     })
   }
@@ -28,104 +36,88 @@ export class ReplicaSetController implements Disposable {
   }
 
   async #reconcile(set: ReplicaSet): Promise<void> {
-    const { client } = this.#components
-    const { namespace } = set.metadata
-    // Asked directly, not from the cache: a cache that lags behind would create pods twice.
-    const { items } = await client.list(GVR.pods, { namespace })
-    const matching = (items as Pod[]).filter((pod) => matchesSelector(set.spec.selector, pod.metadata.labels))
-    for (const orphan of matching)
-      if (controllerOf(orphan) === undefined && isActive(orphan)) await this.#adopt(set, orphan)
-    const pods = matching
-      .filter((pod) => (controllerOf(pod)?.uid ?? set.metadata.uid) === set.metadata.uid)
-      .filter(isActive)
+    const pods = (await this.#pods.claim(set, set.spec.selector)).filter(isActive)
     const wanted = set.spec.replicas ?? 1
-    for (let missing = wanted - pods.length; missing > 0; missing--) await this.#create(set)
-    const surplus = rankForDeletion(pods).slice(0, Math.max(0, pods.length - wanted))
-    for (const pod of surplus) await this.#delete(set, pod)
-    const now = (await client.list(GVR.pods, { namespace })).items as Pod[]
-    await this.#writeStatus(
-      set,
-      now.filter((pod) => controllerOf(pod)?.uid === set.metadata.uid && isActive(pod)),
-    )
-  }
-
-  async #adopt(set: ReplicaSet, pod: Pod): Promise<void> {
-    const { namespace, name = '', uid } = pod.metadata
-    await this.#components.client.patch(GVR.pods, namespace, name, {
-      metadata: { uid, ownerReferences: [ownerReference(set)] },
-    })
-  }
-
-  async #create(set: ReplicaSet): Promise<void> {
-    const { template } = set.spec
-    const { namespace } = set.metadata
-    const name = `${set.metadata.name}-${randomSuffix()}`
+    let failure: unknown
     try {
-      await this.#components.client.create(GVR.pods, {
-        apiVersion: 'v1',
-        kind: 'Pod',
-        metadata: {
-          name,
-          generateName: `${set.metadata.name}-`,
-          namespace,
-          labels: { ...template.metadata?.labels },
-          ...(template.metadata?.annotations === undefined ? {} : { annotations: template.metadata.annotations }),
-          ownerReferences: [ownerReference(set)],
-        },
-        spec: template.spec,
-      })
-      this.#event(set, 'Normal', 'SuccessfulCreate', `Created pod: ${name}`)
+      for (let missing = wanted - pods.length; missing > 0; missing--)
+        await this.#pods.create(set, set.spec.template)
+      for (const pod of this.#surplus(set, pods, pods.length - wanted)) await this.#pods.delete(set, pod)
     } catch (error) {
-      this.#event(
-        set,
-        'Warning',
-        'FailedCreate',
-        `Error creating: ${error instanceof Error ? error.message : String(error)}`,
-      )
-      throw error
+      failure = error
     }
+    await this.#writeStatus(set, failure)
+    if (failure !== undefined) throw failure
   }
 
-  async #delete(set: ReplicaSet, pod: Pod): Promise<void> {
-    const { namespace, name = '', uid } = pod.metadata
-    await this.#components.client.delete(GVR.pods, namespace, name, { preconditions: { uid } })
-    this.#event(set, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`)
+  #surplus(set: ReplicaSet, pods: readonly Pod[], count: number): readonly Pod[] {
+    if (count <= 0) return []
+    const onNode = new Map<string, number>()
+    // Pods of all the sets of one Deployment count, as what matters is where its service runs.
+    const owner = set.metadata.ownerReferences?.find(({ controller }) => controller === true)
+    const { caches } = this.#components
+    const family = owner === undefined ? [set] : caches.replicaSets.controlledBy(owner.uid)
+    for (const { metadata } of family)
+      for (const pod of caches.pods.controlledBy(metadata.uid).filter(isActive)) {
+        const node = pod.spec.nodeName ?? ''
+        onNode.set(node, (onNode.get(node) ?? 0) + 1)
+      }
+    return rankForDeletion(pods, onNode).slice(0, count)
   }
 
-  async #writeStatus(set: ReplicaSet, pods: readonly Pod[]): Promise<void> {
-    const minReady = set.spec.minReadySeconds ?? 0
-    const now = this.#components.clock.now()
-    const ready = pods.filter(isReady)
-    const available = ready.filter((pod) => isAvailable(pod, minReady, now))
-    if (available.length < ready.length) this.#queue.addAfter(set, minReady * 1000)
+  async #writeStatus(set: ReplicaSet, failure: unknown): Promise<void> {
+    const { caches, client, clock } = this.#components
+    const pods = caches.pods.controlledBy(set.metadata.uid).filter(isActive)
+    const waits = pods.map((pod) => msUntilAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now()))
+    const soonest = Math.min(...waits.filter((wait) => wait !== undefined && wait > 0).map(Number))
+    if (Number.isFinite(soonest)) this.#queue.addAfter(set, soonest)
+    const labels = set.spec.template.metadata?.labels ?? {}
+    const before = set.status?.conditions ?? []
+    const wanted: Condition[] =
+      failure === undefined
+        ? []
+        : [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: messageOf(failure) }]
+    const conditions = nextConditions(before, wanted, isoTime(clock.now()), { drop: ['ReplicaFailure'] })
     const status = {
       replicas: pods.length,
-      fullyLabeledReplicas: pods.length,
-      readyReplicas: ready.length,
-      availableReplicas: available.length,
+      fullyLabeledReplicas: pods.filter((pod) => matchesLabels(labels, pod.metadata.labels)).length,
+      readyReplicas: pods.filter(isReady).length,
+      availableReplicas: waits.filter((wait) => wait === 0).length,
       observedGeneration: set.metadata.generation ?? 0,
+      ...(conditions.length + before.length > 0 ? { conditions } : {}),
     }
-    const before: Readonly<Record<string, unknown>> = { ...set.status }
-    if (Object.entries(status).every(([field, value]) => (before[field] ?? 0) === value)) return
-    await this.#components.client.patch(
-      GVR.replicaSets,
-      set.metadata.namespace,
-      set.metadata.name ?? '',
-      { status },
-      { subresource: 'status' },
-    )
-  }
-
-  #event(set: ReplicaSet, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#components.events.event(set, { type, reason, message, component: 'replicaset-controller' })
+    if (saysAlready(set.status, status)) return
+    const { namespace, name = '' } = set.metadata
+    const written = await client.patch(GVR.replicaSets, namespace, name, { status }, { subresource: 'status' })
+    caches.replicaSets.note(written as ReplicaSet)
   }
 }
 
-/** Which pods go first when there are too many: unassigned, then unready, then the youngest. */
-export function rankForDeletion(pods: readonly Pod[]): readonly Pod[] {
-  const rank = (pod: Pod): number => (pod.spec.nodeName ? 2 : 0) + (isReady(pod) ? 1 : 0)
-  return pods.toSorted(
-    (a, b) =>
-      rank(a) - rank(b) || (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''),
+/**
+ * Which pods go first when there are too many: unassigned ones, pending ones, unready ones, those of a low deletion cost,
+ * those on nodes with many of the kind, and the youngest.
+ */
+export function rankForDeletion(
+  pods: readonly Pod[],
+  onNode: ReadonlyMap<string, number> = new Map(),
+): readonly Pod[] {
+  const ranks = new Map(
+    pods.map((pod) => [
+      pod,
+      [
+        pod.spec.nodeName ? 1 : 0,
+        pod.status?.phase === 'Running' ? 1 : 0,
+        isReady(pod) ? 1 : 0,
+        Number(pod.metadata.annotations?.['controller.kubernetes.io/pod-deletion-cost'] ?? 0) || 0,
+        -(onNode.get(pod.spec.nodeName ?? '') ?? 0),
+      ],
+    ]),
   )
+  const youngestFirst = (a: Pod, b: Pod): number =>
+    (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? '')
+  return pods.toSorted((a, b) => {
+    const [left = [], right = []] = [ranks.get(a), ranks.get(b)]
+    const first = left.findIndex((value, i) => value !== right[i])
+    return first === -1 ? youngestFirst(a, b) : (left[first] ?? 0) - (right[first] ?? 0)
+  })
 }

@@ -5,6 +5,7 @@ export interface Taint {
   readonly key: string
   readonly value?: string | undefined
   readonly effect: string
+  readonly timeAdded?: string | undefined
 }
 
 export interface Node extends KubeObject {
@@ -12,6 +13,7 @@ export interface Node extends KubeObject {
   readonly status?: {
     readonly conditions?: readonly Condition[]
     readonly addresses?: readonly { readonly type: string; readonly address: string }[]
+    readonly allocatable?: Readonly<Record<string, string | number>>
   }
 }
 
@@ -103,6 +105,7 @@ export interface ReplicaSet extends KubeObject {
     readonly readyReplicas?: number
     readonly availableReplicas?: number
     readonly observedGeneration?: number
+    readonly conditions?: readonly Condition[]
   }
 }
 
@@ -111,6 +114,7 @@ export interface DaemonSet extends KubeObject {
     readonly selector: LabelSelector
     readonly template: PodTemplate
     readonly minReadySeconds?: number | undefined
+    readonly revisionHistoryLimit?: number | undefined
     readonly updateStrategy?: {
       readonly type?: string
       readonly rollingUpdate?: { readonly maxSurge?: IntOrPercent; readonly maxUnavailable?: IntOrPercent }

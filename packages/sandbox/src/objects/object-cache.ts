@@ -24,6 +24,12 @@ export class ObjectCache<T extends KubeObject> implements Disposable {
   readonly #logger: Logger
   readonly #clock: Clock
   readonly #objects = new Map<string, T>()
+  readonly #byNamespace = new Map<string, Map<string, T>>()
+  readonly #byController = new Map<string, Map<string, T>>()
+  /** Removed by ourselves; their last events are still to come. */
+  readonly #gone = new Set<string>()
+  /** What list and watch have brought so far. */
+  #revision = 0
   readonly #listeners = new Set<(change: ObjectChange<T>) => void>()
   readonly #abort = new AbortController()
   readonly #synced = Promise.withResolvers<void>()
@@ -49,6 +55,33 @@ export class ObjectCache<T extends KubeObject> implements Disposable {
     return this.#objects.values()
   }
 
+  inNamespace(namespace: string | undefined): Iterable<T> {
+    return this.#byNamespace.get(namespace ?? '')?.values() ?? []
+  }
+
+  /** Objects whose controlling owner has that uid. */
+  controlledBy(uid: string | undefined): readonly T[] {
+    return [...(this.#byController.get(uid ?? '')?.values() ?? [])]
+  }
+
+  /** Objects of a namespace that no owner controls. */
+  orphans(namespace: string | undefined): readonly T[] {
+    return [...(this.#byController.get(orphansOf(namespace))?.values() ?? [])]
+  }
+
+  /** Takes over what a write returned, so that whoever wrote it reads it again before the watch brings it. */
+  note(object: T): void {
+    if (revisionOf(object) > this.#revision) this.#put(object)
+  }
+
+  /** As `note`, for an object that a write has removed. */
+  noteGone(object: T): void {
+    const { uid = '' } = object.metadata
+    if (this.#objects.get(keyOf(object))?.metadata.uid !== uid) return
+    this.#gone.add(uid)
+    this.#remove(object)
+  }
+
   subscribe(listener: (change: ObjectChange<T>) => void): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
@@ -64,12 +97,10 @@ export class ObjectCache<T extends KubeObject> implements Disposable {
     while (!signal.aborted) {
       try {
         const { items, resourceVersion } = await this.#client.list(this.#gvr)
-        this.#replace(items as T[])
+        this.#replace(items as T[], Number(resourceVersion))
         this.#synced.resolve()
         for await (const event of this.#client.watch(this.#gvr, { resourceVersion, signal })) {
-          if (event.type === 'BOOKMARK') continue
-          if (event.type === 'DELETED') this.#remove(event.object as T)
-          else this.#put(event.object as T)
+          if (event.type !== 'BOOKMARK') this.#observe(event.type, event.object as T)
         }
       } catch (error) {
         if (signal.aborted) return
@@ -79,25 +110,59 @@ export class ObjectCache<T extends KubeObject> implements Disposable {
     }
   }
 
-  #replace(items: readonly T[]): void {
+  #observe(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void {
+    this.#revision = Math.max(this.#revision, revisionOf(object))
+    const { uid = '' } = object.metadata
+    if (this.#gone.has(uid)) {
+      if (type === 'DELETED') this.#gone.delete(uid)
+    } else if (type !== 'DELETED') this.#put(object)
+    else if (this.#objects.get(keyOf(object))?.metadata.uid === uid) this.#remove(object)
+  }
+
+  #replace(items: readonly T[], revision: number): void {
+    this.#revision = revision
     const seen = new Set(items.map(keyOf))
-    for (const [key, object] of this.#objects) if (!seen.has(key)) this.#remove(object)
+    for (const [key, object] of this.#objects)
+      if (!seen.has(key) && revisionOf(object) <= revision) this.#remove(object)
     for (const item of items) this.#put(item)
+    this.#gone.clear()
   }
 
   #put(object: T): void {
     const key = keyOf(object)
+    const known = this.#objects.get(key)
+    if (known !== undefined && revisionOf(known) >= revisionOf(object)) return
+    // Another object of the same name: the old one went unseen.
+    if (known !== undefined && known.metadata.uid !== object.metadata.uid) {
+      this.#gone.add(known.metadata.uid ?? '')
+      this.#remove(known)
+    }
     const previous = this.#objects.get(key)
-    if (previous?.metadata.resourceVersion === object.metadata.resourceVersion && previous !== undefined) return
+    if (previous !== undefined) this.#index(previous, false)
     this.#objects.set(key, object)
+    this.#index(object, true)
     this.#tell({ type: previous === undefined ? 'ADDED' : 'MODIFIED', object, previous })
   }
 
   #remove(object: T): void {
     const key = keyOf(object)
     const previous = this.#objects.get(key)
+    if (previous !== undefined) this.#index(previous, false)
     this.#objects.delete(key)
     this.#tell({ type: 'DELETED', object, previous })
+  }
+
+  #index(object: T, present: boolean): void {
+    const owner = object.metadata.ownerReferences?.find(({ controller }) => controller === true)
+    const { namespace } = object.metadata
+    for (const [index, value] of [
+      [this.#byNamespace, namespace ?? ''],
+      [this.#byController, owner?.uid ?? orphansOf(namespace)],
+    ] as const) {
+      const group = index.get(value) ?? new Map<string, T>()
+      if (present) index.set(value, group.set(keyOf(object), object))
+      else if (group.delete(keyOf(object)) && group.size === 0) index.delete(value)
+    }
   }
 
   #tell(change: ObjectChange<T>): void {
@@ -109,4 +174,14 @@ export class ObjectCache<T extends KubeObject> implements Disposable {
       }
     }
   }
+}
+
+/** In place of an owner's uid, which never has a slash. */
+function orphansOf(namespace: string | undefined): string {
+  return `${namespace ?? ''}/`
+}
+
+/** The API server counts every change of anything by one number, which resourceVersion shows. */
+function revisionOf(object: KubeObject): number {
+  return Number(object.metadata.resourceVersion)
 }

@@ -77,6 +77,8 @@ export interface SecurityContext {
 export interface ContainerPort {
   readonly name?: string | undefined
   readonly containerPort: number
+  readonly hostPort?: number | undefined
+  readonly hostIP?: string | undefined
   readonly protocol?: string | undefined
 }
 
@@ -164,6 +166,7 @@ export interface Toleration {
   readonly operator?: string | undefined
   readonly value?: string | undefined
   readonly effect?: string | undefined
+  readonly tolerationSeconds?: number | undefined
 }
 
 export interface SelectorRequirement {
@@ -186,6 +189,28 @@ export interface PodAffinityTerm {
   readonly labelSelector?: LabelSelector | undefined
   readonly topologyKey: string
   readonly namespaces?: readonly string[] | undefined
+  readonly namespaceSelector?: LabelSelector | undefined
+  readonly matchLabelKeys?: readonly string[] | undefined
+  readonly mismatchLabelKeys?: readonly string[] | undefined
+}
+
+export interface PodAffinityRules {
+  readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly PodAffinityTerm[]
+  readonly preferredDuringSchedulingIgnoredDuringExecution?: readonly {
+    readonly weight: number
+    readonly podAffinityTerm: PodAffinityTerm
+  }[]
+}
+
+export interface TopologySpreadConstraint {
+  readonly maxSkew: number
+  readonly topologyKey: string
+  readonly whenUnsatisfiable: string
+  readonly labelSelector?: LabelSelector | undefined
+  readonly minDomains?: number | undefined
+  readonly nodeAffinityPolicy?: string | undefined
+  readonly nodeTaintsPolicy?: string | undefined
+  readonly matchLabelKeys?: readonly string[] | undefined
 }
 
 export interface Affinity {
@@ -194,14 +219,14 @@ export interface Affinity {
         readonly requiredDuringSchedulingIgnoredDuringExecution?: {
           readonly nodeSelectorTerms?: readonly NodeSelectorTerm[]
         }
+        readonly preferredDuringSchedulingIgnoredDuringExecution?: readonly {
+          readonly weight: number
+          readonly preference: NodeSelectorTerm
+        }[]
       }
     | undefined
-  readonly podAffinity?:
-    | { readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly PodAffinityTerm[] }
-    | undefined
-  readonly podAntiAffinity?:
-    | { readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly PodAffinityTerm[] }
-    | undefined
+  readonly podAffinity?: PodAffinityRules | undefined
+  readonly podAntiAffinity?: PodAffinityRules | undefined
 }
 
 export interface PodSpec {
@@ -228,6 +253,10 @@ export interface PodSpec {
   readonly nodeSelector?: Readonly<Record<string, string>> | undefined
   readonly tolerations?: readonly Toleration[] | undefined
   readonly affinity?: Affinity | undefined
+  readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[] | undefined
+  readonly schedulingGates?: readonly { readonly name: string }[] | undefined
+  readonly priority?: number | undefined
+  readonly overhead?: Readonly<Record<string, string | number>> | undefined
   readonly readinessGates?: readonly { readonly conditionType: string }[] | undefined
   readonly initContainers?: readonly Container[] | undefined
   readonly containers: readonly Container[]
