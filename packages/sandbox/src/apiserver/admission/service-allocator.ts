@@ -1,8 +1,11 @@
-import { isIPv4, isIPv6 } from 'node:net'
+import { randomInt } from 'node:crypto'
+import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import { arrayOf, at } from '../json.ts'
 import type { ServiceAllocator } from '../resources/kind-rules.types.ts'
-import { StatusError } from '../status-error.ts'
+import { invalid } from '../status-error.ts'
 import type { ObjectStore } from '../store/object-store.ts'
+import { invalidValue } from '../validation/causes.ts'
+import type { Family } from './service-families.ts'
 
 /** Kubernetes' default range of node ports. */
 const NODE_PORTS = { first: 30_000, last: 32_767 }
@@ -30,16 +33,19 @@ export class StoreServiceAllocator implements ServiceAllocator {
     return this.#ranges.ipv6 !== undefined
   }
 
-  clusterIp(family: 'IPv4' | 'IPv6', wanted: string | undefined): string {
-    const used = new Set(this.#services().flatMap((service) => arrayOf(at(service, 'spec', 'clusterIPs'))))
+  clusterIp(family: Family, wanted: string | undefined, service: string): string {
+    const used = new Set(this.#services().flatMap((one) => arrayOf(at(one, 'spec', 'clusterIPs'))))
     const range = family === 'IPv4' ? this.#ranges.ipv4 : this.#ranges.ipv6
-    if (range === undefined) throw refused(`the sandbox has no service addresses of ${family}`)
+    const refuse = (detail: string): never => {
+      throw invalid('', 'Service', service, [invalidValue('spec.clusterIPs', [wanted ?? ''], detail)])
+    }
+    if (range === undefined) return refuse(`the sandbox has no service addresses of ${family}`)
     if (wanted !== undefined) {
-      if (family === 'IPv4' ? !isIPv4(wanted) : !isIPv6(wanted)) throw refused(`${wanted} is no ${family} address`)
-      if (used.has(wanted)) throw refused(`failed to allocate IP ${wanted}: provided IP is already allocated`)
-      if (family === 'IPv4' && !inIpv4Range(wanted, range))
-        throw refused(
-          `failed to allocate IP ${wanted}: the provided IP is not in the valid range. The range of valid IPs is ${range}`,
+      if (family === 'IPv4' ? !isIPv4(wanted) : !isIPv6(wanted)) refuse(`expected an ${family} value`)
+      if (used.has(wanted)) refuse(`failed to allocate IP ${wanted}: provided IP is already allocated`)
+      if (!inRange(wanted, range))
+        refuse(
+          `failed to allocate IP ${wanted}: the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${range}`,
         )
       return wanted
     }
@@ -50,31 +56,38 @@ export class StoreServiceAllocator implements ServiceAllocator {
       this.#next = this.#next >= size ? 11 : this.#next + 1
       if (!used.has(candidate)) return candidate
     }
-    throw refused(`the range ${range} of service addresses is full`)
+    return refuse(`the range ${range} of service addresses is full`)
   }
 
-  nodePort(wanted: number | undefined): number {
-    const ports = this.#services().flatMap((service) => arrayOf(at(service, 'spec', 'ports')))
-    const used = new Set(ports.map((port) => at(port, 'nodePort')))
+  nodePort(wanted: number | undefined, service: string, own: ReadonlySet<number>): number {
+    const used = new Set<unknown>(own)
+    for (const one of this.#services()) {
+      used.add(at(one, 'spec', 'healthCheckNodePort'))
+      for (const port of arrayOf(at(one, 'spec', 'ports'))) used.add(at(port, 'nodePort'))
+    }
+    const refuse = (detail: string): never => {
+      throw invalid('', 'Service', service, [invalidValue('spec.ports[0].nodePort', wanted ?? 0, detail)])
+    }
+    const { first, last } = NODE_PORTS
     if (wanted !== undefined) {
-      if (wanted < NODE_PORTS.first || wanted > NODE_PORTS.last)
-        throw refused(
-          `node port ${wanted} is not in the valid range. The range of valid ports is ${NODE_PORTS.first}-${NODE_PORTS.last}`,
-        )
-      if (used.has(wanted)) throw refused(`node port ${wanted}: provided port is already allocated`)
+      if (wanted < first || wanted > last)
+        refuse(`provided port is not in the valid range. The range of valid ports is ${first}-${last}`)
+      if (used.has(wanted)) refuse('provided port is already allocated')
       return wanted
     }
-    for (let port = NODE_PORTS.first; port <= NODE_PORTS.last; port++) if (!used.has(port)) return port
-    throw refused('all node ports are allocated')
+    // From somewhere: several sandboxes share the machine's loopback, where node ports are to be had too.
+    const count = last - first + 1
+    const start = randomInt(count)
+    for (let tries = 0; tries < count; tries++) {
+      const port = first + ((start + tries) % count)
+      if (!used.has(port)) return port
+    }
+    return refuse('all node ports are allocated')
   }
 
   #services() {
     return this.#store.list('/services')
   }
-}
-
-function refused(message: string): StatusError {
-  return new StatusError(422, 'Invalid', `Service is invalid: spec.clusterIPs: ${message}`)
 }
 
 function toNumber(ip: string): number {
@@ -87,10 +100,11 @@ function sizeOf(cidr: string): number {
   return Math.min(host >= 31 ? MAX_ADDRESSES : 2 ** host - 2, MAX_ADDRESSES)
 }
 
-function inIpv4Range(ip: string, cidr: string): boolean {
+function inRange(ip: string, cidr: string): boolean {
   const [base = '', bits = '0'] = cidr.split('/')
-  const size = 2 ** (32 - Number(bits))
-  return Math.floor(toNumber(ip) / size) === Math.floor(toNumber(base) / size)
+  const list = new BlockList()
+  list.addSubnet(base, Number(bits), base.includes(':') ? 'ipv6' : 'ipv4')
+  return list.check(ip, ip.includes(':') ? 'ipv6' : 'ipv4')
 }
 
 function addressAt(cidr: string, offset: number): string {

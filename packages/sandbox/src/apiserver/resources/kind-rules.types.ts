@@ -12,8 +12,10 @@ export interface RuleEnvironment {
 }
 
 export interface ServiceAllocator {
-  clusterIp(family: 'IPv4' | 'IPv6', wanted: string | undefined): string
-  nodePort(wanted: number | undefined): number
+  /** Errors name the service. */
+  clusterIp(family: 'IPv4' | 'IPv6', wanted: string | undefined, service: string): string
+  /** `own`: ports that the same request has been given. */
+  nodePort(wanted: number | undefined, service: string, own: ReadonlySet<number>): number
   readonly hasIpv6: boolean
 }
 
