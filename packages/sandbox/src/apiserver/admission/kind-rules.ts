@@ -1,26 +1,19 @@
-import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, isObject, type JsonObject, objectOf } from '../json.ts'
+import { arrayOf, at, isObject, objectOf } from '../json.ts'
 import type { KindRules } from '../resources/kind-rules.types.ts'
 import type { ResourceDefinition } from '../resources/resource-definition.ts'
-import { validatePod, validateWorkload } from '../validation/pods.ts'
+import { validatePod } from '../validation/pods.ts'
 import { validateService } from '../validation/services.ts'
 import { validateConfig, validateRbac } from '../validation/simple-kinds.ts'
+import { BATCH_RULES } from './batch-rules.ts'
+import { NETWORK_RULES } from './network-rules.ts'
 import { admitPod } from './pod-admission.ts'
 import { defaultPodSpec } from './pod-defaults.ts'
+import { SCALING_RULES } from './scaling-rules.ts'
 import { allocateService, defaultService, reallocateService } from './service-admission.ts'
+import { VOLUME_RULES } from './volume-rules.ts'
+import { specOf, WORKLOAD_RULES } from './workload-rules.ts'
 
 const RBAC = 'rbac.authorization.k8s.io'
-
-function specOf(object: KubeObject): JsonObject {
-  const spec = objectOf(object['spec'])
-  object['spec'] = spec
-  return spec
-}
-
-function defaultTemplate(spec: JsonObject): void {
-  const template = spec['template']
-  if (isObject(template) && isObject(template['spec'])) defaultPodSpec(template['spec'])
-}
 
 const RULES: Readonly<Record<string, KindRules>> = {
   '/Namespace': {
@@ -70,51 +63,11 @@ const RULES: Readonly<Record<string, KindRules>> = {
       event['type'] ??= 'Normal'
     },
   },
-  'apps/Deployment': {
-    defaults(deployment) {
-      const spec = specOf(deployment)
-      defaultTemplate(spec)
-      spec['replicas'] ??= 1
-      spec['revisionHistoryLimit'] ??= 10
-      spec['progressDeadlineSeconds'] ??= 600
-      const strategy = objectOf(spec['strategy'])
-      spec['strategy'] = strategy
-      strategy['type'] ??= 'RollingUpdate'
-      if (strategy['type'] === 'RollingUpdate')
-        strategy['rollingUpdate'] = { maxUnavailable: '25%', maxSurge: '25%', ...objectOf(strategy['rollingUpdate']) }
-    },
-    validate: validateWorkload,
-  },
-  'apps/ReplicaSet': {
-    defaults(replicaSet) {
-      const spec = specOf(replicaSet)
-      defaultTemplate(spec)
-      spec['replicas'] ??= 1
-    },
-    validate: validateWorkload,
-  },
-  'apps/DaemonSet': {
-    defaults(daemonSet) {
-      const spec = specOf(daemonSet)
-      defaultTemplate(spec)
-      spec['revisionHistoryLimit'] ??= 10
-      const strategy = objectOf(spec['updateStrategy'])
-      spec['updateStrategy'] = strategy
-      strategy['type'] ??= 'RollingUpdate'
-      if (strategy['type'] === 'RollingUpdate')
-        strategy['rollingUpdate'] = { maxUnavailable: 1, maxSurge: 0, ...objectOf(strategy['rollingUpdate']) }
-    },
-    validate: validateWorkload,
-  },
-  'discovery.k8s.io/EndpointSlice': {
-    defaults(slice) {
-      for (const port of arrayOf(slice['ports']))
-        if (isObject(port)) {
-          port['protocol'] ??= 'TCP'
-          port['name'] ??= ''
-        }
-    },
-  },
+  ...WORKLOAD_RULES,
+  ...BATCH_RULES,
+  ...VOLUME_RULES,
+  ...NETWORK_RULES,
+  ...SCALING_RULES,
 }
 
 const BINDING: KindRules = {

@@ -1,5 +1,6 @@
 import { isIP, isIPv4 } from 'node:net'
 import { Environment } from '@marcbachmann/cel-js'
+import { parseQuantity } from '../../objects/quantity.ts'
 import { MAX_MATCHED_CHARACTERS } from '../limits.ts'
 
 class CelUrl {
@@ -23,28 +24,10 @@ class CelQuantity {
   }
 }
 
-const QUANTITY = /^([+-]?\d+(?:\.\d+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|)$/
-const FACTORS: Readonly<Record<string, number>> = {
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-}
-
 function quantity(text: string): CelQuantity {
-  const match = QUANTITY.exec(text)
-  if (match === null) throw new Error(`${text} is no quantity`)
-  return new CelQuantity(Number(match[1]) * (FACTORS[match[2] ?? ''] ?? 1))
+  const value = parseQuantity(text)
+  if (value === undefined) throw new Error(`${text} is no quantity`)
+  return new CelQuantity(value)
 }
 
 function bounded(text: string): string {
@@ -92,7 +75,7 @@ export function celEnvironment(): Environment {
     const [address = '', bits = ''] = text.split('/')
     return isIP(address) !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv4(address) ? 32 : 128)
   })
-  add(environment, 'isQuantity(string): bool', (text: string) => QUANTITY.test(text))
+  add(environment, 'isQuantity(string): bool', (text: string) => parseQuantity(text) !== undefined)
   add(environment, 'quantity(string): kubernetes.Quantity', quantity)
   add(
     environment,

@@ -1,37 +1,11 @@
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, isObject, objectOf, textOf } from '../json.ts'
+import { arrayOf, at, isObject, textOf } from '../json.ts'
+import { age, type ColumnSet, count, selectorText } from './cells.ts'
 import { ageOf } from './duration.ts'
+import { NETWORK_COLUMNS } from './network-columns.ts'
 import { podCells } from './pod-row.ts'
-
-export interface ColumnSet {
-  /** `Name`, `Age`, …; a trailing `*` shows only with -o wide. */
-  readonly columns: readonly string[]
-  cells(object: KubeObject, nowMs: number): readonly unknown[]
-}
-
-const count = (value: unknown): number => (isObject(value) ? Object.keys(value).length : arrayOf(value).length)
-const age = (object: KubeObject, nowMs: number): string => ageOf(object.metadata.creationTimestamp, nowMs)
-const number = (object: KubeObject, ...path: readonly string[]): number => Number(at(object, ...path) ?? 0)
-
-function selectorText(selector: unknown): string {
-  const labels = objectOf(at(selector, 'matchLabels') ?? selector)
-  const parts = Object.entries(labels)
-    .filter(([key]) => key !== 'matchExpressions')
-    .map(([key, value]) => `${key}=${String(value)}`)
-  for (const item of arrayOf(at(selector, 'matchExpressions'))) {
-    const values = arrayOf(at(item, 'values'))
-    const operator = String(at(item, 'operator')).toLowerCase()
-    parts.push(
-      values.length > 0 ? `${String(at(item, 'key'))} ${operator} (${values.join(',')})` : String(at(item, 'key')),
-    )
-  }
-  return parts.length > 0 ? parts.join(',') : '<none>'
-}
-
-function containersText(object: KubeObject): readonly [string, string] {
-  const containers = arrayOf(at(object, 'spec', 'template', 'spec', 'containers'))
-  return [containers.map((item) => at(item, 'name')).join(','), containers.map((item) => at(item, 'image')).join(',')]
-}
+import { VOLUME_COLUMNS } from './volume-columns.ts'
+import { WORKLOAD_COLUMNS } from './workload-columns.ts'
 
 function portsText(service: KubeObject): string {
   const ports = arrayOf(at(service, 'spec', 'ports')).map((port) => {
@@ -201,75 +175,6 @@ const COLUMNS: Readonly<Record<string, ColumnSet>> = {
   },
   '/Event': EVENT,
   'events.k8s.io/Event': EVENT,
-  'apps/Deployment': {
-    columns: ['Name', 'Ready', 'Up-to-date', 'Available', 'Age', 'Containers*', 'Images*', 'Selector*'],
-    cells: (object, nowMs) => [
-      object.metadata.name,
-      `${number(object, 'status', 'readyReplicas')}/${number(object, 'spec', 'replicas')}`,
-      number(object, 'status', 'updatedReplicas'),
-      number(object, 'status', 'availableReplicas'),
-      age(object, nowMs),
-      ...containersText(object),
-      selectorText(at(object, 'spec', 'selector')),
-    ],
-  },
-  'apps/ReplicaSet': {
-    columns: ['Name', 'Desired', 'Current', 'Ready', 'Age', 'Containers*', 'Images*', 'Selector*'],
-    cells: (object, nowMs) => [
-      object.metadata.name,
-      number(object, 'spec', 'replicas'),
-      number(object, 'status', 'replicas'),
-      number(object, 'status', 'readyReplicas'),
-      age(object, nowMs),
-      ...containersText(object),
-      selectorText(at(object, 'spec', 'selector')),
-    ],
-  },
-  'apps/DaemonSet': {
-    columns: [
-      'Name',
-      'Desired',
-      'Current',
-      'Ready',
-      'Up-to-date',
-      'Available',
-      'Node Selector',
-      'Age',
-      'Containers*',
-      'Images*',
-      'Selector*',
-    ],
-    cells: (object, nowMs) => [
-      object.metadata.name,
-      number(object, 'status', 'desiredNumberScheduled'),
-      number(object, 'status', 'currentNumberScheduled'),
-      number(object, 'status', 'numberReady'),
-      number(object, 'status', 'updatedNumberScheduled'),
-      number(object, 'status', 'numberAvailable'),
-      selectorText(at(object, 'spec', 'template', 'spec', 'nodeSelector')),
-      age(object, nowMs),
-      ...containersText(object),
-      selectorText(at(object, 'spec', 'selector')),
-    ],
-  },
-  'discovery.k8s.io/EndpointSlice': {
-    columns: ['Name', 'AddressType', 'Ports', 'Endpoints', 'Age'],
-    cells(object, nowMs) {
-      const ports = arrayOf(object['ports']).map((port) => textOf(at(port, 'port') ?? '*'))
-      const addresses = arrayOf(object['endpoints']).flatMap((endpoint) => arrayOf(at(endpoint, 'addresses')))
-      const shown =
-        addresses.length > 3
-          ? `${addresses.slice(0, 3).join(',')} + ${addresses.length - 3} more...`
-          : addresses.join(',')
-      return [
-        object.metadata.name,
-        object['addressType'],
-        ports.join(',') || '<unset>',
-        shown || '<unset>',
-        age(object, nowMs),
-      ]
-    },
-  },
   'coordination.k8s.io/Lease': {
     columns: ['Name', 'Holder', 'Age'],
     cells: (object, nowMs) => [object.metadata.name, at(object, 'spec', 'holderIdentity') ?? '', age(object, nowMs)],
@@ -279,24 +184,6 @@ const COLUMNS: Readonly<Record<string, ColumnSet>> = {
   'rbac.authorization.k8s.io/RoleBinding': BINDING,
   'rbac.authorization.k8s.io/ClusterRoleBinding': BINDING,
   'apiextensions.k8s.io/CustomResourceDefinition': ROLE,
-  'policy/PodDisruptionBudget': {
-    columns: ['Name', 'Min Available', 'Max Unavailable', 'Allowed Disruptions', 'Age'],
-    cells: (object, nowMs) => [
-      object.metadata.name,
-      textOf(at(object, 'spec', 'minAvailable') ?? 'N/A'),
-      textOf(at(object, 'spec', 'maxUnavailable') ?? 'N/A'),
-      number(object, 'status', 'disruptionsAllowed'),
-      age(object, nowMs),
-    ],
-  },
-  'networking.k8s.io/NetworkPolicy': {
-    columns: ['Name', 'Pod-Selector', 'Age'],
-    cells: (object, nowMs) => [
-      object.metadata.name,
-      selectorText(at(object, 'spec', 'podSelector')),
-      age(object, nowMs),
-    ],
-  },
   'scheduling.k8s.io/PriorityClass': {
     columns: ['Name', 'Value', 'Global-Default', 'Age'],
     cells: (object, nowMs) => [
@@ -306,17 +193,36 @@ const COLUMNS: Readonly<Record<string, ColumnSet>> = {
       age(object, nowMs),
     ],
   },
-  'autoscaling/HorizontalPodAutoscaler': {
-    columns: ['Name', 'Reference', 'MinPods', 'MaxPods', 'Replicas', 'Age'],
-    cells: (object, nowMs) => [
-      object.metadata.name,
-      `${String(at(object, 'spec', 'scaleTargetRef', 'kind'))}/${String(at(object, 'spec', 'scaleTargetRef', 'name'))}`,
-      number(object, 'spec', 'minReplicas'),
-      number(object, 'spec', 'maxReplicas'),
-      number(object, 'status', 'currentReplicas'),
-      age(object, nowMs),
-    ],
+  '/LimitRange': ROLE,
+  'node.k8s.io/RuntimeClass': {
+    columns: ['Name', 'Handler', 'Age'],
+    cells: (object, nowMs) => [object.metadata.name, object['handler'], age(object, nowMs)],
   },
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicy': {
+    columns: ['Name', 'Validations', 'ParamKind', 'Age'],
+    cells(object, nowMs) {
+      const kind = at(object, 'spec', 'paramKind')
+      const shown = isObject(kind) ? `${textOf(kind['apiVersion'])}/${textOf(kind['kind'])}` : '<unset>'
+      return [object.metadata.name, count(at(object, 'spec', 'validations')), shown, age(object, nowMs)]
+    },
+  },
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': {
+    columns: ['Name', 'PolicyName', 'ParamRef', 'Age'],
+    cells(object, nowMs) {
+      const reference = at(object, 'spec', 'paramRef')
+      const namespace = at(reference, 'namespace')
+      const name = textOf(at(reference, 'name') ?? '*')
+      const shown = isObject(reference) ? (namespace ? `${textOf(namespace)}/${name}` : name) : '<unset>'
+      return [object.metadata.name, at(object, 'spec', 'policyName'), shown, age(object, nowMs)]
+    },
+  },
+  'apiregistration.k8s.io/APIService': {
+    columns: ['Name', 'Service', 'Available', 'Age'],
+    cells: (object, nowMs) => [object.metadata.name, 'Local', 'True', age(object, nowMs)],
+  },
+  ...WORKLOAD_COLUMNS,
+  ...VOLUME_COLUMNS,
+  ...NETWORK_COLUMNS,
 }
 
 const WEBHOOK: ColumnSet = {

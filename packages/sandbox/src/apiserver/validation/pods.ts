@@ -39,7 +39,8 @@ function fixedPart(pod: KubeObject): JsonObject {
   return spec
 }
 
-export function validatePodSpec(spec: JsonObject, path: string): readonly StatusCause[] {
+/** `given` are volumes that the pod gets from elsewhere. */
+export function validatePodSpec(spec: JsonObject, path: string, given: readonly string[] = []): readonly StatusCause[] {
   const causes: StatusCause[] = []
   const containers = arrayOf(spec['containers'])
   if (containers.length === 0) causes.push(requiredValue(`${path}.containers`))
@@ -55,6 +56,7 @@ export function validatePodSpec(spec: JsonObject, path: string): readonly Status
     if (sources.length > 1)
       causes.push(forbiddenValue(`${path}.volumes[${index}].${sources[1]}`, 'may not specify more than 1 volume type'))
   }
+  for (const name of given) volumes.add(name)
   const names = new Set<unknown>()
   for (const key of ['initContainers', 'containers'])
     for (const [index, container] of arrayOf(spec[key]).entries())
@@ -117,7 +119,11 @@ export function isPort(value: unknown): boolean {
 }
 
 /** Deployment, ReplicaSet and DaemonSet: selector, template, immutability. */
-export function validateWorkload(object: KubeObject, old: KubeObject | undefined): readonly StatusCause[] {
+export function validateWorkload(
+  object: KubeObject,
+  old: KubeObject | undefined,
+  volumes: readonly string[] = [],
+): readonly StatusCause[] {
   const causes: StatusCause[] = []
   const spec = objectOf(object['spec'])
   const { selector, template, replicas } = spec
@@ -132,7 +138,7 @@ export function validateWorkload(object: KubeObject, old: KubeObject | undefined
     causes.push(invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'))
   if (typeof replicas === 'number' && replicas < 0)
     causes.push(invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0'))
-  causes.push(...validatePodSpec(objectOf(at(template, 'spec')), 'spec.template.spec'))
+  causes.push(...validatePodSpec(objectOf(at(template, 'spec')), 'spec.template.spec', volumes))
   const restart = at(template, 'spec', 'restartPolicy')
   if (restart !== 'Always') causes.push(unsupportedValue('spec.template.spec.restartPolicy', restart, ['Always']))
   if (old !== undefined && !jsonEqual(selector, at(old, 'spec', 'selector')))
