@@ -110,7 +110,9 @@ function summary(rows) {
 
 function programsFor(action) {
   if (['check', 'format', 'generate'].includes(action)) return []
-  if (action === 'test') return ['sandbox', 'test']
+  // A browser is large: only the tier that opens one brings it.
+  if (action === 'test')
+    return ['sandbox', 'test', ...(rest.length === 0 || rest.includes('cluster') ? ['browser'] : [])]
   if (action !== 'bench') return ['sandbox']
   return ['sandbox', 'bench', ...(rest.includes('--waypoint') ? ['waypointBench'] : [])]
 }

@@ -21,6 +21,7 @@ const PROGRAMS = {
     kubectl: 'kubernetes-client',
   },
   test: { zsh: 'zsh' },
+  browser: { chromium: 'chromium' },
   bench: { haproxy: 'haproxy', gcc: 'gcc' },
   waypointBench: { nginx: 'nginx' },
 }
