@@ -8,16 +8,16 @@ import { Netns, netnsSockets, warmThreadPool } from '@ambit/linux'
 import type { ObjectClient } from './apiserver/contract.types.ts'
 import { createApiServer } from './apiserver/create-api-server.ts'
 import { hasStatus } from './apiserver/status-error.ts'
-import type { ControllerComponents } from './controllers/components.types.ts'
-import { DaemonSetController } from './controllers/daemon-set.ts'
-import { DeploymentController } from './controllers/deployment.ts'
-import { EndpointSliceController, SERVICE_NAME_LABEL } from './controllers/endpoint-slice.ts'
-import { PodGc } from './controllers/pod-gc.ts'
-import { ReplicaSetController } from './controllers/replica-set.ts'
+import { loopbackStart } from './balancer/loopback-addresses.ts'
+import { ServiceBalancer } from './balancer/service-balancer.ts'
+import { type ControllerCaches, openControllerCaches } from './controllers/caches.ts'
+import { SERVICE_NAME_LABEL } from './controllers/endpoint-slice.ts'
+import { startControllers } from './controllers/start-controllers.ts'
 import { DnsServer } from './dns/server.ts'
 import { slicesOfService, type ZoneSource } from './dns/zone.ts'
 import { createBaseRoot } from './host/base-root.ts'
 import { kubeconfigText } from './host/kubeconfig.ts'
+import type { MachinePorts } from './host/machine-ports.ts'
 import { runCommand } from './host/run-command.ts'
 import { type SandboxConfig, stateFolder } from './host/state-folder.ts'
 import { findTool, unpackedFolders } from './host/tools.ts'
@@ -30,22 +30,11 @@ import { ClusterPodRuntime } from './kubelet/pod-runtime.ts'
 import { NETWORK, nodeAddresses } from './net/addresses.ts'
 import { PodNetwork } from './net/pod-network.ts'
 import { createTopology } from './net/topology.ts'
-import type {
-  ConfigMap,
-  DaemonSet,
-  Deployment,
-  EndpointSlice,
-  Node,
-  ReplicaSet,
-  Secret,
-  Service,
-} from './objects/cluster.types.ts'
+import type { ConfigMap, Secret } from './objects/cluster.types.ts'
 import { GVR } from './objects/gvr.ts'
 import { ObjectCache } from './objects/object-cache.ts'
-import type { Pod } from './objects/pod.types.ts'
 import { createClusterPki } from './pki/cluster-pki.ts'
 import { ServiceProxy } from './proxy/service-proxy.ts'
-import { Scheduler } from './scheduler/scheduler.ts'
 
 export interface Cluster extends Closable {
   readonly kubeconfig: string
@@ -59,6 +48,7 @@ export interface ClusterOptions {
   readonly port: number
   readonly logger: Logger
   readonly clock: Clock
+  readonly ports: MachinePorts
   readonly onProgress: (text: string) => void
 }
 
@@ -114,7 +104,7 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   stack.use(dns)
   await dns.listen(NETWORK.rootIp, NETWORK.dnsPort)
   await Promise.all(Object.values(caches).map((cache) => cache.synced))
-  startControllers({ client, logger: logger.scope('controllers'), clock, events, caches }, stack)
+  stack.use(startControllers({ client, logger: logger.scope('controllers'), clock, events, caches }))
 
   onProgress('nodes')
   const machine = {
@@ -216,32 +206,16 @@ async function alsoListen(server: Server): Promise<() => Promise<void>> {
 
 function openCaches(client: ObjectClient, logger: Logger, clock: Clock, stack: AsyncDisposableStack): ClusterCaches {
   const components = { client, logger: logger.scope('cache'), clock }
-  const open = <T extends Pod | Node>(cache: ObjectCache<T>): ObjectCache<T> => stack.use(cache)
   return {
-    pods: open(new ObjectCache<Pod>(components, GVR.pods)),
-    nodes: open(new ObjectCache<Node>(components, GVR.nodes)),
-    services: stack.use(new ObjectCache<Service>(components, GVR.services)),
-    endpointSlices: stack.use(new ObjectCache<EndpointSlice>(components, GVR.endpointSlices)),
-    deployments: stack.use(new ObjectCache<Deployment>(components, GVR.deployments)),
-    replicaSets: stack.use(new ObjectCache<ReplicaSet>(components, GVR.replicaSets)),
-    daemonSets: stack.use(new ObjectCache<DaemonSet>(components, GVR.daemonSets)),
+    ...openControllerCaches(components, stack),
     configMaps: stack.use(new ObjectCache<ConfigMap>(components, GVR.configMaps)),
     secrets: stack.use(new ObjectCache<Secret>(components, GVR.secrets)),
   }
 }
 
-type ClusterCaches = ControllerComponents['caches'] & {
+type ClusterCaches = ControllerCaches & {
   readonly configMaps: ObjectCache<ConfigMap>
   readonly secrets: ObjectCache<Secret>
-}
-
-function startControllers(components: ControllerComponents, stack: AsyncDisposableStack): void {
-  stack.use(new Scheduler(components))
-  stack.use(new DeploymentController(components))
-  stack.use(new ReplicaSetController(components))
-  stack.use(new DaemonSetController(components))
-  stack.use(new EndpointSliceController(components))
-  stack.use(new PodGc(components))
 }
 
 function zoneSource(caches: ClusterCaches, client: ObjectClient): ZoneSource {

@@ -46,7 +46,19 @@ export const LIMITS = {
   /** Idle milliseconds of a DNS TCP connection. */
   dnsTcpIdleMs: 10_000,
   /** Milliseconds between two looks of a controller at one object: what changes meanwhile is dealt with in one go. */
-  controllerSpacingMs: 50,
+  controllerSpacingMs: 25,
+  /** Connections through one port of the machine into the cluster; further ones are closed at once. */
+  machinePortConnections: 1024,
+  /** Milliseconds until a connection into the cluster must stand; then the next node or endpoint is tried. */
+  machinePortDialMs: 5000,
+  /** Clients of one UDP port of the machine; the one silent for longest is forgotten for a new one. */
+  machinePortUdpClients: 1024,
+  /** Milliseconds of silence after which a UDP client is forgotten. */
+  machinePortUdpIdleMs: 60_000,
+  /** Ports of the machine that a sandbox opens for its services; further ones stay closed, and an event says so. */
+  machinePorts: 512,
+  /** Addresses of the loopback tried for a load balancer before it stays pending. */
+  loopbackAddresses: 253,
   /** Endpoints in one EndpointSlice (Kubernetes' default); a service with more gets several slices. */
   endpointsPerSlice: 100,
   /** Events kept per cluster by the runtime's recorder before the oldest is deleted. */

@@ -1,88 +1,135 @@
-import type { KubeObject } from '../apiserver/contract.types.ts'
-import { mergeConditions } from '../kubelet/pod-status.ts'
+import { hasStatus } from '../apiserver/status-error.ts'
+import { LIMITS } from '../limits.ts'
 import type { Deployment, ReplicaSet } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
-import type { Condition } from '../objects/pod.types.ts'
+import { claimDependents } from './claim.ts'
 import type { ControllerComponents } from './components.types.ts'
+import {
+  boundsOf,
+  byRevision,
+  isRecreate,
+  maxBefore,
+  newSet,
+  REVISION,
+  revisionOf,
+  setAnnotations,
+  setOfTemplate,
+  sizeAnnotations,
+  sizedForAnother,
+  sizeOf,
+  surgeOf,
+} from './deployment-sets.ts'
+import { deploymentStatus, isComplete, msToDeadline } from './deployment-status.ts'
 import { OwnerQueue } from './owner-queue.ts'
-import { controllerOf, ownerReference, templateHash } from './ownership.ts'
-import { planRollingUpdate, rolloutBounds } from './rollout.ts'
+import { controllerOf, isEnded, isoTime, ownerReference, saysAlready } from './ownership.ts'
+import { planProportionalScale, planRollingUpdate } from './rollout.ts'
 
-const REVISION = 'deployment.kubernetes.io/revision'
-const HASH = 'pod-template-hash'
 const DEFAULT_HISTORY = 10
-const DEFAULT_PROGRESS_S = 600
 
 /** Makes Deployments come true by creating and sizing ReplicaSets. */
 export class DeploymentController implements Disposable {
   readonly #components: ControllerComponents
   readonly #queue: OwnerQueue<Deployment, ReplicaSet>
+  readonly #stack = new DisposableStack()
 
   constructor(components: ControllerComponents) {
     this.#components = components
-    const { deployments, replicaSets } = components.caches
-    this.#queue = new OwnerQueue(components, {
-      kind: 'Deployment',
-      gvr: GVR.deployments,
-      owners: deployments,
-      dependents: replicaSets,
-      reconcile: (deployment) => this.#reconcile(deployment),
-    })
+    const { deployments, pods, replicaSets } = components.caches
+    this.#queue = this.#stack.use(
+      new OwnerQueue(components, {
+        kind: 'Deployment',
+        gvr: GVR.deployments,
+        owners: deployments,
+        dependents: replicaSets,
+        selectorOf: (deployment) => deployment.spec.selector,
+        spacingMs: LIMITS.controllerSpacingMs,
+        reconcile: (deployment) => this.#reconcile(deployment),
+      }),
+    )
+    this.#stack.use(
+      pods.subscribe(({ type, object }) => {
+        if (type === 'DELETED') this.#onPodGone(object.metadata.namespace, controllerOf(object)?.name)
+      }),
+    )
   }
 
   [Symbol.dispose](): void {
-    this.#queue[Symbol.dispose]()
+    this.#stack.dispose()
+  }
+
+  /** A Deployment that recreates waits for the last pod of the old set. */
+  #onPodGone(namespace: string | undefined, setName: string | undefined): void {
+    const { deployments, replicaSets } = this.#components.caches
+    const owner = controllerOf(replicaSets.get(namespace, setName ?? '') ?? NOTHING)
+    const deployment = deployments.get(namespace, owner?.name ?? '')
+    if (deployment !== undefined && isRecreate(deployment)) this.#queue.add(deployment)
   }
 
   async #reconcile(deployment: Deployment): Promise<void> {
-    const { client } = this.#components
-    const { namespace } = deployment.metadata
-    const { items } = await client.list(GVR.replicaSets, { namespace })
-    const owned = (items as ReplicaSet[]).filter((set) => controllerOf(set)?.uid === deployment.metadata.uid)
-    const current = await this.#currentSet(deployment, owned)
-    const old = owned.filter((set) => set.metadata.uid !== current?.metadata.uid).sort(byRevision)
-    if (current !== undefined && deployment.spec.paused !== true) await this.#move(deployment, current, old)
+    const sets = await this.#claim(deployment)
+    const paused = deployment.spec.paused === true
+    const scaled = sets.some((set) => sizedForAnother(deployment, set))
+    let current = setOfTemplate(deployment, sets)
+    let old = sets.filter(({ metadata }) => metadata.uid !== current?.metadata.uid)
+    if (!paused) current = await this.#takeUp(deployment, current, old)
+    else if (current !== undefined) current = await this.#annotateSet(deployment, current, revisionOf(current))
+    if (paused || scaled) [current, old] = await this.#resize(deployment, current, old)
+    else if (current !== undefined) [current, old] = await this.#move(deployment, current, old)
     await this.#writeStatus(deployment, current, old)
-    await this.#forgetOldRevisions(deployment, old)
+    await this.#forgetOldRevisions(deployment, current, old)
   }
 
-  /** The set of the present template, created or taken up again when needed. */
-  async #currentSet(deployment: Deployment, owned: readonly ReplicaSet[]): Promise<ReplicaSet | undefined> {
-    const hash = templateHash(deployment.spec.template)
-    const revisions = owned.map(revisionOf)
-    const existing = owned.find((set) => set.metadata.labels?.[HASH] === hash)
-    if (existing === undefined && deployment.spec.paused === true) return undefined
-    const highest = Math.max(0, ...owned.filter((set) => set !== existing).map(revisionOf))
-    const revision =
-      existing === undefined ? Math.max(0, ...revisions) + 1 : Math.max(revisionOf(existing), highest + 1)
-    await this.#annotate(deployment, revision)
-    if (existing !== undefined) {
-      if (revisionOf(existing) === revision) return existing
-      return (await this.#patchSet(existing, {
-        metadata: { annotations: { [REVISION]: String(revision) } },
-      })) as ReplicaSet
+  /** All sets of a Deployment, oldest revision first. */
+  async #claim(deployment: Deployment): Promise<ReplicaSet[]> {
+    const { replicaSets } = this.#components.caches
+    const { namespace, uid } = deployment.metadata
+    const candidates = [...replicaSets.controlledBy(uid), ...replicaSets.orphans(namespace)]
+    const { owned, adopt, release } = claimDependents(deployment, deployment.spec.selector, candidates)
+    const adopted: ReplicaSet[] = []
+    for (const set of adopt)
+      adopted.push(
+        await this.#patchSet(set, {
+          metadata: { ownerReferences: [...(set.metadata.ownerReferences ?? []), ownerReference(deployment)] },
+        }),
+      )
+    for (const set of release) {
+      const others = (set.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid)
+      await this.#patchSet(set, { metadata: { ownerReferences: others } })
     }
-    const { namespace, name } = deployment.metadata
-    const { template, selector } = deployment.spec
-    const labels = { ...template.metadata?.labels, [HASH]: hash }
-    const created = await this.#components.client.create(GVR.replicaSets, {
-      apiVersion: 'apps/v1',
-      kind: 'ReplicaSet',
-      metadata: {
-        name: `${name}-${hash}`,
-        ...(namespace === undefined ? {} : { namespace }),
-        labels,
-        annotations: { [REVISION]: String(revision) },
-        ownerReferences: [ownerReference(deployment)],
-      },
-      spec: {
-        replicas: 0,
-        ...(deployment.spec.minReadySeconds === undefined ? {} : { minReadySeconds: deployment.spec.minReadySeconds }),
-        selector: { ...selector, matchLabels: { ...selector.matchLabels, [HASH]: hash } },
-        template: { ...template, metadata: { ...template.metadata, labels } },
-      },
-    })
-    return created as ReplicaSet
+    return [...owned, ...adopted].sort(byRevision)
+  }
+
+  /** The set of the present template, created when there is none, with the newest revision. */
+  async #takeUp(
+    deployment: Deployment,
+    existing: ReplicaSet | undefined,
+    old: readonly ReplicaSet[],
+  ): Promise<ReplicaSet> {
+    const highest = Math.max(0, ...old.map(revisionOf))
+    const revision = existing === undefined ? highest + 1 : Math.max(revisionOf(existing), highest + 1)
+    await this.#annotate(deployment, revision)
+    if (existing !== undefined) return await this.#annotateSet(deployment, existing, revision)
+    const replicas = deployment.spec.replicas ?? 1
+    const total = old.reduce((sum, set) => sum + sizeOf(set), 0)
+    const room = isRecreate(deployment)
+      ? this.#isRecreating(old) ? 0 : replicas
+      : Math.max(0, Math.min(replicas, replicas + surgeOf(deployment) - total))
+    try {
+      const created = await this.#components.client.create(GVR.replicaSets, newSet(deployment, revision, room))
+      this.#components.caches.replicaSets.note(created as ReplicaSet)
+      if (room > 0) this.#tellScaled(deployment, created as ReplicaSet, 0, room)
+      return created as ReplicaSet
+    } catch (error) {
+      // Another's set has the name: the next hash is a different one.
+      if (hasStatus(error, 409)) await this.#countCollision(deployment)
+      throw error
+    }
+  }
+
+  async #countCollision(deployment: Deployment): Promise<void> {
+    const status = { collisionCount: (deployment.status?.collisionCount ?? 0) + 1 }
+    const { namespace, name = '' } = deployment.metadata
+    await this.#components.client.patch(GVR.deployments, namespace, name, { status }, { subresource: 'status' })
   }
 
   async #annotate(deployment: Deployment, revision: number): Promise<void> {
@@ -93,37 +140,103 @@ export class DeploymentController implements Disposable {
     })
   }
 
-  async #move(deployment: Deployment, current: ReplicaSet, old: readonly ReplicaSet[]): Promise<void> {
-    const replicas = deployment.spec.replicas ?? 1
-    if (deployment.spec.strategy?.type === 'Recreate') {
-      for (const set of old) await this.#scale(deployment, set, 0)
-      if (old.some((set) => (set.status?.replicas ?? 0) > 0)) return
-      return await this.#scale(deployment, current, replicas)
-    }
-    const { maxSurge, maxUnavailable } = deployment.spec.strategy?.rollingUpdate ?? {}
-    const { surge, unavailable } = rolloutBounds(replicas, maxSurge, maxUnavailable)
-    const plan = planRollingUpdate({ replicas, surge, unavailable, current: sizeOf(current), old: old.map(sizeOf) })
-    for (const set of [current, ...old]) {
-      const size = plan.get(set.metadata.name ?? '')
-      if (size !== undefined) await this.#scale(deployment, set, size)
-    }
+  /** What is told of the Deployment, such as a change's cause, is told of its present set. */
+  async #annotateSet(deployment: Deployment, set: ReplicaSet, revision: number): Promise<ReplicaSet> {
+    // The size is remembered only when the set is sized.
+    const sizes = Object.keys(sizeAnnotations(deployment)).map((key) => [key, set.metadata.annotations?.[key]])
+    const annotations = { ...setAnnotations(deployment, set, revision), ...Object.fromEntries(sizes) }
+    const minReadySeconds = deployment.spec.minReadySeconds ?? 0
+    const sameReady = (set.spec.minReadySeconds ?? 0) === minReadySeconds
+    if (saysAlready(set.metadata.annotations, annotations) && sameReady) return set
+    return await this.#patchSet(set, { metadata: { annotations }, ...(sameReady ? {} : { spec: { minReadySeconds } }) })
   }
 
-  async #scale(deployment: Deployment, set: ReplicaSet, replicas: number): Promise<void> {
-    const before = set.spec.replicas ?? 0
-    if (before === replicas) return
-    await this.#patchSet(set, { spec: { replicas } })
-    const message = `Scaled ${replicas > before ? 'up' : 'down'} replica set ${set.metadata.name} from ${before} to ${replicas}`
+  async #move(deployment: Deployment, current: ReplicaSet, old: readonly ReplicaSet[]): Promise<Sets> {
+    const replicas = deployment.spec.replicas ?? 1
+    if (isRecreate(deployment)) {
+      const stopped = await this.#scaleAll(deployment, old, new Map(old.map((set) => [set.metadata.name ?? '', 0])))
+      if (this.#isRecreating(stopped)) return [current, stopped]
+      return [await this.#scale(deployment, current, replicas), stopped]
+    }
+    const plan = planRollingUpdate({
+      replicas,
+      ...boundsOf(deployment),
+      current: stateOf(current),
+      old: old.map(stateOf),
+    })
+    return [
+      await this.#scale(deployment, current, plan.get(current.metadata.name ?? '') ?? sizeOf(current)),
+      await this.#scaleAll(deployment, old, plan),
+    ]
+  }
+
+  /** Whether pods of an old set are still there. */
+  #isRecreating(old: readonly ReplicaSet[]): boolean {
+    const { pods } = this.#components.caches
+    return old.some((set) => pods.controlledBy(set.metadata.uid).some((pod) => !isEnded(pod)))
+  }
+
+  /** A new size of the Deployment, shared out over the sets that have pods. */
+  async #resize(
+    deployment: Deployment,
+    current: ReplicaSet | undefined,
+    old: readonly ReplicaSet[],
+  ): Promise<[ReplicaSet | undefined, ReplicaSet[]]> {
+    const replicas = deployment.spec.replicas ?? 1
+    const all = current === undefined ? [...old] : [...old, current]
+    const active = all.filter((set) => sizeOf(set) > 0)
+    let plan: ReadonlyMap<string, number> = new Map()
+    const [only = all.at(-1)] = active
+    if (active.length <= 1) plan = new Map(only === undefined ? [] : [[only.metadata.name ?? '', replicas]])
+    else if (!isRecreate(deployment)) {
+      const sets = active.map((set) => ({
+        name: set.metadata.name ?? '',
+        replicas: sizeOf(set),
+        maxBefore: maxBefore(set),
+      }))
+      // Scaled already: the sizes are a rollout's that is under way.
+      if (active.some((set) => sizedForAnother(deployment, set)))
+        plan = planProportionalScale({ replicas, surge: surgeOf(deployment), sets })
+    }
+    const sized = await this.#scaleAll(deployment, all, plan)
+    return current === undefined ? [undefined, sized] : [sized.at(-1), sized.slice(0, -1)]
+  }
+
+  async #scaleAll(
+    deployment: Deployment,
+    sets: readonly ReplicaSet[],
+    plan: ReadonlyMap<string, number>,
+  ): Promise<ReplicaSet[]> {
+    const scaled: ReplicaSet[] = []
+    for (const set of sets)
+      scaled.push(await this.#scale(deployment, set, plan.get(set.metadata.name ?? '') ?? sizeOf(set)))
+    return scaled
+  }
+
+  async #scale(deployment: Deployment, set: ReplicaSet, replicas: number): Promise<ReplicaSet> {
+    const before = sizeOf(set)
+    const annotations = sizeAnnotations(deployment)
+    const remembered = (before === 0 && replicas === 0) || saysAlready(set.metadata.annotations, annotations)
+    if (before === replicas && remembered) return set
+    const scaled = await this.#patchSet(set, { metadata: { annotations }, spec: { replicas } })
+    if (before !== replicas) this.#tellScaled(deployment, set, before, replicas)
+    return scaled
+  }
+
+  #tellScaled(deployment: Deployment, set: ReplicaSet, before: number, replicas: number): void {
     this.#components.events.event(deployment, {
       type: 'Normal',
       reason: 'ScalingReplicaSet',
-      message,
+      message: `Scaled ${replicas > before ? 'up' : 'down'} replica set ${set.metadata.name} from ${before} to ${replicas}`,
       component: 'deployment-controller',
     })
   }
 
-  #patchSet(set: ReplicaSet, patch: Readonly<Record<string, unknown>>): Promise<KubeObject> {
-    return this.#components.client.patch(GVR.replicaSets, set.metadata.namespace, set.metadata.name ?? '', patch)
+  async #patchSet(set: ReplicaSet, patch: Readonly<Record<string, unknown>>): Promise<ReplicaSet> {
+    const { namespace, name = '' } = set.metadata
+    const patched = (await this.#components.client.patch(GVR.replicaSets, namespace, name, patch)) as ReplicaSet
+    this.#components.caches.replicaSets.note(patched)
+    return patched
   }
 
   async #writeStatus(
@@ -132,136 +245,35 @@ export class DeploymentController implements Disposable {
     old: readonly ReplicaSet[],
   ): Promise<void> {
     const nowMs = this.#components.clock.now()
-    const nowIso = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
-    const status = deploymentStatus(deployment, current, old, nowIso, nowMs)
-    const progressing = status.conditions.find(({ type }) => type === 'Progressing')
-    if (progressing?.reason === 'ReplicaSetUpdated') {
-      this.#queue.addAfter(deployment, (deployment.spec.progressDeadlineSeconds ?? DEFAULT_PROGRESS_S) * 1000 + 1000)
-    }
-    if (sameStatus(deployment.status ?? {}, status)) return
+    const status = deploymentStatus(deployment, current, old, isoTime(nowMs), nowMs)
+    const deadlineMs = msToDeadline(deployment, status, nowMs)
+    if (deadlineMs !== undefined) this.#queue.addAfter(deployment, deadlineMs)
+    if (saysAlready(deployment.status, { ...status })) return
     const { namespace, name = '' } = deployment.metadata
     await this.#components.client.patch(GVR.deployments, namespace, name, { status }, { subresource: 'status' })
   }
 
-  async #forgetOldRevisions(deployment: Deployment, old: readonly ReplicaSet[]): Promise<void> {
-    const unused = old.filter((set) => (set.spec.replicas ?? 0) === 0 && (set.status?.replicas ?? 0) === 0)
+  async #forgetOldRevisions(
+    deployment: Deployment,
+    current: ReplicaSet | undefined,
+    old: readonly ReplicaSet[],
+  ): Promise<void> {
+    const nowMs = this.#components.clock.now()
+    if (!isComplete(deployment, deploymentStatus(deployment, current, old, isoTime(nowMs), nowMs))) return
+    const unused = old.filter((set) => sizeOf(set) === 0 && (set.status?.replicas ?? 0) === 0)
     const surplus = unused.length - (deployment.spec.revisionHistoryLimit ?? DEFAULT_HISTORY)
     for (const set of unused.slice(0, Math.max(0, surplus))) {
-      await this.#components.client.delete(GVR.replicaSets, set.metadata.namespace, set.metadata.name ?? '')
+      const { namespace, name = '', uid } = set.metadata
+      await this.#components.client.delete(GVR.replicaSets, namespace, name, { preconditions: { uid } })
+      this.#components.caches.replicaSets.noteGone(set)
     }
   }
 }
 
-function revisionOf(set: ReplicaSet): number {
-  return Number(set.metadata.annotations?.[REVISION] ?? 0)
-}
+type Sets = [ReplicaSet, ReplicaSet[]]
 
-function byRevision(a: ReplicaSet, b: ReplicaSet): number {
-  return revisionOf(a) - revisionOf(b)
-}
+const NOTHING = { apiVersion: '', kind: '', metadata: {} }
 
-function sizeOf(set: ReplicaSet): { name: string; replicas: number; available: number } {
-  return {
-    name: set.metadata.name ?? '',
-    replicas: set.spec.replicas ?? 0,
-    available: set.status?.availableReplicas ?? 0,
-  }
-}
-
-interface DeploymentStatus {
-  readonly conditions: readonly Condition[]
-  readonly [key: string]: unknown
-}
-
-/** The status of a Deployment from its sets; what `kubectl rollout status` reads. */
-export function deploymentStatus(
-  deployment: Deployment,
-  current: ReplicaSet | undefined,
-  old: readonly ReplicaSet[],
-  nowIso: string,
-  nowMs: number,
-): DeploymentStatus {
-  const sets = current === undefined ? old : [current, ...old]
-  const sum = (field: 'replicas' | 'readyReplicas' | 'availableReplicas'): number =>
-    sets.reduce((total, set) => total + (set.status?.[field] ?? 0), 0)
-  const replicas = deployment.spec.replicas ?? 1
-  const available = sum('availableReplicas')
-  const { unavailable } = rolloutBounds(
-    replicas,
-    deployment.spec.strategy?.rollingUpdate?.maxSurge,
-    deployment.spec.strategy?.rollingUpdate?.maxUnavailable,
-  )
-  const enough = available >= replicas - unavailable
-  const updated = current?.status?.replicas ?? 0
-  const complete = updated === replicas && sum('replicas') === replicas && available === replicas
-  const before = deployment.status?.conditions ?? []
-  const wanted: Condition[] = [
-    enough
-      ? {
-          type: 'Available',
-          status: 'True',
-          reason: 'MinimumReplicasAvailable',
-          message: 'Deployment has minimum availability.',
-        }
-      : {
-          type: 'Available',
-          status: 'False',
-          reason: 'MinimumReplicasUnavailable',
-          message: 'Deployment does not have minimum availability.',
-        },
-    progress(deployment, current, complete, nowMs),
-  ]
-  const conditions = mergeConditions(before, wanted, nowIso).map((condition) => {
-    const old = before.find(({ type }) => type === condition.type)
-    const same =
-      old?.reason === condition.reason && old?.status === condition.status && old?.message === condition.message
-    return { ...condition, lastUpdateTime: same ? (old?.lastUpdateTime ?? nowIso) : nowIso }
-  })
-  return {
-    observedGeneration: deployment.metadata.generation ?? 0,
-    replicas: sum('replicas'),
-    updatedReplicas: updated,
-    readyReplicas: sum('readyReplicas'),
-    availableReplicas: available,
-    unavailableReplicas: Math.max(0, Math.max(replicas, sum('replicas')) - available),
-    conditions,
-  }
-}
-
-function progress(
-  deployment: Deployment,
-  current: ReplicaSet | undefined,
-  complete: boolean,
-  nowMs: number,
-): Condition {
-  const name = current?.metadata.name ?? ''
-  if (complete) {
-    return {
-      type: 'Progressing',
-      status: 'True',
-      reason: 'NewReplicaSetAvailable',
-      message: `ReplicaSet "${name}" has successfully progressed.`,
-    }
-  }
-  const before = deployment.status?.conditions?.find(({ type }) => type === 'Progressing')
-  const sameSet = before?.message?.includes(`"${name}"`) === true && before.reason !== 'NewReplicaSetAvailable'
-  const since = sameSet ? Date.parse(before.lastUpdateTime ?? '') : nowMs
-  if (nowMs - since > (deployment.spec.progressDeadlineSeconds ?? DEFAULT_PROGRESS_S) * 1000) {
-    return {
-      type: 'Progressing',
-      status: 'False',
-      reason: 'ProgressDeadlineExceeded',
-      message: `ReplicaSet "${name}" has timed out progressing.`,
-    }
-  }
-  return {
-    type: 'Progressing',
-    status: 'True',
-    reason: 'ReplicaSetUpdated',
-    message: `ReplicaSet "${name}" is progressing.`,
-  }
-}
-
-function sameStatus(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): boolean {
-  return Object.entries(after).every(([key, value]) => JSON.stringify(before[key] ?? 0) === JSON.stringify(value))
+function stateOf(set: ReplicaSet): { name: string; replicas: number; available: number } {
+  return { name: set.metadata.name ?? '', replicas: sizeOf(set), available: set.status?.availableReplicas ?? 0 }
 }

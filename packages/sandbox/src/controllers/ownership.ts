@@ -50,10 +50,11 @@ export function saysAlready(status: unknown, wanted: Readonly<Record<string, unk
   return Object.entries(wanted).every(([field, value]) => stable(before[field] ?? 0) === stable(value ?? 0))
 }
 
-/** Short hash of a pod template: equal templates, equal hash. */
-export function templateHash(template: PodTemplate): string {
+/** Short hash of a pod template: equal templates, equal hash, unless names collided. */
+export function templateHash(template: PodTemplate, collisions = 0): string {
   const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
-  const digest = createHash('sha256').update(stable(template)).digest()
+  const salt = collisions === 0 ? '' : String(collisions)
+  const digest = createHash('sha256').update(`${stable(template)}${salt}`).digest()
   return [...digest.subarray(0, 10)].map((byte) => alphabet[byte % alphabet.length]).join('')
 }
 

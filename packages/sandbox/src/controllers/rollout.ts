@@ -68,3 +68,43 @@ export function planRollingUpdate(state: RolloutState): ReadonlyMap<string, numb
   }
   return plan
 }
+
+export interface ScaledSet {
+  readonly name: string
+  readonly replicas: number
+  /** Replicas and surge of the Deployment when the set was sized last. */
+  readonly maxBefore: number
+}
+
+/**
+ * Sizes after a Deployment was scaled in the middle of a rollout: each active set grows or shrinks in proportion,
+ * what rounding leaves goes to the largest.
+ */
+export function planProportionalScale(o: {
+  readonly replicas: number
+  readonly surge: number
+  /** Oldest first. */
+  readonly sets: readonly ScaledSet[]
+}): ReadonlyMap<string, number> {
+  const { replicas, sets, surge } = o
+  const allowed = replicas > 0 ? replicas + surge : 0
+  const toAdd = allowed - sets.reduce((sum, set) => sum + set.replicas, 0)
+  // Growth favours the newest among equals, shrinking the oldest.
+  const ordered = (toAdd > 0 ? sets.toReversed() : [...sets]).sort((a, b) => b.replicas - a.replicas)
+  const plan = new Map<string, number>()
+  let added = 0
+  for (const set of ordered) {
+    const share = replicas === 0 ? -set.replicas : shareOf(set, allowed)
+    const change = toAdd > 0 ? Math.max(0, Math.min(share, toAdd - added)) : Math.min(0, Math.max(share, toAdd - added))
+    plan.set(set.name, set.replicas + change)
+    added += change
+  }
+  const [largest] = ordered
+  if (largest !== undefined) plan.set(largest.name, Math.max(0, (plan.get(largest.name) ?? 0) + toAdd - added))
+  return plan
+}
+
+function shareOf(set: ScaledSet, allowed: number): number {
+  const before = set.maxBefore > 0 ? set.maxBefore : allowed
+  return Math.round((set.replicas * allowed) / before) - set.replicas
+}

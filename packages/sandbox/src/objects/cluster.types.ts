@@ -36,7 +36,25 @@ export interface Service extends KubeObject {
     readonly ports?: readonly ServicePort[] | undefined
     readonly externalName?: string | undefined
     readonly publishNotReadyAddresses?: boolean | undefined
+    readonly externalIPs?: readonly string[] | undefined
+    readonly sessionAffinity?: string | undefined
+    readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } } | undefined
+    readonly internalTrafficPolicy?: string | undefined
+    readonly externalTrafficPolicy?: string | undefined
+    readonly healthCheckNodePort?: number | undefined
+    readonly loadBalancerClass?: string | undefined
+    readonly loadBalancerIP?: string | undefined
+    readonly loadBalancerSourceRanges?: readonly string[] | undefined
   }
+  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly LoadBalancerIngress[] } }
+}
+
+export interface LoadBalancerIngress {
+  readonly ip?: string | undefined
+  readonly hostname?: string | undefined
+  /** VIP: packets keep it as their destination. Proxy: they come from a proxy that has it. */
+  readonly ipMode?: string | undefined
+  readonly ports?: readonly { readonly port: number; readonly protocol: string; readonly error?: string }[] | undefined
 }
 
 export interface Endpoint {
@@ -89,6 +107,11 @@ export interface Deployment extends KubeObject {
   readonly status?: {
     readonly conditions?: readonly Condition[]
     readonly observedGeneration?: number
+    readonly replicas?: number
+    readonly updatedReplicas?: number
+    readonly readyReplicas?: number
+    readonly availableReplicas?: number
+    readonly collisionCount?: number
     readonly [key: string]: unknown
   }
 }

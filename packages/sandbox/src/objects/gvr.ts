@@ -18,7 +18,17 @@ export const GVR: {
     | 'replicaSets'
     | 'daemonSets'
     | 'endpointSlices'
-    | 'leases']: Gvr
+    | 'leases'
+    | 'endpoints'
+    | 'statefulSets'
+    | 'controllerRevisions'
+    | 'jobs'
+    | 'cronJobs'
+    | 'disruptionBudgets'
+    | 'autoscalers'
+    | 'resourceQuotas'
+    | 'persistentVolumes'
+    | 'persistentVolumeClaims']: Gvr
 } = {
   pods: core('pods'),
   nodes: core('nodes'),
@@ -33,4 +43,14 @@ export const GVR: {
   daemonSets: apps('daemonsets'),
   endpointSlices: { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' },
   leases: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
+  endpoints: core('endpoints'),
+  statefulSets: apps('statefulsets'),
+  controllerRevisions: apps('controllerrevisions'),
+  jobs: { group: 'batch', version: 'v1', resource: 'jobs' },
+  cronJobs: { group: 'batch', version: 'v1', resource: 'cronjobs' },
+  disruptionBudgets: { group: 'policy', version: 'v1', resource: 'poddisruptionbudgets' },
+  autoscalers: { group: 'autoscaling', version: 'v2', resource: 'horizontalpodautoscalers' },
+  resourceQuotas: core('resourcequotas'),
+  persistentVolumes: core('persistentvolumes'),
+  persistentVolumeClaims: core('persistentvolumeclaims'),
 }

@@ -1,0 +1,23 @@
+import { DaemonSetController } from './daemon-set.ts'
+import type { ControllerComponents } from './components.types.ts'
+import { DeploymentController } from './deployment.ts'
+import { EndpointSliceController } from './endpoint-slice.ts'
+import { PodGc } from './pod-gc.ts'
+import { ReplicaSetController } from './replica-set.ts'
+import { Scheduler } from '../scheduler/scheduler.ts'
+
+const CONTROLLERS = [
+  Scheduler,
+  DeploymentController,
+  ReplicaSetController,
+  DaemonSetController,
+  EndpointSliceController,
+  PodGc,
+] as const
+
+/** All that makes workloads come true, until disposed. */
+export function startControllers(components: ControllerComponents): Disposable {
+  const stack = new DisposableStack()
+  for (const Controller of CONTROLLERS) stack.use(new Controller(components))
+  return stack
+}
