@@ -6,5 +6,7 @@ export const TYPE_URLS = {
   waypointSettings: 'type.googleapis.com/ambit.waypoint.Settings',
   credential: 'type.googleapis.com/ambit.waypoint.Credential',
   destination: 'type.googleapis.com/ambit.waypoint.Destination',
+  trafficPolicy: 'type.googleapis.com/ambit.waypoint.TrafficPolicy',
+  subsetMember: 'type.googleapis.com/ambit.waypoint.SubsetMember',
   httpAuthorization: 'type.googleapis.com/ambit.waypoint.HttpAuthorization',
 } as const

@@ -7,12 +7,33 @@ export interface PathAndQuery {
 
 /**
  * Replaces the path, or the prefix that the route matched (Gateway API: slashes at the end of both prefixes mean nothing).
- * A query that is part of the replacement takes the place of the request's.
+ * A query that is part of the replacement takes the place of the request's. Text that was matched is replaced as it stands.
  */
 export function changePath(sent: PathAndQuery, change: PathChange, match: PathMatch | undefined): PathAndQuery {
+  if (change.kind === 'regex') return { path: rooted(change.replacement.apply(sent.path)), query: sent.query }
   const [replacement, query] = splitQuery(change.value)
-  const path = change.kind === 'full' ? replacement : withoutSlash(replacement) + rest(sent.path, match)
-  return { path: path.startsWith('/') ? path : `/${path}`, query: query ?? sent.query }
+  return { path: rooted(replaced(change.kind, replacement, sent.path, match)), query: query ?? sent.query }
+}
+
+function replaced(
+  kind: Exclude<PathChange['kind'], 'regex'>,
+  replacement: string,
+  path: string,
+  match: PathMatch | undefined,
+): string {
+  switch (kind) {
+    case 'full':
+      return replacement
+    case 'prefix':
+      return withoutSlash(replacement) + rest(path, match)
+    case 'text-prefix':
+      // Without a match it is the root that every path begins with.
+      return replacement + path.slice(match?.kind === 'text-prefix' ? match.value.length : 1)
+  }
+}
+
+function rooted(path: string): string {
+  return path.startsWith('/') ? path : `/${path}`
 }
 
 /** What follows the matched prefix: empty or with a slash in front. */

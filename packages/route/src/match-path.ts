@@ -5,12 +5,19 @@ const SLASH = 47
 export function matchPath(match: PathMatch, path: string): boolean {
   switch (match.kind) {
     case 'exact':
-      return path === match.value
+      return (match.ignoresCase === true ? lowerAscii(path) : path) === match.value
+    case 'text-prefix':
+      return (match.ignoresCase === true ? lowerAscii(path) : path).startsWith(match.value)
     case 'prefix':
       return hasSegmentPrefix(path, match.value)
     case 'regex':
       return match.pattern.test(path)
   }
+}
+
+/** No other letters are the same in Envoy. */
+function lowerAscii(text: string): string {
+  return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
 
 /** Whether the path is the prefix or lies below it; a slash at the end of the prefix means nothing (Gateway API). */

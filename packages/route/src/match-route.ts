@@ -1,4 +1,4 @@
-import type { Route, RouteMatch, ValueMatch } from '@ambit/state'
+import type { FurtherConditions, Route, RouteMatch, TextMatch, ValueMatch } from '@ambit/state'
 import { matchPath } from './match-path.ts'
 import { firstQueryValues } from './query-parameters.ts'
 import type { RequestView } from './request.types.ts'
@@ -21,17 +21,37 @@ export function matchRoute(routes: readonly Route[] | undefined, request: Reques
   return NOT_FOUND
 }
 
-function matches({ path, method, headers, query }: RouteMatch, request: RequestView, sent: QueryValues): boolean {
+function matches({ path, method, headers, query, more }: RouteMatch, request: RequestView, sent: QueryValues): boolean {
   if (method !== undefined && method !== request.method) return false
   if (path !== undefined && !matchPath(path, request.path)) return false
   for (const condition of headers) if (!holds(condition, request.header(condition.name))) return false
   for (const condition of query) if (!holds(condition, sent.first(condition.name))) return false
-  return true
+  return more === undefined || allHold(more, request)
+}
+
+function allHold(conditions: FurtherConditions, request: RequestView): boolean {
+  const { method, scheme, authority, withoutHeaders, sourceNamespace } = conditions
+  if (method !== undefined && !fits(method, request.method)) return false
+  if (scheme !== undefined && (request.scheme === undefined || !fits(scheme, request.scheme))) return false
+  if (authority !== undefined && !fits(authority, request.header('host') ?? '')) return false
+  if (sourceNamespace !== undefined && sourceNamespace !== request.sourceNamespace) return false
+  return withoutHeaders.every((condition) => !holds(condition, request.header(condition.name)))
 }
 
 function holds(condition: ValueMatch, value: string | undefined): boolean {
   if (value === undefined) return false
-  return condition.kind === 'exact' ? condition.value === value : condition.pattern.test(value)
+  return condition.kind === 'present' || fits(condition, value)
+}
+
+function fits(match: TextMatch, text: string): boolean {
+  switch (match.kind) {
+    case 'exact':
+      return text === match.value
+    case 'prefix':
+      return text.startsWith(match.value)
+    case 'regex':
+      return match.pattern.test(text)
+  }
 }
 
 /** Reads the query when a route first asks for it. */

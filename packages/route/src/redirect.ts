@@ -30,11 +30,24 @@ export function redirectOf(
   const hostname = redirect.hostname ?? HOST.exec(request.authority)?.[1]
   if (hostname === undefined) return undefined
   const scheme = redirect.scheme ?? request.scheme
-  const port = redirect.port ?? (redirect.scheme && WELL_KNOWN_PORTS[redirect.scheme]) ?? request.port
-  const suffix = port === WELL_KNOWN_PORTS[scheme] ? '' : `:${port}`
+  const port = portOf(redirect, request)
+  const suffix = port === undefined || port === WELL_KNOWN_PORTS[scheme] ? '' : `:${port}`
   const { path, query } = redirect.path === undefined ? request : changePath(request, redirect.path, match)
   const target = query === '' ? path : `${path}?${query}`
   return { status: redirect.status, location: `${scheme}://${hostname}${suffix}${asUrlText(target)}` }
+}
+
+function portOf(redirect: Redirect, request: RedirectedRequest): number | undefined {
+  if (redirect.port !== undefined) return redirect.port
+  // The host of the redirect has its port with it.
+  if (redirect.keepsWrittenPort) return redirect.hostname === undefined ? writtenPort(request) : undefined
+  return (redirect.scheme === undefined ? undefined : WELL_KNOWN_PORTS[redirect.scheme]) ?? request.port
+}
+
+/** One that is the rule for the old scheme says nothing about the new one. */
+function writtenPort({ authority, scheme }: RedirectedRequest): number | undefined {
+  const [, port] = /:(\d{1,5})$/.exec(authority) ?? []
+  return port === undefined || Number(port) === WELL_KNOWN_PORTS[scheme] ? undefined : Number(port)
 }
 
 /** Whatever may not stand in a header or a URL is percent-encoded. */

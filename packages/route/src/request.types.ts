@@ -5,6 +5,10 @@ export interface RequestView {
   readonly path: string
   /** As sent, without the question mark; empty when there is none. */
   readonly query: string
+  /** `http` or `https`; undefined: not known, and no condition on it holds. */
+  readonly scheme?: string | undefined
+  /** Of the client's identity; undefined: it has none. */
+  readonly sourceNamespace?: string | undefined
   /** By lower-case name; the lines of one name joined with commas. `host` is the authority. */
   header(name: string): string | undefined
 }

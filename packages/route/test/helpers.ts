@@ -46,6 +46,8 @@ export function backend(over: Partial<Backend> = {}): Backend {
     protocol: 'http',
     requestHeaders: changes({}),
     responseHeaders: changes({}),
+    trafficPolicy: '',
+    subset: '',
     ...over,
   }
 }

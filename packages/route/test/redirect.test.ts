@@ -5,8 +5,17 @@ import { type RedirectedRequest, redirectOf } from '../src/index.ts'
 
 const REQUEST: RedirectedRequest = { scheme: 'http', authority: 'cart:8080', port: 8080, path: '/a/b', query: 'q=1' }
 
+const NOTHING: Redirect = {
+  scheme: undefined,
+  hostname: undefined,
+  port: undefined,
+  path: undefined,
+  status: 302,
+  keepsWrittenPort: false,
+}
+
 function location(over: Partial<Redirect>, request: Partial<RedirectedRequest> = {}): string | undefined {
-  const redirect = { scheme: undefined, hostname: undefined, port: undefined, path: undefined, status: 302, ...over }
+  const redirect = { ...NOTHING, ...over }
   return redirectOf(redirect, { kind: 'prefix', value: '/a' }, { ...REQUEST, ...request })?.location
 }
 
@@ -27,6 +36,20 @@ const TABLE: readonly (readonly [title: string, Partial<Redirect>, Partial<Redir
   ['a request by https on 80', {}, { scheme: 'https', port: 80 }, 'https://cart:80/a/b?q=1'],
   ['hostname', { hostname: 'example.org' }, {}, 'http://example.org:8080/a/b?q=1'],
   ['hostname, service port 80', { hostname: 'example.org' }, { port: 80 }, 'http://example.org/a/b?q=1'],
+  ['the written port stays', { keepsWrittenPort: true }, { port: 80 }, 'http://cart:8080/a/b?q=1'],
+  ['no port written, none is added', { keepsWrittenPort: true }, { authority: 'cart' }, 'http://cart/a/b?q=1'],
+  [
+    'a port of the old scheme does not stay',
+    { keepsWrittenPort: true, scheme: 'https' },
+    { authority: 'cart:80' },
+    'https://cart/a/b?q=1',
+  ],
+  [
+    'the host of the redirect has its own port',
+    { keepsWrittenPort: true, hostname: 'example.org:81' },
+    {},
+    'http://example.org:81/a/b?q=1',
+  ],
   ['full path', { path: { kind: 'full', value: '/x' } }, { port: 80 }, 'http://cart/x?q=1'],
   ['full path with a query', { path: { kind: 'full', value: '/x?y=2' } }, { port: 80 }, 'http://cart/x?y=2'],
   ['prefix', { path: { kind: 'prefix', value: '/x' } }, { port: 80 }, 'http://cart/x/b?q=1'],
@@ -48,7 +71,7 @@ test('without a host there is nowhere to go, unless the route names one', (t) =>
 })
 
 test('the status is the route’s', (t) => {
-  const redirect = { scheme: undefined, hostname: 'x', port: undefined, path: undefined, status: 307 }
+  const redirect = { ...NOTHING, hostname: 'x', status: 307 }
   t.is(redirectOf(redirect, undefined, REQUEST)?.status, 307)
 })
 

@@ -18,3 +18,6 @@ export const MAX_TIMEOUT_MS = 2_147_483_647
 
 /** To an endpoint, when the settings name none (Istio). */
 export const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
+
+/** A request held up on purpose: one that waits longer only takes a place away. */
+export const MAX_FAULT_DELAY_MS = 3_600_000

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file waypoint.proto.
  */
 export const file_waypoint: GenFile = /*@__PURE__*/
-  fileDesc("Cg53YXlwb2ludC5wcm90bxIOYW1iaXQud2F5cG9pbnQiqAMKCFNldHRpbmdzEhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdnYXRld2F5GAIgASgJEhQKDHRydXN0X2RvbWFpbhgDIAEoCRIcChR0cnVzdF9kb21haW5fYWxpYXNlcxgEIAMoCRI9ChJwYXRoX25vcm1hbGl6YXRpb24YBSABKA4yIS5hbWJpdC53YXlwb2ludC5QYXRoTm9ybWFsaXphdGlvbhItCgphY2Nlc3NfbG9nGAYgASgLMhkuYW1iaXQud2F5cG9pbnQuQWNjZXNzTG9nEh8KF2ZvcndhcmRfY2xpZW50X2lkZW50aXR5GAcgASgIEhoKEmNvbm5lY3RfdGltZW91dF9tcxgIIAEoDRIWCg5yb290X25hbWVzcGFjZRgJIAEoCRIrCglsaXN0ZW5lcnMYCiADKAsyGC5hbWJpdC53YXlwb2ludC5MaXN0ZW5lchIeChZhdXRob3JpemF0aW9uX3BvbGljaWVzGAsgAygJEh4KFmF1dGhlbnRpY2F0ZXNfcmVxdWVzdHMYDCABKAgSFAoMdHJ1c3RlZF9ob3BzGA0gASgNIrIBCghMaXN0ZW5lchIMCgRuYW1lGAEgASgJEgwKBHBvcnQYAiABKA0SEQoJaG9zdG5hbWVzGAMgAygJEisKA3RscxgEIAEoCzIeLmFtYml0LndheXBvaW50LlRsc1Rlcm1pbmF0aW9uEjIKDXZpcnR1YWxfaG9zdHMYBSADKAsyGy5hbWJpdC53YXlwb2ludC5WaXJ0dWFsSG9zdBIWCg5odHRwc19yZWRpcmVjdBgGIAEoCCKGAgoOVGxzVGVybWluYXRpb24SEwoLY3JlZGVudGlhbHMYASADKAkSPwoTY2xpZW50X2NlcnRpZmljYXRlcxgCIAEoDjIiLmFtYml0LndheXBvaW50LkNsaWVudENlcnRpZmljYXRlcxIaChJjbGllbnRfYXV0aG9yaXRpZXMYAyADKAkSIAoYY2xpZW50X3N1YmplY3RfYWx0X25hbWVzGAQgAygJEi8KC21pbl92ZXJzaW9uGAUgASgOMhouYW1iaXQud2F5cG9pbnQuVGxzVmVyc2lvbhIvCgttYXhfdmVyc2lvbhgGIAEoDjIaLmFtYml0LndheXBvaW50LlRsc1ZlcnNpb24iTAoLVmlydHVhbEhvc3QSEQoJaG9zdG5hbWVzGAEgAygJEioKBnJvdXRlcxgCIAEoCzIaLmFtYml0LndheXBvaW50LlJvdXRlVGFibGUiVAoKQ3JlZGVudGlhbBIdChVjZXJ0aWZpY2F0ZV9jaGFpbl9wZW0YASABKAwSFwoPcHJpdmF0ZV9rZXlfcGVtGAIgASgMEg4KBmNhX3BlbRgDIAEoDCJxCglBY2Nlc3NMb2cSNAoIZW5jb2RpbmcYASABKA4yIi5hbWJpdC53YXlwb2ludC5BY2Nlc3NMb2cuRW5jb2RpbmcSDgoGZm9ybWF0GAIgASgJIh4KCEVuY29kaW5nEggKBFRFWFQQABIICgRKU09OEAEitwIKC0Rlc3RpbmF0aW9uEjYKB3NlcnZpY2UYASABKAsyIy5hbWJpdC53YXlwb2ludC5EZXN0aW5hdGlvbi5TZXJ2aWNlSAASOAoId29ya2xvYWQYAiABKAsyJC5hbWJpdC53YXlwb2ludC5EZXN0aW5hdGlvbi5Xb3JrbG9hZEgAEh4KFmF1dGhvcml6YXRpb25fcG9saWNpZXMYAyADKAkSHgoWYXV0aGVudGljYXRlc19yZXF1ZXN0cxgEIAEoCBpTCgdTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIjCgVwb3J0cxgDIAMoCzIULmFtYml0LndheXBvaW50LlBvcnQaFwoIV29ya2xvYWQSCwoDdWlkGAEgASgJQggKBnRhcmdldCJuCgRQb3J0Eg4KBm51bWJlchgBIAEoDRIqCghwcm90b2NvbBgCIAEoDjIYLmFtYml0LndheXBvaW50LlByb3RvY29sEioKBnJvdXRlcxgDIAEoCzIaLmFtYml0LndheXBvaW50LlJvdXRlVGFibGUiMwoKUm91dGVUYWJsZRIlCgZyb3V0ZXMYASADKAsyFS5hbWJpdC53YXlwb2ludC5Sb3V0ZSKYBAoFUm91dGUSDAoEbmFtZRgBIAEoCRIpCgVtYXRjaBgCIAEoCzIaLmFtYml0LndheXBvaW50LlJvdXRlTWF0Y2gSNgoPcmVxdWVzdF9oZWFkZXJzGAMgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxI3ChByZXNwb25zZV9oZWFkZXJzGAQgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxIoCgdyZXdyaXRlGAUgASgLMhcuYW1iaXQud2F5cG9pbnQuUmV3cml0ZRInCgdtaXJyb3JzGAYgAygLMhYuYW1iaXQud2F5cG9pbnQuTWlycm9yEh8KEnJlcXVlc3RfdGltZW91dF9tcxgHIAEoDUgBiAEBEh8KEmJhY2tlbmRfdGltZW91dF9tcxgIIAEoDUgCiAEBEiQKBXJldHJ5GAkgASgLMhUuYW1iaXQud2F5cG9pbnQuUmV0cnkSLAoIYmFja2VuZHMYCiABKAsyGC5hbWJpdC53YXlwb2ludC5CYWNrZW5kc0gAEiwKCHJlZGlyZWN0GAsgASgLMhguYW1iaXQud2F5cG9pbnQuUmVkaXJlY3RIABIWCgxmaXhlZF9zdGF0dXMYDCABKA1IAEIICgZhY3Rpb25CFQoTX3JlcXVlc3RfdGltZW91dF9tc0IVChNfYmFja2VuZF90aW1lb3V0X21zIr8BCgpSb3V0ZU1hdGNoEhQKCmV4YWN0X3BhdGgYASABKAlIABIVCgtwYXRoX3ByZWZpeBgCIAEoCUgAEhQKCnBhdGhfcmVnZXgYAyABKAlIABIOCgZtZXRob2QYBCABKAkSKwoHaGVhZGVycxgFIAMoCzIaLmFtYml0LndheXBvaW50LlZhbHVlTWF0Y2gSKQoFcXVlcnkYBiADKAsyGi5hbWJpdC53YXlwb2ludC5WYWx1ZU1hdGNoQgYKBHBhdGgiRQoKVmFsdWVNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEIHCgV2YWx1ZSJzCg1IZWFkZXJDaGFuZ2VzEigKA3NldBgBIAMoCzIbLmFtYml0LndheXBvaW50LkhlYWRlclZhbHVlEigKA2FkZBgCIAMoCzIbLmFtYml0LndheXBvaW50LkhlYWRlclZhbHVlEg4KBnJlbW92ZRgDIAMoCSIqCgtIZWFkZXJWYWx1ZRIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIkUKB1Jld3JpdGUSEAoIaG9zdG5hbWUYASABKAkSKAoEcGF0aBgCIAEoCzIaLmFtYml0LndheXBvaW50LlBhdGhDaGFuZ2UiOAoKUGF0aENoYW5nZRIOCgRmdWxsGAEgASgJSAASEAoGcHJlZml4GAIgASgJSABCCAoGY2hhbmdlInQKCFJlZGlyZWN0Eg4KBnNjaGVtZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIMCgRwb3J0GAMgASgNEigKBHBhdGgYBCABKAsyGi5hbWJpdC53YXlwb2ludC5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSI1CghCYWNrZW5kcxIpCghiYWNrZW5kcxgBIAMoCzIXLmFtYml0LndheXBvaW50LkJhY2tlbmQi+gEKB0JhY2tlbmQSEQoJbmFtZXNwYWNlGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEgwKBHBvcnQYAyABKA0SDgoGd2VpZ2h0GAQgASgNEg8KB2ludmFsaWQYBSABKAgSNgoPcmVxdWVzdF9oZWFkZXJzGAYgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxI3ChByZXNwb25zZV9oZWFkZXJzGAcgASgLMh0uYW1iaXQud2F5cG9pbnQuSGVhZGVyQ2hhbmdlcxIqCghwcm90b2NvbBgIIAEoDjIYLmFtYml0LndheXBvaW50LlByb3RvY29sIkcKBk1pcnJvchIoCgdiYWNrZW5kGAEgASgLMhcuYW1iaXQud2F5cG9pbnQuQmFja2VuZBITCgtwZXJfbWlsbGlvbhgCIAEoDSI8CgVSZXRyeRIQCghhdHRlbXB0cxgBIAEoDRINCgVjb2RlcxgCIAMoDRISCgpiYWNrb2ZmX21zGAMgASgNIocIChFIdHRwQXV0aG9yaXphdGlvbhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRI4CgZhY3Rpb24YAyABKA4yKC5hbWJpdC53YXlwb2ludC5IdHRwQXV0aG9yaXphdGlvbi5BY3Rpb24SDwoHZHJ5X3J1bhgEIAEoCBIQCghwcm92aWRlchgFIAEoCRI1CgVydWxlcxgGIAMoCzImLmFtYml0LndheXBvaW50Lkh0dHBBdXRob3JpemF0aW9uLlJ1bGUawwEKBFJ1bGUSNgoEZnJvbRgBIAMoCzIoLmFtYml0LndheXBvaW50Lkh0dHBBdXRob3JpemF0aW9uLlNvdXJjZRI3CgJ0bxgCIAMoCzIrLmFtYml0LndheXBvaW50Lkh0dHBBdXRob3JpemF0aW9uLk9wZXJhdGlvbhI5CgR3aGVuGAMgAygLMisuYW1iaXQud2F5cG9pbnQuSHR0cEF1dGhvcml6YXRpb24uQ29uZGl0aW9uEg8KB3Vua25vd24YBCADKAka6AIKBlNvdXJjZRISCgpwcmluY2lwYWxzGAEgAygJEhYKDm5vdF9wcmluY2lwYWxzGAIgAygJEhoKEnJlcXVlc3RfcHJpbmNpcGFscxgDIAMoCRIeChZub3RfcmVxdWVzdF9wcmluY2lwYWxzGAQgAygJEhIKCm5hbWVzcGFjZXMYBSADKAkSFgoObm90X25hbWVzcGFjZXMYBiADKAkSGAoQc2VydmljZV9hY2NvdW50cxgHIAMoCRIcChRub3Rfc2VydmljZV9hY2NvdW50cxgIIAMoCRIRCglpcF9ibG9ja3MYCSADKAkSFQoNbm90X2lwX2Jsb2NrcxgKIAMoCRIYChByZW1vdGVfaXBfYmxvY2tzGAsgAygJEhwKFG5vdF9yZW1vdGVfaXBfYmxvY2tzGAwgAygJEhUKDXRydXN0X2RvbWFpbnMYDSADKAkSGQoRbm90X3RydXN0X2RvbWFpbnMYDiADKAkalwEKCU9wZXJhdGlvbhINCgVob3N0cxgBIAMoCRIRCglub3RfaG9zdHMYAiADKAkSDQoFcG9ydHMYAyADKAkSEQoJbm90X3BvcnRzGAQgAygJEg8KB21ldGhvZHMYBSADKAkSEwoLbm90X21ldGhvZHMYBiADKAkSDQoFcGF0aHMYByADKAkSEQoJbm90X3BhdGhzGAggAygJGjwKCUNvbmRpdGlvbhILCgNrZXkYASABKAkSDgoGdmFsdWVzGAIgAygJEhIKCm5vdF92YWx1ZXMYAyADKAkiNAoGQWN0aW9uEgkKBUFMTE9XEAASCAoEREVOWRABEgkKBUFVRElUEAISCgoGQ1VTVE9NEAMqcQoSQ2xpZW50Q2VydGlmaWNhdGVzEhkKFU5PX0NMSUVOVF9DRVJUSUZJQ0FURRAAEh8KG09QVElPTkFMX0NMSUVOVF9DRVJUSUZJQ0FURRABEh8KG1JFUVVJUkVEX0NMSUVOVF9DRVJUSUZJQ0FURRACKjcKClRsc1ZlcnNpb24SDwoLVExTX0RFRkFVTFQQABILCgdUTFNfMV8yEAESCwoHVExTXzFfMxACKlgKEVBhdGhOb3JtYWxpemF0aW9uEggKBEJBU0UQABIICgROT05FEAESEQoNTUVSR0VfU0xBU0hFUxACEhwKGERFQ09ERV9BTkRfTUVSR0VfU0xBU0hFUxADKkgKCFByb3RvY29sEgsKB1VOS05PV04QABIHCgNUQ1AQARIICgRIVFRQEAISCQoFSFRUUDIQAxIICgRHUlBDEAQSBwoDVExTEAViBnByb3RvMw");
+  fileDesc("Cg53YXlwb2ludC5wcm90bxIOYW1iaXQud2F5cG9pbnQiqAMKCFNldHRpbmdzEhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdnYXRld2F5GAIgASgJEhQKDHRydXN0X2RvbWFpbhgDIAEoCRIcChR0cnVzdF9kb21haW5fYWxpYXNlcxgEIAMoCRI9ChJwYXRoX25vcm1hbGl6YXRpb24YBSABKA4yIS5hbWJpdC53YXlwb2ludC5QYXRoTm9ybWFsaXphdGlvbhItCgphY2Nlc3NfbG9nGAYgASgLMhkuYW1iaXQud2F5cG9pbnQuQWNjZXNzTG9nEh8KF2ZvcndhcmRfY2xpZW50X2lkZW50aXR5GAcgASgIEhoKEmNvbm5lY3RfdGltZW91dF9tcxgIIAEoDRIWCg5yb290X25hbWVzcGFjZRgJIAEoCRIrCglsaXN0ZW5lcnMYCiADKAsyGC5hbWJpdC53YXlwb2ludC5MaXN0ZW5lchIeChZhdXRob3JpemF0aW9uX3BvbGljaWVzGAsgAygJEh4KFmF1dGhlbnRpY2F0ZXNfcmVxdWVzdHMYDCABKAgSFAoMdHJ1c3RlZF9ob3BzGA0gASgNIrIBCghMaXN0ZW5lchIMCgRuYW1lGAEgASgJEgwKBHBvcnQYAiABKA0SEQoJaG9zdG5hbWVzGAMgAygJEisKA3RscxgEIAEoCzIeLmFtYml0LndheXBvaW50LlRsc1Rlcm1pbmF0aW9uEjIKDXZpcnR1YWxfaG9zdHMYBSADKAsyGy5hbWJpdC53YXlwb2ludC5WaXJ0dWFsSG9zdBIWCg5odHRwc19yZWRpcmVjdBgGIAEoCCKGAgoOVGxzVGVybWluYXRpb24SEwoLY3JlZGVudGlhbHMYASADKAkSPwoTY2xpZW50X2NlcnRpZmljYXRlcxgCIAEoDjIiLmFtYml0LndheXBvaW50LkNsaWVudENlcnRpZmljYXRlcxIaChJjbGllbnRfYXV0aG9yaXRpZXMYAyADKAkSIAoYY2xpZW50X3N1YmplY3RfYWx0X25hbWVzGAQgAygJEi8KC21pbl92ZXJzaW9uGAUgASgOMhouYW1iaXQud2F5cG9pbnQuVGxzVmVyc2lvbhIvCgttYXhfdmVyc2lvbhgGIAEoDjIaLmFtYml0LndheXBvaW50LlRsc1ZlcnNpb24iTAoLVmlydHVhbEhvc3QSEQoJaG9zdG5hbWVzGAEgAygJEioKBnJvdXRlcxgCIAEoCzIaLmFtYml0LndheXBvaW50LlJvdXRlVGFibGUiVAoKQ3JlZGVudGlhbBIdChVjZXJ0aWZpY2F0ZV9jaGFpbl9wZW0YASABKAwSFwoPcHJpdmF0ZV9rZXlfcGVtGAIgASgMEg4KBmNhX3BlbRgDIAEoDCJxCglBY2Nlc3NMb2cSNAoIZW5jb2RpbmcYASABKA4yIi5hbWJpdC53YXlwb2ludC5BY2Nlc3NMb2cuRW5jb2RpbmcSDgoGZm9ybWF0GAIgASgJIh4KCEVuY29kaW5nEggKBFRFWFQQABIICgRKU09OEAEizwIKC0Rlc3RpbmF0aW9uEjYKB3NlcnZpY2UYASABKAsyIy5hbWJpdC53YXlwb2ludC5EZXN0aW5hdGlvbi5TZXJ2aWNlSAASOAoId29ya2xvYWQYAiABKAsyJC5hbWJpdC53YXlwb2ludC5EZXN0aW5hdGlvbi5Xb3JrbG9hZEgAEh4KFmF1dGhvcml6YXRpb25fcG9saWNpZXMYAyADKAkSHgoWYXV0aGVudGljYXRlc19yZXF1ZXN0cxgEIAEoCBprCgdTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIjCgVwb3J0cxgDIAMoCzIULmFtYml0LndheXBvaW50LlBvcnQSFgoOdHJhZmZpY19wb2xpY3kYBCABKAkaFwoIV29ya2xvYWQSCwoDdWlkGAEgASgJQggKBnRhcmdldCKeAQoEUG9ydBIOCgZudW1iZXIYASABKA0SKgoIcHJvdG9jb2wYAiABKA4yGC5hbWJpdC53YXlwb2ludC5Qcm90b2NvbBIqCgZyb3V0ZXMYAyABKAsyGi5hbWJpdC53YXlwb2ludC5Sb3V0ZVRhYmxlEi4KDHRjcF9iYWNrZW5kcxgEIAEoCzIYLmFtYml0LndheXBvaW50LkJhY2tlbmRzIjMKClJvdXRlVGFibGUSJQoGcm91dGVzGAEgAygLMhUuYW1iaXQud2F5cG9pbnQuUm91dGUinQUKBVJvdXRlEgwKBG5hbWUYASABKAkSKQoFbWF0Y2gYAiABKAsyGi5hbWJpdC53YXlwb2ludC5Sb3V0ZU1hdGNoEjYKD3JlcXVlc3RfaGVhZGVycxgDIAEoCzIdLmFtYml0LndheXBvaW50LkhlYWRlckNoYW5nZXMSNwoQcmVzcG9uc2VfaGVhZGVycxgEIAEoCzIdLmFtYml0LndheXBvaW50LkhlYWRlckNoYW5nZXMSKAoHcmV3cml0ZRgFIAEoCzIXLmFtYml0LndheXBvaW50LlJld3JpdGUSJwoHbWlycm9ycxgGIAMoCzIWLmFtYml0LndheXBvaW50Lk1pcnJvchIfChJyZXF1ZXN0X3RpbWVvdXRfbXMYByABKA1IAYgBARIfChJiYWNrZW5kX3RpbWVvdXRfbXMYCCABKA1IAogBARIkCgVyZXRyeRgJIAEoCzIVLmFtYml0LndheXBvaW50LlJldHJ5EiwKCGJhY2tlbmRzGAogASgLMhguYW1iaXQud2F5cG9pbnQuQmFja2VuZHNIABIsCghyZWRpcmVjdBgLIAEoCzIYLmFtYml0LndheXBvaW50LlJlZGlyZWN0SAASFgoMZml4ZWRfc3RhdHVzGAwgASgNSAASOQoPZGlyZWN0X3Jlc3BvbnNlGA0gASgLMh4uYW1iaXQud2F5cG9pbnQuRGlyZWN0UmVzcG9uc2VIABIkCgVmYXVsdBgOIAEoCzIVLmFtYml0LndheXBvaW50LkZhdWx0EiIKBGNvcnMYDyABKAsyFC5hbWJpdC53YXlwb2ludC5Db3JzQggKBmFjdGlvbkIVChNfcmVxdWVzdF90aW1lb3V0X21zQhUKE19iYWNrZW5kX3RpbWVvdXRfbXMiLgoORGlyZWN0UmVzcG9uc2USDgoGc3RhdHVzGAEgASgNEgwKBGJvZHkYAiABKAwihgEKBUZhdWx0EhkKEWRlbGF5X3Blcl9taWxsaW9uGAEgASgNEhAKCGRlbGF5X21zGAIgASgNEhkKEWFib3J0X3Blcl9taWxsaW9uGAMgASgNEhUKC2h0dHBfc3RhdHVzGAQgASgNSAASFQoLZ3JwY19zdGF0dXMYBSABKA1IAEIHCgVhYm9ydCLqAQoEQ29ycxIwCg1hbGxvd19vcmlnaW5zGAEgAygLMhkuYW1iaXQud2F5cG9pbnQuVGV4dE1hdGNoEhUKDWFsbG93X21ldGhvZHMYAiADKAkSFQoNYWxsb3dfaGVhZGVycxgDIAMoCRIWCg5leHBvc2VfaGVhZGVycxgEIAMoCRIcCg9tYXhfYWdlX3NlY29uZHMYBSABKA1IAIgBARIZChFhbGxvd19jcmVkZW50aWFscxgGIAEoCBIdChVhbnN3ZXJfYWxsX3ByZWZsaWdodHMYByABKAhCEgoQX21heF9hZ2Vfc2Vjb25kcyJICglUZXh0TWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgcKBXZhbHVlIs4DCgpSb3V0ZU1hdGNoEhQKCmV4YWN0X3BhdGgYASABKAlIABIVCgtwYXRoX3ByZWZpeBgCIAEoCUgAEhQKCnBhdGhfcmVnZXgYAyABKAlIABIaChBwYXRoX3RleHRfcHJlZml4GAcgASgJSAASDgoGbWV0aG9kGAQgASgJEisKB2hlYWRlcnMYBSADKAsyGi5hbWJpdC53YXlwb2ludC5WYWx1ZU1hdGNoEikKBXF1ZXJ5GAYgAygLMhouYW1iaXQud2F5cG9pbnQuVmFsdWVNYXRjaBIZChFwYXRoX2lnbm9yZXNfY2FzZRgIIAEoCBIuCgttZXRob2RfdGV4dBgJIAEoCzIZLmFtYml0LndheXBvaW50LlRleHRNYXRjaBIpCgZzY2hlbWUYCiABKAsyGS5hbWJpdC53YXlwb2ludC5UZXh0TWF0Y2gSLAoJYXV0aG9yaXR5GAsgASgLMhkuYW1iaXQud2F5cG9pbnQuVGV4dE1hdGNoEjMKD3dpdGhvdXRfaGVhZGVycxgMIAMoCzIaLmFtYml0LndheXBvaW50LlZhbHVlTWF0Y2gSGAoQc291cmNlX25hbWVzcGFjZRgNIAEoCUIGCgRwYXRoImoKClZhbHVlTWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEg8KBXJlZ2V4GAMgASgJSAASEAoGcHJlZml4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAQgcKBXZhbHVlInMKDUhlYWRlckNoYW5nZXMSKAoDc2V0GAEgAygLMhsuYW1iaXQud2F5cG9pbnQuSGVhZGVyVmFsdWUSKAoDYWRkGAIgAygLMhsuYW1iaXQud2F5cG9pbnQuSGVhZGVyVmFsdWUSDgoGcmVtb3ZlGAMgAygJIioKC0hlYWRlclZhbHVlEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiRQoHUmV3cml0ZRIQCghob3N0bmFtZRgBIAEoCRIoCgRwYXRoGAIgASgLMhouYW1iaXQud2F5cG9pbnQuUGF0aENoYW5nZSJ9CgpQYXRoQ2hhbmdlEg4KBGZ1bGwYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIVCgt0ZXh0X3ByZWZpeBgDIAEoCUgAEiwKBXJlZ2V4GAQgASgLMhsuYW1iaXQud2F5cG9pbnQuUmVnZXhDaGFuZ2VIAEIICgZjaGFuZ2UiNAoLUmVnZXhDaGFuZ2USDwoHcGF0dGVybhgBIAEoCRIUCgxzdWJzdGl0dXRpb24YAiABKAkikAEKCFJlZGlyZWN0Eg4KBnNjaGVtZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIMCgRwb3J0GAMgASgNEigKBHBhdGgYBCABKAsyGi5hbWJpdC53YXlwb2ludC5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDRIaChJrZWVwc193cml0dGVuX3BvcnQYBiABKAgiNQoIQmFja2VuZHMSKQoIYmFja2VuZHMYASADKAsyFy5hbWJpdC53YXlwb2ludC5CYWNrZW5kIqICCgdCYWNrZW5kEhEKCW5hbWVzcGFjZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIMCgRwb3J0GAMgASgNEg4KBndlaWdodBgEIAEoDRIPCgdpbnZhbGlkGAUgASgIEjYKD3JlcXVlc3RfaGVhZGVycxgGIAEoCzIdLmFtYml0LndheXBvaW50LkhlYWRlckNoYW5nZXMSNwoQcmVzcG9uc2VfaGVhZGVycxgHIAEoCzIdLmFtYml0LndheXBvaW50LkhlYWRlckNoYW5nZXMSKgoIcHJvdG9jb2wYCCABKA4yGC5hbWJpdC53YXlwb2ludC5Qcm90b2NvbBIWCg50cmFmZmljX3BvbGljeRgJIAEoCRIOCgZzdWJzZXQYCiABKAkiRwoGTWlycm9yEigKB2JhY2tlbmQYASABKAsyFy5hbWJpdC53YXlwb2ludC5CYWNrZW5kEhMKC3Blcl9taWxsaW9uGAIgASgNIlAKBVJldHJ5EhAKCGF0dGVtcHRzGAEgASgNEg0KBWNvZGVzGAIgAygNEhIKCmJhY2tvZmZfbXMYAyABKA0SEgoKY29uZGl0aW9ucxgEIAMoCSKWAgoNVHJhZmZpY1BvbGljeRIsCgl0cmVhdG1lbnQYASABKAsyGS5hbWJpdC53YXlwb2ludC5UcmVhdG1lbnQSLAoFcG9ydHMYAiADKAsyHS5hbWJpdC53YXlwb2ludC5Qb3J0VHJlYXRtZW50EjUKB3N1YnNldHMYAyADKAsyJC5hbWJpdC53YXlwb2ludC5UcmFmZmljUG9saWN5LlN1YnNldBpyCgZTdWJzZXQSDAoEbmFtZRgBIAEoCRIsCgl0cmVhdG1lbnQYAiABKAsyGS5hbWJpdC53YXlwb2ludC5UcmVhdG1lbnQSLAoFcG9ydHMYAyADKAsyHS5hbWJpdC53YXlwb2ludC5Qb3J0VHJlYXRtZW50IksKDVBvcnRUcmVhdG1lbnQSDAoEcG9ydBgBIAEoDRIsCgl0cmVhdG1lbnQYAiABKAsyGS5hbWJpdC53YXlwb2ludC5UcmVhdG1lbnQi5gIKCVRyZWF0bWVudBI1Cg5sb2FkX2JhbGFuY2luZxgBIAEoCzIdLmFtYml0LndheXBvaW50LkxvYWRCYWxhbmNpbmcSFwoPbWF4X2Nvbm5lY3Rpb25zGAIgASgNEiEKFG1heF9wZW5kaW5nX3JlcXVlc3RzGAMgASgNSACIAQESFAoMbWF4X3JlcXVlc3RzGAQgASgNEhgKC21heF9yZXRyaWVzGAUgASgNSAGIAQESIwobbWF4X3JlcXVlc3RzX3Blcl9jb25uZWN0aW9uGAYgASgNEhoKEmNvbm5lY3RfdGltZW91dF9tcxgHIAEoDRI7ChFvdXRsaWVyX2RldGVjdGlvbhgIIAEoCzIgLmFtYml0LndheXBvaW50Lk91dGxpZXJEZXRlY3Rpb24SDwoHcmVmdXNlZBgJIAEoCUIXChVfbWF4X3BlbmRpbmdfcmVxdWVzdHNCDgoMX21heF9yZXRyaWVzIu4CCg1Mb2FkQmFsYW5jaW5nEjoKCWFsZ29yaXRobRgBIAEoDjInLmFtYml0LndheXBvaW50LkxvYWRCYWxhbmNpbmcuQWxnb3JpdGhtEhAKBmhlYWRlchgCIAEoCUgAEjYKBmNvb2tpZRgDIAEoCzIkLmFtYml0LndheXBvaW50LkxvYWRCYWxhbmNpbmcuQ29va2llSAASEwoJc291cmNlX2lwGAQgASgISAASGQoPcXVlcnlfcGFyYW1ldGVyGAUgASgJSAAaTgoGQ29va2llEgwKBG5hbWUYASABKAkSDAoEcGF0aBgCIAEoCRIYCgt0dGxfc2Vjb25kcxgDIAEoDUgAiAEBQg4KDF90dGxfc2Vjb25kcyJMCglBbGdvcml0aG0SEQoNTEVBU1RfUkVRVUVTVBAAEg8KC1JPVU5EX1JPQklOEAESCgoGUkFORE9NEAISDwoLUEFTU1RIUk9VR0gQA0IJCgdoYXNoX29mIrgBChBPdXRsaWVyRGV0ZWN0aW9uEhcKD2NvbnNlY3V0aXZlXzV4eBgBIAEoDRIiChpjb25zZWN1dGl2ZV9nYXRld2F5X2Vycm9ycxgCIAEoDRIYChBiYXNlX2VqZWN0aW9uX21zGAMgASgNEhwKFG1heF9lamVjdGlvbl9wZXJjZW50GAQgASgNEhMKC2ludGVydmFsX21zGAUgASgNEhoKEm1pbl9oZWFsdGhfcGVyY2VudBgGIAEoDSIfCgxTdWJzZXRNZW1iZXISDwoHc3Vic2V0cxgBIAMoCSKHCAoRSHR0cEF1dGhvcml6YXRpb24SEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSOAoGYWN0aW9uGAMgASgOMiguYW1iaXQud2F5cG9pbnQuSHR0cEF1dGhvcml6YXRpb24uQWN0aW9uEg8KB2RyeV9ydW4YBCABKAgSEAoIcHJvdmlkZXIYBSABKAkSNQoFcnVsZXMYBiADKAsyJi5hbWJpdC53YXlwb2ludC5IdHRwQXV0aG9yaXphdGlvbi5SdWxlGsMBCgRSdWxlEjYKBGZyb20YASADKAsyKC5hbWJpdC53YXlwb2ludC5IdHRwQXV0aG9yaXphdGlvbi5Tb3VyY2USNwoCdG8YAiADKAsyKy5hbWJpdC53YXlwb2ludC5IdHRwQXV0aG9yaXphdGlvbi5PcGVyYXRpb24SOQoEd2hlbhgDIAMoCzIrLmFtYml0LndheXBvaW50Lkh0dHBBdXRob3JpemF0aW9uLkNvbmRpdGlvbhIPCgd1bmtub3duGAQgAygJGugCCgZTb3VyY2USEgoKcHJpbmNpcGFscxgBIAMoCRIWCg5ub3RfcHJpbmNpcGFscxgCIAMoCRIaChJyZXF1ZXN0X3ByaW5jaXBhbHMYAyADKAkSHgoWbm90X3JlcXVlc3RfcHJpbmNpcGFscxgEIAMoCRISCgpuYW1lc3BhY2VzGAUgAygJEhYKDm5vdF9uYW1lc3BhY2VzGAYgAygJEhgKEHNlcnZpY2VfYWNjb3VudHMYByADKAkSHAoUbm90X3NlcnZpY2VfYWNjb3VudHMYCCADKAkSEQoJaXBfYmxvY2tzGAkgAygJEhUKDW5vdF9pcF9ibG9ja3MYCiADKAkSGAoQcmVtb3RlX2lwX2Jsb2NrcxgLIAMoCRIcChRub3RfcmVtb3RlX2lwX2Jsb2NrcxgMIAMoCRIVCg10cnVzdF9kb21haW5zGA0gAygJEhkKEW5vdF90cnVzdF9kb21haW5zGA4gAygJGpcBCglPcGVyYXRpb24SDQoFaG9zdHMYASADKAkSEQoJbm90X2hvc3RzGAIgAygJEg0KBXBvcnRzGAMgAygJEhEKCW5vdF9wb3J0cxgEIAMoCRIPCgdtZXRob2RzGAUgAygJEhMKC25vdF9tZXRob2RzGAYgAygJEg0KBXBhdGhzGAcgAygJEhEKCW5vdF9wYXRocxgIIAMoCRo8CglDb25kaXRpb24SCwoDa2V5GAEgASgJEg4KBnZhbHVlcxgCIAMoCRISCgpub3RfdmFsdWVzGAMgAygJIjQKBkFjdGlvbhIJCgVBTExPVxAAEggKBERFTlkQARIJCgVBVURJVBACEgoKBkNVU1RPTRADKnEKEkNsaWVudENlcnRpZmljYXRlcxIZChVOT19DTElFTlRfQ0VSVElGSUNBVEUQABIfChtPUFRJT05BTF9DTElFTlRfQ0VSVElGSUNBVEUQARIfChtSRVFVSVJFRF9DTElFTlRfQ0VSVElGSUNBVEUQAio3CgpUbHNWZXJzaW9uEg8KC1RMU19ERUZBVUxUEAASCwoHVExTXzFfMhABEgsKB1RMU18xXzMQAipYChFQYXRoTm9ybWFsaXphdGlvbhIICgRCQVNFEAASCAoETk9ORRABEhEKDU1FUkdFX1NMQVNIRVMQAhIcChhERUNPREVfQU5EX01FUkdFX1NMQVNIRVMQAypICghQcm90b2NvbBILCgdVTktOT1dOEAASBwoDVENQEAESCAoESFRUUBACEgkKBUhUVFAyEAMSCAoER1JQQxAEEgcKA1RMUxAFYgZwcm90bzM");
 
 /**
  * Settings of one waypoint or gateway; there is exactly one such resource for it, named NAMESPACE/GATEWAY. A gateway that no Gateway of
@@ -395,6 +395,13 @@ export type Destination_Service = Message<"ambit.waypoint.Destination.Service"> 
    * @generated from field: repeated ambit.waypoint.Port ports = 3;
    */
   ports: Port[];
+
+  /**
+   * Name of the TrafficPolicy for requests that no route leads elsewhere; empty: none. One that has not arrived lets none through.
+   *
+   * @generated from field: string traffic_policy = 4;
+   */
+  trafficPolicy: string;
 };
 
 /**
@@ -441,6 +448,13 @@ export type Port = Message<"ambit.waypoint.Port"> & {
    * @generated from field: ambit.waypoint.RouteTable routes = 3;
    */
   routes?: RouteTable | undefined;
+
+  /**
+   * Where connections that are no HTTP go; absent: to the service itself.
+   *
+   * @generated from field: ambit.waypoint.Backends tcp_backends = 4;
+   */
+  tcpBackends?: Backends | undefined;
 };
 
 /**
@@ -549,7 +563,25 @@ export type Route = Message<"ambit.waypoint.Route"> & {
      */
     value: number;
     case: "fixedStatus";
+  } | {
+    /**
+     * @generated from field: ambit.waypoint.DirectResponse direct_response = 13;
+     */
+    value: DirectResponse;
+    case: "directResponse";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * What goes wrong on purpose, before anything else is done for the request.
+   *
+   * @generated from field: ambit.waypoint.Fault fault = 14;
+   */
+  fault?: Fault | undefined;
+
+  /**
+   * @generated from field: ambit.waypoint.Cors cors = 15;
+   */
+  cors?: Cors | undefined;
 };
 
 /**
@@ -558,6 +590,164 @@ export type Route = Message<"ambit.waypoint.Route"> & {
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
   messageDesc(file_waypoint, 9);
+
+/**
+ * @generated from message ambit.waypoint.DirectResponse
+ */
+export type DirectResponse = Message<"ambit.waypoint.DirectResponse"> & {
+  /**
+   * @generated from field: uint32 status = 1;
+   */
+  status: number;
+
+  /**
+   * @generated from field: bytes body = 2;
+   */
+  body: Uint8Array;
+};
+
+/**
+ * Describes the message ambit.waypoint.DirectResponse.
+ * Use `create(DirectResponseSchema)` to create a new message.
+ */
+export const DirectResponseSchema: GenMessage<DirectResponse> = /*@__PURE__*/
+  messageDesc(file_waypoint, 10);
+
+/**
+ * @generated from message ambit.waypoint.Fault
+ */
+export type Fault = Message<"ambit.waypoint.Fault"> & {
+  /**
+   * Shares are of a million requests, each drawn for itself.
+   *
+   * @generated from field: uint32 delay_per_million = 1;
+   */
+  delayPerMillion: number;
+
+  /**
+   * @generated from field: uint32 delay_ms = 2;
+   */
+  delayMs: number;
+
+  /**
+   * @generated from field: uint32 abort_per_million = 3;
+   */
+  abortPerMillion: number;
+
+  /**
+   * @generated from oneof ambit.waypoint.Fault.abort
+   */
+  abort: {
+    /**
+     * @generated from field: uint32 http_status = 4;
+     */
+    value: number;
+    case: "httpStatus";
+  } | {
+    /**
+     * Answered to any client: with status 200 and this as grpc-status.
+     *
+     * @generated from field: uint32 grpc_status = 5;
+     */
+    value: number;
+    case: "grpcStatus";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ambit.waypoint.Fault.
+ * Use `create(FaultSchema)` to create a new message.
+ */
+export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
+  messageDesc(file_waypoint, 11);
+
+/**
+ * A preflight of an allowed origin is answered here; answers to one get the headers of the Fetch standard.
+ *
+ * @generated from message ambit.waypoint.Cors
+ */
+export type Cors = Message<"ambit.waypoint.Cors"> & {
+  /**
+   * @generated from field: repeated ambit.waypoint.TextMatch allow_origins = 1;
+   */
+  allowOrigins: TextMatch[];
+
+  /**
+   * @generated from field: repeated string allow_methods = 2;
+   */
+  allowMethods: string[];
+
+  /**
+   * @generated from field: repeated string allow_headers = 3;
+   */
+  allowHeaders: string[];
+
+  /**
+   * @generated from field: repeated string expose_headers = 4;
+   */
+  exposeHeaders: string[];
+
+  /**
+   * @generated from field: optional uint32 max_age_seconds = 5;
+   */
+  maxAgeSeconds?: number | undefined;
+
+  /**
+   * @generated from field: bool allow_credentials = 6;
+   */
+  allowCredentials: boolean;
+
+  /**
+   * A preflight of an origin that is not allowed is answered here too, without those headers, and not passed on.
+   *
+   * @generated from field: bool answer_all_preflights = 7;
+   */
+  answerAllPreflights: boolean;
+};
+
+/**
+ * Describes the message ambit.waypoint.Cors.
+ * Use `create(CorsSchema)` to create a new message.
+ */
+export const CorsSchema: GenMessage<Cors> = /*@__PURE__*/
+  messageDesc(file_waypoint, 12);
+
+/**
+ * @generated from message ambit.waypoint.TextMatch
+ */
+export type TextMatch = Message<"ambit.waypoint.TextMatch"> & {
+  /**
+   * @generated from oneof ambit.waypoint.TextMatch.value
+   */
+  value: {
+    /**
+     * @generated from field: string exact = 1;
+     */
+    value: string;
+    case: "exact";
+  } | {
+    /**
+     * @generated from field: string prefix = 2;
+     */
+    value: string;
+    case: "prefix";
+  } | {
+    /**
+     * RE2, the whole text.
+     *
+     * @generated from field: string regex = 3;
+     */
+    value: string;
+    case: "regex";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ambit.waypoint.TextMatch.
+ * Use `create(TextMatchSchema)` to create a new message.
+ */
+export const TextMatchSchema: GenMessage<TextMatch> = /*@__PURE__*/
+  messageDesc(file_waypoint, 13);
 
 /**
  * Whatever decides which requests a route takes stands in here: a proxy that finds a field it does not know inside answers 500 to all that
@@ -593,6 +783,14 @@ export type RouteMatch = Message<"ambit.waypoint.RouteMatch"> & {
      */
     value: string;
     case: "pathRegex";
+  } | {
+    /**
+     * Text, not segments: "/a" matches "/ab" too.
+     *
+     * @generated from field: string path_text_prefix = 7;
+     */
+    value: string;
+    case: "pathTextPrefix";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -611,6 +809,44 @@ export type RouteMatch = Message<"ambit.waypoint.RouteMatch"> & {
    * @generated from field: repeated ambit.waypoint.ValueMatch query = 6;
    */
   query: ValueMatch[];
+
+  /**
+   * Of exact_path and path_text_prefix: letters of ASCII in either case.
+   *
+   * @generated from field: bool path_ignores_case = 8;
+   */
+  pathIgnoresCase: boolean;
+
+  /**
+   * All must hold.
+   *
+   * @generated from field: ambit.waypoint.TextMatch method_text = 9;
+   */
+  methodText?: TextMatch | undefined;
+
+  /**
+   * @generated from field: ambit.waypoint.TextMatch scheme = 10;
+   */
+  scheme?: TextMatch | undefined;
+
+  /**
+   * @generated from field: ambit.waypoint.TextMatch authority = 11;
+   */
+  authority?: TextMatch | undefined;
+
+  /**
+   * None may hold.
+   *
+   * @generated from field: repeated ambit.waypoint.ValueMatch without_headers = 12;
+   */
+  withoutHeaders: ValueMatch[];
+
+  /**
+   * Of the client's identity; empty: any.
+   *
+   * @generated from field: string source_namespace = 13;
+   */
+  sourceNamespace: string;
 };
 
 /**
@@ -618,7 +854,7 @@ export type RouteMatch = Message<"ambit.waypoint.RouteMatch"> & {
  * Use `create(RouteMatchSchema)` to create a new message.
  */
 export const RouteMatchSchema: GenMessage<RouteMatch> = /*@__PURE__*/
-  messageDesc(file_waypoint, 10);
+  messageDesc(file_waypoint, 14);
 
 /**
  * @generated from message ambit.waypoint.ValueMatch
@@ -646,6 +882,20 @@ export type ValueMatch = Message<"ambit.waypoint.ValueMatch"> & {
      */
     value: string;
     case: "regex";
+  } | {
+    /**
+     * @generated from field: string prefix = 4;
+     */
+    value: string;
+    case: "prefix";
+  } | {
+    /**
+     * It is there, whatever it says.
+     *
+     * @generated from field: bool present = 5;
+     */
+    value: boolean;
+    case: "present";
   } | { case: undefined; value?: undefined };
 };
 
@@ -654,7 +904,7 @@ export type ValueMatch = Message<"ambit.waypoint.ValueMatch"> & {
  * Use `create(ValueMatchSchema)` to create a new message.
  */
 export const ValueMatchSchema: GenMessage<ValueMatch> = /*@__PURE__*/
-  messageDesc(file_waypoint, 11);
+  messageDesc(file_waypoint, 15);
 
 /**
  * @generated from message ambit.waypoint.HeaderChanges
@@ -681,7 +931,7 @@ export type HeaderChanges = Message<"ambit.waypoint.HeaderChanges"> & {
  * Use `create(HeaderChangesSchema)` to create a new message.
  */
 export const HeaderChangesSchema: GenMessage<HeaderChanges> = /*@__PURE__*/
-  messageDesc(file_waypoint, 12);
+  messageDesc(file_waypoint, 16);
 
 /**
  * @generated from message ambit.waypoint.HeaderValue
@@ -703,7 +953,7 @@ export type HeaderValue = Message<"ambit.waypoint.HeaderValue"> & {
  * Use `create(HeaderValueSchema)` to create a new message.
  */
 export const HeaderValueSchema: GenMessage<HeaderValue> = /*@__PURE__*/
-  messageDesc(file_waypoint, 13);
+  messageDesc(file_waypoint, 17);
 
 /**
  * @generated from message ambit.waypoint.Rewrite
@@ -725,7 +975,7 @@ export type Rewrite = Message<"ambit.waypoint.Rewrite"> & {
  * Use `create(RewriteSchema)` to create a new message.
  */
 export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
-  messageDesc(file_waypoint, 14);
+  messageDesc(file_waypoint, 18);
 
 /**
  * @generated from message ambit.waypoint.PathChange
@@ -748,6 +998,20 @@ export type PathChange = Message<"ambit.waypoint.PathChange"> & {
      */
     value: string;
     case: "prefix";
+  } | {
+    /**
+     * In place of the text the route matched as path_text_prefix.
+     *
+     * @generated from field: string text_prefix = 3;
+     */
+    value: string;
+    case: "textPrefix";
+  } | {
+    /**
+     * @generated from field: ambit.waypoint.RegexChange regex = 4;
+     */
+    value: RegexChange;
+    case: "regex";
   } | { case: undefined; value?: undefined };
 };
 
@@ -756,7 +1020,31 @@ export type PathChange = Message<"ambit.waypoint.PathChange"> & {
  * Use `create(PathChangeSchema)` to create a new message.
  */
 export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
-  messageDesc(file_waypoint, 15);
+  messageDesc(file_waypoint, 19);
+
+/**
+ * Replaces every match in the path; "\\1" in the substitution is the first group, "\\0" the match.
+ *
+ * @generated from message ambit.waypoint.RegexChange
+ */
+export type RegexChange = Message<"ambit.waypoint.RegexChange"> & {
+  /**
+   * @generated from field: string pattern = 1;
+   */
+  pattern: string;
+
+  /**
+   * @generated from field: string substitution = 2;
+   */
+  substitution: string;
+};
+
+/**
+ * Describes the message ambit.waypoint.RegexChange.
+ * Use `create(RegexChangeSchema)` to create a new message.
+ */
+export const RegexChangeSchema: GenMessage<RegexChange> = /*@__PURE__*/
+  messageDesc(file_waypoint, 20);
 
 /**
  * @generated from message ambit.waypoint.Redirect
@@ -786,6 +1074,13 @@ export type Redirect = Message<"ambit.waypoint.Redirect"> & {
    * @generated from field: uint32 status = 5;
    */
   status: number;
+
+  /**
+   * Without a port above: the port stays as the client wrote it, instead of being that of the listener.
+   *
+   * @generated from field: bool keeps_written_port = 6;
+   */
+  keepsWrittenPort: boolean;
 };
 
 /**
@@ -793,7 +1088,7 @@ export type Redirect = Message<"ambit.waypoint.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
-  messageDesc(file_waypoint, 16);
+  messageDesc(file_waypoint, 21);
 
 /**
  * @generated from message ambit.waypoint.Backends
@@ -810,7 +1105,7 @@ export type Backends = Message<"ambit.waypoint.Backends"> & {
  * Use `create(BackendsSchema)` to create a new message.
  */
 export const BackendsSchema: GenMessage<Backends> = /*@__PURE__*/
-  messageDesc(file_waypoint, 17);
+  messageDesc(file_waypoint, 22);
 
 /**
  * @generated from message ambit.waypoint.Backend
@@ -857,6 +1152,20 @@ export type Backend = Message<"ambit.waypoint.Backend"> & {
    * @generated from field: ambit.waypoint.Protocol protocol = 8;
    */
   protocol: Protocol;
+
+  /**
+   * Name of the TrafficPolicy; empty: none. One that has not arrived lets no request through.
+   *
+   * @generated from field: string traffic_policy = 9;
+   */
+  trafficPolicy: string;
+
+  /**
+   * One of the TrafficPolicy's; empty: all endpoints.
+   *
+   * @generated from field: string subset = 10;
+   */
+  subset: string;
 };
 
 /**
@@ -864,7 +1173,7 @@ export type Backend = Message<"ambit.waypoint.Backend"> & {
  * Use `create(BackendSchema)` to create a new message.
  */
 export const BackendSchema: GenMessage<Backend> = /*@__PURE__*/
-  messageDesc(file_waypoint, 18);
+  messageDesc(file_waypoint, 23);
 
 /**
  * @generated from message ambit.waypoint.Mirror
@@ -888,7 +1197,7 @@ export type Mirror = Message<"ambit.waypoint.Mirror"> & {
  * Use `create(MirrorSchema)` to create a new message.
  */
 export const MirrorSchema: GenMessage<Mirror> = /*@__PURE__*/
-  messageDesc(file_waypoint, 19);
+  messageDesc(file_waypoint, 24);
 
 /**
  * @generated from message ambit.waypoint.Retry
@@ -912,6 +1221,13 @@ export type Retry = Message<"ambit.waypoint.Retry"> & {
    * @generated from field: uint32 backoff_ms = 3;
    */
   backoffMs: number;
+
+  /**
+   * Envoy's names of what is worth another attempt; empty: the default ones.
+   *
+   * @generated from field: repeated string conditions = 4;
+   */
+  conditions: string[];
 };
 
 /**
@@ -919,7 +1235,350 @@ export type Retry = Message<"ambit.waypoint.Retry"> & {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry> = /*@__PURE__*/
-  messageDesc(file_waypoint, 20);
+  messageDesc(file_waypoint, 25);
+
+/**
+ * What DestinationRules of one namespace say of requests to a service. Named RULES-NAMESPACE/NAMESPACE/HOSTNAME.
+ *
+ * @generated from message ambit.waypoint.TrafficPolicy
+ */
+export type TrafficPolicy = Message<"ambit.waypoint.TrafficPolicy"> & {
+  /**
+   * @generated from field: ambit.waypoint.Treatment treatment = 1;
+   */
+  treatment?: Treatment | undefined;
+
+  /**
+   * @generated from field: repeated ambit.waypoint.PortTreatment ports = 2;
+   */
+  ports: PortTreatment[];
+
+  /**
+   * @generated from field: repeated ambit.waypoint.TrafficPolicy.Subset subsets = 3;
+   */
+  subsets: TrafficPolicy_Subset[];
+};
+
+/**
+ * Describes the message ambit.waypoint.TrafficPolicy.
+ * Use `create(TrafficPolicySchema)` to create a new message.
+ */
+export const TrafficPolicySchema: GenMessage<TrafficPolicy> = /*@__PURE__*/
+  messageDesc(file_waypoint, 26);
+
+/**
+ * Endpoints say themselves that they belong to it: SubsetMember.
+ *
+ * @generated from message ambit.waypoint.TrafficPolicy.Subset
+ */
+export type TrafficPolicy_Subset = Message<"ambit.waypoint.TrafficPolicy.Subset"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: ambit.waypoint.Treatment treatment = 2;
+   */
+  treatment?: Treatment | undefined;
+
+  /**
+   * @generated from field: repeated ambit.waypoint.PortTreatment ports = 3;
+   */
+  ports: PortTreatment[];
+};
+
+/**
+ * Describes the message ambit.waypoint.TrafficPolicy.Subset.
+ * Use `create(TrafficPolicy_SubsetSchema)` to create a new message.
+ */
+export const TrafficPolicy_SubsetSchema: GenMessage<TrafficPolicy_Subset> = /*@__PURE__*/
+  messageDesc(file_waypoint, 26, 0);
+
+/**
+ * In place of the treatment beside it.
+ *
+ * @generated from message ambit.waypoint.PortTreatment
+ */
+export type PortTreatment = Message<"ambit.waypoint.PortTreatment"> & {
+  /**
+   * @generated from field: uint32 port = 1;
+   */
+  port: number;
+
+  /**
+   * @generated from field: ambit.waypoint.Treatment treatment = 2;
+   */
+  treatment?: Treatment | undefined;
+};
+
+/**
+ * Describes the message ambit.waypoint.PortTreatment.
+ * Use `create(PortTreatmentSchema)` to create a new message.
+ */
+export const PortTreatmentSchema: GenMessage<PortTreatment> = /*@__PURE__*/
+  messageDesc(file_waypoint, 27);
+
+/**
+ * Whole: nothing is inherited.
+ *
+ * @generated from message ambit.waypoint.Treatment
+ */
+export type Treatment = Message<"ambit.waypoint.Treatment"> & {
+  /**
+   * @generated from field: ambit.waypoint.LoadBalancing load_balancing = 1;
+   */
+  loadBalancing?: LoadBalancing | undefined;
+
+  /**
+   * Connections, or HTTP/1.1 requests under way, at once; 0: no limit.
+   *
+   * @generated from field: uint32 max_connections = 2;
+   */
+  maxConnections: number;
+
+  /**
+   * Further HTTP/1.1 requests that wait; absent: no limit.
+   *
+   * @generated from field: optional uint32 max_pending_requests = 3;
+   */
+  maxPendingRequests?: number | undefined;
+
+  /**
+   * HTTP/2 requests under way; 0: no limit.
+   *
+   * @generated from field: uint32 max_requests = 4;
+   */
+  maxRequests: number;
+
+  /**
+   * Retries under way; absent: no limit.
+   *
+   * @generated from field: optional uint32 max_retries = 5;
+   */
+  maxRetries?: number | undefined;
+
+  /**
+   * 0: no limit.
+   *
+   * @generated from field: uint32 max_requests_per_connection = 6;
+   */
+  maxRequestsPerConnection: number;
+
+  /**
+   * 0: as the settings say.
+   *
+   * @generated from field: uint32 connect_timeout_ms = 7;
+   */
+  connectTimeoutMs: number;
+
+  /**
+   * @generated from field: ambit.waypoint.OutlierDetection outlier_detection = 8;
+   */
+  outlierDetection?: OutlierDetection | undefined;
+
+  /**
+   * Why no request may go there; empty: nothing stands against it.
+   *
+   * @generated from field: string refused = 9;
+   */
+  refused: string;
+};
+
+/**
+ * Describes the message ambit.waypoint.Treatment.
+ * Use `create(TreatmentSchema)` to create a new message.
+ */
+export const TreatmentSchema: GenMessage<Treatment> = /*@__PURE__*/
+  messageDesc(file_waypoint, 28);
+
+/**
+ * @generated from message ambit.waypoint.LoadBalancing
+ */
+export type LoadBalancing = Message<"ambit.waypoint.LoadBalancing"> & {
+  /**
+   * @generated from field: ambit.waypoint.LoadBalancing.Algorithm algorithm = 1;
+   */
+  algorithm: LoadBalancing_Algorithm;
+
+  /**
+   * Equal ones go to one endpoint while it is there; a request without goes by the algorithm.
+   *
+   * @generated from oneof ambit.waypoint.LoadBalancing.hash_of
+   */
+  hashOf: {
+    /**
+     * @generated from field: string header = 2;
+     */
+    value: string;
+    case: "header";
+  } | {
+    /**
+     * @generated from field: ambit.waypoint.LoadBalancing.Cookie cookie = 3;
+     */
+    value: LoadBalancing_Cookie;
+    case: "cookie";
+  } | {
+    /**
+     * @generated from field: bool source_ip = 4;
+     */
+    value: boolean;
+    case: "sourceIp";
+  } | {
+    /**
+     * @generated from field: string query_parameter = 5;
+     */
+    value: string;
+    case: "queryParameter";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ambit.waypoint.LoadBalancing.
+ * Use `create(LoadBalancingSchema)` to create a new message.
+ */
+export const LoadBalancingSchema: GenMessage<LoadBalancing> = /*@__PURE__*/
+  messageDesc(file_waypoint, 29);
+
+/**
+ * @generated from message ambit.waypoint.LoadBalancing.Cookie
+ */
+export type LoadBalancing_Cookie = Message<"ambit.waypoint.LoadBalancing.Cookie"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * Given to who has none; absent: nobody is given one. 0: until the browser is closed.
+   *
+   * @generated from field: optional uint32 ttl_seconds = 3;
+   */
+  ttlSeconds?: number | undefined;
+};
+
+/**
+ * Describes the message ambit.waypoint.LoadBalancing.Cookie.
+ * Use `create(LoadBalancing_CookieSchema)` to create a new message.
+ */
+export const LoadBalancing_CookieSchema: GenMessage<LoadBalancing_Cookie> = /*@__PURE__*/
+  messageDesc(file_waypoint, 29, 0);
+
+/**
+ * @generated from enum ambit.waypoint.LoadBalancing.Algorithm
+ */
+export const LoadBalancing_Algorithm = {
+  /**
+   * @generated from enum value: LEAST_REQUEST = 0;
+   */
+  LEAST_REQUEST: 0,
+
+  /**
+   * @generated from enum value: ROUND_ROBIN = 1;
+   */
+  ROUND_ROBIN: 1,
+
+  /**
+   * @generated from enum value: RANDOM = 2;
+   */
+  RANDOM: 2,
+
+  /**
+   * @generated from enum value: PASSTHROUGH = 3;
+   */
+  PASSTHROUGH: 3,
+} as const;
+
+/**
+ * @generated from enum ambit.waypoint.LoadBalancing.Algorithm
+ */
+export type LoadBalancing_Algorithm = (typeof LoadBalancing_Algorithm)[keyof typeof LoadBalancing_Algorithm] | UnknownEnum;
+
+/**
+ * Describes the enum ambit.waypoint.LoadBalancing.Algorithm.
+ */
+export const LoadBalancing_AlgorithmSchema: GenEnum<LoadBalancing_Algorithm> = /*@__PURE__*/
+  enumDesc(file_waypoint, 29, 0);
+
+/**
+ * @generated from message ambit.waypoint.OutlierDetection
+ */
+export type OutlierDetection = Message<"ambit.waypoint.OutlierDetection"> & {
+  /**
+   * In a row; 0: not counted.
+   *
+   * @generated from field: uint32 consecutive_5xx = 1;
+   */
+  consecutive5xx: number;
+
+  /**
+   * 502, 503, 504 and failures to get an answer.
+   *
+   * @generated from field: uint32 consecutive_gateway_errors = 2;
+   */
+  consecutiveGatewayErrors: number;
+
+  /**
+   * Times the number of ejections of that endpoint.
+   *
+   * @generated from field: uint32 base_ejection_ms = 3;
+   */
+  baseEjectionMs: number;
+
+  /**
+   * Of the endpoints; one may always be.
+   *
+   * @generated from field: uint32 max_ejection_percent = 4;
+   */
+  maxEjectionPercent: number;
+
+  /**
+   * Endpoints are looked at so often.
+   *
+   * @generated from field: uint32 interval_ms = 5;
+   */
+  intervalMs: number;
+
+  /**
+   * With a smaller share of them in use, ejections are not heeded.
+   *
+   * @generated from field: uint32 min_health_percent = 6;
+   */
+  minHealthPercent: number;
+};
+
+/**
+ * Describes the message ambit.waypoint.OutlierDetection.
+ * Use `create(OutlierDetectionSchema)` to create a new message.
+ */
+export const OutlierDetectionSchema: GenMessage<OutlierDetection> = /*@__PURE__*/
+  messageDesc(file_waypoint, 30);
+
+/**
+ * The subsets an endpoint belongs to. Named by the workload's uid; so a pod that comes or goes sends this and nothing else.
+ *
+ * @generated from message ambit.waypoint.SubsetMember
+ */
+export type SubsetMember = Message<"ambit.waypoint.SubsetMember"> & {
+  /**
+   * TRAFFIC-POLICY/SUBSET.
+   *
+   * @generated from field: repeated string subsets = 1;
+   */
+  subsets: string[];
+};
+
+/**
+ * Describes the message ambit.waypoint.SubsetMember.
+ * Use `create(SubsetMemberSchema)` to create a new message.
+ */
+export const SubsetMemberSchema: GenMessage<SubsetMember> = /*@__PURE__*/
+  messageDesc(file_waypoint, 31);
 
 /**
  * An AuthorizationPolicy as written, for requests. Named NAMESPACE/NAME.
@@ -965,7 +1624,7 @@ export type HttpAuthorization = Message<"ambit.waypoint.HttpAuthorization"> & {
  * Use `create(HttpAuthorizationSchema)` to create a new message.
  */
 export const HttpAuthorizationSchema: GenMessage<HttpAuthorization> = /*@__PURE__*/
-  messageDesc(file_waypoint, 21);
+  messageDesc(file_waypoint, 32);
 
 /**
  * Sources are alternatives, operations too, conditions must all hold; an empty list holds.
@@ -1001,7 +1660,7 @@ export type HttpAuthorization_Rule = Message<"ambit.waypoint.HttpAuthorization.R
  * Use `create(HttpAuthorization_RuleSchema)` to create a new message.
  */
 export const HttpAuthorization_RuleSchema: GenMessage<HttpAuthorization_Rule> = /*@__PURE__*/
-  messageDesc(file_waypoint, 21, 0);
+  messageDesc(file_waypoint, 32, 0);
 
 /**
  * @generated from message ambit.waypoint.HttpAuthorization.Source
@@ -1085,7 +1744,7 @@ export type HttpAuthorization_Source = Message<"ambit.waypoint.HttpAuthorization
  * Use `create(HttpAuthorization_SourceSchema)` to create a new message.
  */
 export const HttpAuthorization_SourceSchema: GenMessage<HttpAuthorization_Source> = /*@__PURE__*/
-  messageDesc(file_waypoint, 21, 1);
+  messageDesc(file_waypoint, 32, 1);
 
 /**
  * @generated from message ambit.waypoint.HttpAuthorization.Operation
@@ -1137,7 +1796,7 @@ export type HttpAuthorization_Operation = Message<"ambit.waypoint.HttpAuthorizat
  * Use `create(HttpAuthorization_OperationSchema)` to create a new message.
  */
 export const HttpAuthorization_OperationSchema: GenMessage<HttpAuthorization_Operation> = /*@__PURE__*/
-  messageDesc(file_waypoint, 21, 2);
+  messageDesc(file_waypoint, 32, 2);
 
 /**
  * @generated from message ambit.waypoint.HttpAuthorization.Condition
@@ -1164,7 +1823,7 @@ export type HttpAuthorization_Condition = Message<"ambit.waypoint.HttpAuthorizat
  * Use `create(HttpAuthorization_ConditionSchema)` to create a new message.
  */
 export const HttpAuthorization_ConditionSchema: GenMessage<HttpAuthorization_Condition> = /*@__PURE__*/
-  messageDesc(file_waypoint, 21, 3);
+  messageDesc(file_waypoint, 32, 3);
 
 /**
  * @generated from enum ambit.waypoint.HttpAuthorization.Action
@@ -1200,7 +1859,7 @@ export type HttpAuthorization_Action = (typeof HttpAuthorization_Action)[keyof t
  * Describes the enum ambit.waypoint.HttpAuthorization.Action.
  */
 export const HttpAuthorization_ActionSchema: GenEnum<HttpAuthorization_Action> = /*@__PURE__*/
-  enumDesc(file_waypoint, 21, 0);
+  enumDesc(file_waypoint, 32, 0);
 
 /**
  * @generated from enum ambit.waypoint.ClientCertificates

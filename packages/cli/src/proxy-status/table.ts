@@ -7,10 +7,12 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
   [TYPE_URLS.address]: 'WDS',
   [TYPE_URLS.workload]: 'WDS',
   [TYPE_URLS.authorization]: 'WADS',
-  // Ours, for waypoints and gateways: settings, keys of listeners, destinations, HTTP authorization.
+  // Ours, for waypoints and gateways: settings, keys of listeners, destinations, traffic policies and their endpoints, HTTP authorization.
   [TYPE_URLS.waypointSettings]: 'WSDS',
   [TYPE_URLS.credential]: 'WCDS',
   [TYPE_URLS.destination]: 'WDDS',
+  [TYPE_URLS.trafficPolicy]: 'WTDS',
+  [TYPE_URLS.subsetMember]: 'WEDS',
   [TYPE_URLS.httpAuthorization]: 'WHDS',
   'type.googleapis.com/envoy.config.cluster.v3.Cluster': 'CDS',
   'type.googleapis.com/envoy.config.listener.v3.Listener': 'LDS',

@@ -8,7 +8,7 @@ export interface RankedMatch {
   readonly match: RequestMatch
 }
 
-const PATH_RANK = { exact: 3, prefix: 2, regex: 1 } as const
+const PATH_RANK = { exact: 3, prefix: 2, 'text-prefix': 2, regex: 1 } as const
 
 /** Gateway API's order; regular expressions come after prefixes, as they do in Istio. */
 export function byPrecedence(a: RankedMatch, b: RankedMatch): number {

@@ -2,12 +2,16 @@ import { waypointpb } from '@ambit/api'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import type {
   BackendRef,
+  Cors,
+  Fault,
+  FurtherConditions,
   HeaderChanges,
   MeshRoute,
   PathChange,
   Redirect,
   RequestMatch,
   RouteRule,
+  TextMatch,
   ValueMatch,
 } from '../route.types.ts'
 import type { RankedMatch } from './route-precedence.ts'
@@ -22,6 +26,8 @@ export type BackendVerdict =
       readonly hostname: string
       readonly port: number
       readonly protocol: waypointpb.Protocol
+      /** Name of what DestinationRules say of it; absent: nothing. */
+      readonly trafficPolicy?: string | undefined
     }
   | { readonly found: false; readonly reason: RefProblem['reason']; readonly message: string }
 
@@ -49,13 +55,23 @@ export function compileRoute(route: MeshRoute, resolve: ResolveBackend): readonl
       rule: i,
       index,
       match,
-      message: create(waypointpb.RouteSchema, {
-        name: `${route.namespace}.${route.name}.${i}`,
-        match: matchOf(match),
-        ...effects,
-      }),
+      message: message(`${route.namespace}.${route.name}.${i}`, match, effects),
     }))
   })
+}
+
+/** The route of one match of a rule. */
+export function routeOfRule(
+  name: string,
+  match: RequestMatch,
+  rule: Omit<RouteRule, 'matches'>,
+  resolve: ResolveBackend,
+): waypointpb.Route {
+  return message(name, match, effectsOf(rule, resolve))
+}
+
+function message(name: string, match: RequestMatch, effects: RouteInit): waypointpb.Route {
+  return create(waypointpb.RouteSchema, { name, match: matchOf(match), ...effects })
 }
 
 /** The first reference of each kind of trouble, in the order they stand there. */
@@ -69,13 +85,13 @@ export function refProblems(route: MeshRoute, resolve: ResolveBackend): readonly
   )
 }
 
-function effectsOf(rule: RouteRule, resolve: ResolveBackend): RouteInit {
+function effectsOf(rule: Omit<RouteRule, 'matches'>, resolve: ResolveBackend): RouteInit {
   const broken: RouteInit = { action: { case: 'fixedStatus', value: BROKEN_STATUS } }
   if (rule.problems.length > 0) return broken
-  const { redirect, rewrite, retry } = rule
+  const { redirect, rewrite, retry, fault, cors, directResponse } = rule
   const backends = rule.backends.map((ref) => backendOf(ref, resolve))
   const forwards = backends.some(({ weight }) => weight !== 0)
-  if (redirect === undefined && !forwards) return broken
+  if (redirect === undefined && directResponse === undefined && !forwards) return broken
   return {
     ...headers('requestHeaders', rule.requestHeaders),
     ...headers('responseHeaders', rule.responseHeaders),
@@ -86,11 +102,50 @@ function effectsOf(rule: RouteRule, resolve: ResolveBackend): RouteInit {
     }),
     ...(rule.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: rule.requestTimeoutMs }),
     ...(rule.backendTimeoutMs === undefined ? {} : { backendTimeoutMs: rule.backendTimeoutMs }),
-    ...(retry && { retry: { attempts: retry.attempts, codes: [...retry.codes], backoffMs: retry.backoffMs } }),
-    action:
-      redirect === undefined
-        ? { case: 'backends', value: { backends } }
-        : { case: 'redirect', value: redirectOf(redirect) },
+    ...(retry && {
+      retry: {
+        attempts: retry.attempts,
+        codes: [...retry.codes],
+        backoffMs: retry.backoffMs,
+        conditions: [...(retry.conditions ?? [])],
+      },
+    }),
+    ...(fault && { fault: faultOf(fault) }),
+    ...(cors && { cors: corsOf(cors) }),
+    action: actionOf(redirect, directResponse, backends),
+  }
+}
+
+function actionOf(
+  redirect: Redirect | undefined,
+  response: RouteRule['directResponse'],
+  backends: Backend[],
+): RouteInit['action'] & object {
+  if (redirect !== undefined) return { case: 'redirect', value: redirectOf(redirect) }
+  if (response !== undefined) return { case: 'directResponse', value: { ...response } }
+  return { case: 'backends', value: { backends } }
+}
+
+function faultOf({ delay, abort }: Fault): MessageInitShape<typeof waypointpb.FaultSchema> {
+  return {
+    ...(delay && { delayPerMillion: delay.perMillion, delayMs: delay.ms }),
+    ...(abort && {
+      abortPerMillion: abort.perMillion,
+      abort: { case: abort.kind === 'http' ? 'httpStatus' : 'grpcStatus', value: abort.status },
+    }),
+  }
+}
+
+function corsOf(cors: Cors): MessageInitShape<typeof waypointpb.CorsSchema> {
+  const { allowOrigins, allowMethods, allowHeaders, exposeHeaders, maxAgeSeconds } = cors
+  return {
+    allowOrigins: allowOrigins.map(textMatchOf),
+    allowMethods: [...allowMethods],
+    allowHeaders: [...allowHeaders],
+    exposeHeaders: [...exposeHeaders],
+    ...(maxAgeSeconds === undefined ? {} : { maxAgeSeconds }),
+    allowCredentials: cors.allowCredentials,
+    answerAllPreflights: cors.answerAllPreflights,
   }
 }
 
@@ -100,19 +155,22 @@ function redirectOf({
   port,
   status,
   path,
+  keepsWrittenPort = false,
 }: Redirect): MessageInitShape<typeof waypointpb.RedirectSchema> {
-  return { scheme, hostname, port, status, ...pathOf(path) }
+  return { scheme, hostname, port, status, keepsWrittenPort, ...pathOf(path) }
 }
 
-function backendOf(ref: BackendRef, resolve: ResolveBackend): Backend {
+export function backendOf(ref: BackendRef, resolve: ResolveBackend): Backend {
   const verdict = resolve(ref)
   if (!verdict.found || ref.problems.length > 0) return { weight: ref.weight, invalid: true }
-  const { namespace, hostname, port, protocol } = verdict
+  const { namespace, hostname, port, protocol, trafficPolicy = '' } = verdict
   return {
     namespace,
     hostname,
     port,
     protocol,
+    trafficPolicy,
+    subset: ref.subset ?? '',
     weight: ref.weight,
     ...headers('requestHeaders', ref.requestHeaders),
     ...headers('responseHeaders', ref.responseHeaders),
@@ -129,20 +187,57 @@ function headers<F extends 'requestHeaders' | 'responseHeaders'>(
 }
 
 function pathOf(change: PathChange | undefined): { path?: MessageInitShape<typeof waypointpb.PathChangeSchema> } {
-  return change === undefined ? {} : { path: { change: { case: change.kind, value: change.value } } }
-}
-
-const PATH_CASES = { exact: 'exactPath', prefix: 'pathPrefix', regex: 'pathRegex' } as const
-
-function matchOf({ path, method, headers: headerMatches, query }: RequestMatch): RouteInit['match'] & object {
-  return {
-    ...(path && { path: { case: PATH_CASES[path.kind], value: path.value } }),
-    method,
-    headers: headerMatches.map(valueMatchOf),
-    query: query.map(valueMatchOf),
+  if (change === undefined) return {}
+  switch (change.kind) {
+    case 'regex':
+      return {
+        path: { change: { case: 'regex', value: { pattern: change.pattern, substitution: change.value } } },
+      }
+    case 'text-prefix':
+      return { path: { change: { case: 'textPrefix', value: change.value } } }
+    default:
+      return { path: { change: { case: change.kind, value: change.value } } }
   }
 }
 
+const PATH_CASES = {
+  exact: 'exactPath',
+  prefix: 'pathPrefix',
+  'text-prefix': 'pathTextPrefix',
+  regex: 'pathRegex',
+} as const
+
+function matchOf({ path, method, headers: headerMatches, query, more }: RequestMatch): RouteInit['match'] & object {
+  return {
+    ...(path && { path: { case: PATH_CASES[path.kind], value: path.value } }),
+    pathIgnoresCase: path?.ignoresCase ?? false,
+    method,
+    headers: headerMatches.map(valueMatchOf),
+    query: query.map(valueMatchOf),
+    ...(more && conditionsOf(more)),
+  }
+}
+
+function conditionsOf({
+  method,
+  scheme,
+  authority,
+  withoutHeaders,
+  sourceNamespace,
+}: FurtherConditions): RouteInit['match'] & object {
+  return {
+    ...(method && { methodText: textMatchOf(method) }),
+    ...(scheme && { scheme: textMatchOf(scheme) }),
+    ...(authority && { authority: textMatchOf(authority) }),
+    withoutHeaders: withoutHeaders.map(valueMatchOf),
+    sourceNamespace,
+  }
+}
+
+function textMatchOf({ kind, value }: TextMatch): MessageInitShape<typeof waypointpb.TextMatchSchema> {
+  return { value: { case: kind, value } }
+}
+
 function valueMatchOf({ name, kind, value }: ValueMatch): MessageInitShape<typeof waypointpb.ValueMatchSchema> {
-  return { name, value: { case: kind, value } }
+  return kind === 'present' ? { name, value: { case: 'present', value: true } } : { name, value: { case: kind, value } }
 }

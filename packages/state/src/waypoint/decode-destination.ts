@@ -4,6 +4,7 @@ import { fromBinary } from '@bufbuild/protobuf'
 import { enumWord } from '../decode-enum.ts'
 import { type Decoded, decoding, reject } from '../rejection.ts'
 import { serviceKey } from '../workload.types.ts'
+import { backendOf } from './decode-route.ts'
 import { decodeRoutes, ROUTES } from './decode-routes.ts'
 import type { Destination, DestinationPort, ServiceDestination } from './destination.types.ts'
 import { PROTOCOLS } from './port-protocols.ts'
@@ -41,7 +42,8 @@ function serviceOf({
   namespace,
   hostname,
   ports,
-}: pb.Destination_Service): Pick<ServiceDestination, 'kind' | 'key' | 'namespace' | 'hostname' | 'ports'> {
+  trafficPolicy,
+}: pb.Destination_Service): Omit<ServiceDestination, 'authorizationPolicies' | 'authenticatesRequests'> {
   if (namespace === '') reject('empty', 'service.namespace: required')
   if (hostname === '') reject('empty', 'service.hostname: required')
   const byNumber = new Map<number, DestinationPort>()
@@ -50,14 +52,16 @@ function serviceOf({
     if (byNumber.has(port.number)) reject('bad-port', `${path}: port ${port.number} stands there twice`)
     byNumber.set(port.number, portOf(port, path))
   }
-  return { kind: 'service', key: serviceKey({ namespace, hostname }), namespace, hostname, ports: byNumber }
+  const key = serviceKey({ namespace, hostname })
+  return { kind: 'service', key, namespace, hostname, ports: byNumber, trafficPolicy }
 }
 
-function portOf({ number, protocol, routes }: pb.Port, path: string): DestinationPort {
+function portOf({ number, protocol, routes, tcpBackends }: pb.Port, path: string): DestinationPort {
   if (number === 0 || number > MAX_PORT) reject('bad-port', `${path}: ${number} is not a port`)
   return {
     number,
     protocol: enumWord(`${path}.protocol`, protocol, PROTOCOLS),
     routes: routes && decodeRoutes(routes, path),
+    tcpBackends: tcpBackends?.backends.map((backend, index) => backendOf(backend, `${path}.tcp_backends[${index}]`)),
   }
 }

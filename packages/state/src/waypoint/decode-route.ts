@@ -4,9 +4,11 @@ import { enumWord } from '../decode-enum.ts'
 import { MAX_RETRIES, MAX_RETRY_BACKOFF_MS, MAX_TIMEOUT_MS } from '../limits.ts'
 import { RejectionSignal, reject } from '../rejection.ts'
 import { serviceKey } from '../workload.types.ts'
-import { compilePattern } from './compile-pattern.ts'
+import { compilePattern, compileReplacement } from './compile-pattern.ts'
+import { corsOf, faultOf } from './decode-route-extras.ts'
 import type {
   Backend,
+  FurtherConditions,
   HeaderChanges,
   HeaderValue,
   Mirror,
@@ -14,6 +16,7 @@ import type {
   PathMatch,
   Redirect,
   Retry,
+  RetryCondition,
   Rewrite,
   Route,
   RouteAction,
@@ -21,6 +24,7 @@ import type {
   ValueMatch,
 } from './destination.types.ts'
 import { PROTOCOLS } from './port-protocols.ts'
+import { textMatchOf } from './text-match.ts'
 import { unknownFieldIn } from './unknown-field.ts'
 
 /**
@@ -48,6 +52,8 @@ const FAILING: Omit<Route, 'name' | 'match' | 'action'> = {
   requestTimeoutMs: undefined,
   backendTimeoutMs: undefined,
   retry: undefined,
+  fault: undefined,
+  cors: undefined,
 }
 
 /** Runs a reader; why it refused is noted and undefined takes the place of its result. */
@@ -61,7 +67,7 @@ function attempt<T>(problems: string[], read: () => T): T | undefined {
   }
 }
 
-const EVERYTHING: RouteMatch = { path: undefined, method: undefined, headers: [], query: [] }
+const EVERYTHING: RouteMatch = { path: undefined, method: undefined, headers: [], query: [], more: undefined }
 
 /**
  * Conditions that can not be read are left out: the match becomes wider, never narrower. A field of a later version may also turn a
@@ -70,10 +76,28 @@ const EVERYTHING: RouteMatch = { path: undefined, method: undefined, headers: []
 function matchOf(message: pb.RouteMatch | undefined, path: string, problems: string[]): RouteMatch {
   if (message === undefined || unknownFieldIn(message, path) !== undefined) return EVERYTHING
   return {
-    path: attempt(problems, () => pathMatchOf(message.path, path)),
+    path: attempt(problems, () => pathMatchOf(message, path)),
     method: message.method === '' ? undefined : message.method,
     headers: valueMatchesOf(message.headers, `${path}.headers`, headerNameOf, problems),
     query: valueMatchesOf(message.query, `${path}.query`, (name) => name, problems),
+    more: furtherConditionsOf(message, path, problems),
+  }
+}
+
+/** A header that may not be there narrows too: one that can not be read is left out like any other. */
+function furtherConditionsOf(message: pb.RouteMatch, path: string, problems: string[]): FurtherConditions | undefined {
+  const { methodText, scheme, authority, withoutHeaders, sourceNamespace } = message
+  const texts = [methodText, scheme, authority]
+  if (texts.every((text) => text === undefined) && withoutHeaders.length === 0 && sourceNamespace === '')
+    return undefined
+  const read = (text: pb.TextMatch | undefined, field: string): FurtherConditions['method'] =>
+    text && attempt(problems, () => textMatchOf(text.value, `${path}.${field}`))
+  return {
+    method: read(methodText, 'method_text'),
+    scheme: read(scheme, 'scheme'),
+    authority: read(authority, 'authority'),
+    withoutHeaders: valueMatchesOf(withoutHeaders, `${path}.without_headers`, headerNameOf, problems),
+    sourceNamespace: sourceNamespace || undefined,
   }
 }
 
@@ -96,28 +120,30 @@ function valueMatchesOf(
   })
 }
 
-function pathMatchOf(message: pb.RouteMatch['path'], path: string): PathMatch | undefined {
-  switch (message.case) {
+function pathMatchOf({ path: match, pathIgnoresCase }: pb.RouteMatch, path: string): PathMatch | undefined {
+  const text = (value: string): { readonly value: string; readonly ignoresCase?: boolean } =>
+    pathIgnoresCase ? { value: lowerAscii(value), ignoresCase: true } : { value }
+  switch (match.case) {
     case 'exactPath':
-      return { kind: 'exact', value: message.value }
+      return { kind: 'exact', ...text(match.value) }
     case 'pathPrefix':
-      return { kind: 'prefix', value: message.value }
+      return { kind: 'prefix', value: match.value }
+    case 'pathTextPrefix':
+      return { kind: 'text-prefix', ...text(match.value) }
     case 'pathRegex':
-      return { kind: 'regex', pattern: compilePattern(message.value, `${path}.path_regex`) }
+      return { kind: 'regex', pattern: compilePattern(match.value, `${path}.path_regex`) }
     case undefined:
       return undefined
   }
 }
 
+/** As in the paths that are compared with it: no other letters change. */
+function lowerAscii(text: string): string {
+  return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase())
+}
+
 function valueMatchOf(name: string, value: pb.ValueMatch['value'], path: string): ValueMatch {
-  switch (value.case) {
-    case 'exact':
-      return { kind: 'exact', name, value: value.value }
-    case 'regex':
-      return { kind: 'regex', name, pattern: compilePattern(value.value, path) }
-    case undefined:
-      return reject('bad-match', `${path}: a condition without a kind this version knows`)
-  }
+  return value.case === 'present' ? { kind: 'present', name } : { name, ...textMatchOf(value, path) }
 }
 
 type Effects = Omit<Route, 'name' | 'match'>
@@ -131,6 +157,8 @@ function restOf(message: pb.Route, match: RouteMatch, path: string): Effects {
     requestTimeoutMs: timeoutOf(message.requestTimeoutMs),
     backendTimeoutMs: timeoutOf(message.backendTimeoutMs),
     retry: message.retry && retryOf(message.retry, `${path}.retry`),
+    fault: message.fault && faultOf(message.fault, `${path}.fault`),
+    cors: message.cors && corsOf(message.cors, `${path}.cors`),
     action: actionOf(message.action, match, path),
   }
 }
@@ -151,12 +179,17 @@ function actionOf(action: pb.Route['action'], match: RouteMatch, path: string): 
     case 'fixedStatus':
       if (action.value < 200 || action.value > 599) reject('bad-status', `${path}.fixed_status: ${action.value}`)
       return { kind: 'fixed-status', status: action.value }
+    case 'directResponse': {
+      const { status, body } = action.value
+      if (status < 200 || status > 599) reject('bad-status', `${path}.direct_response.status: ${status}`)
+      return { kind: 'fixed-status', status, body }
+    }
     case undefined:
       return reject('empty', `${path}: no action this version knows`)
   }
 }
 
-function backendOf(message: pb.Backend, path: string): Backend {
+export function backendOf(message: pb.Backend, path: string): Backend {
   const { namespace, hostname, port, weight, invalid } = message
   if (!invalid && hostname === '') reject('empty', `${path}.hostname: required`)
   if (!invalid && (port === 0 || port > MAX_PORT)) reject('bad-port', `${path}.port: ${port} is not a port`)
@@ -168,6 +201,8 @@ function backendOf(message: pb.Backend, path: string): Backend {
     protocol: enumWord(`${path}.protocol`, message.protocol, PROTOCOLS),
     requestHeaders: headerChangesOf(message.requestHeaders, `${path}.request_headers`),
     responseHeaders: headerChangesOf(message.responseHeaders, `${path}.response_headers`),
+    trafficPolicy: message.trafficPolicy,
+    subset: message.subset,
   }
 }
 
@@ -191,6 +226,7 @@ function redirectOf(message: pb.Redirect, match: RouteMatch, path: string): Redi
     port: port || undefined,
     path: message.path && pathChangeOf(message.path, match, `${path}.path`),
     status,
+    keepsWrittenPort: message.keepsWrittenPort,
   }
 }
 
@@ -209,21 +245,61 @@ function hostnameOf(hostname: string, path: string): string {
   return HOSTNAME.test(hostname) ? hostname : reject('bad-path', `${path}.hostname: not a host name`)
 }
 
+const MATCHED_AS = { prefix: 'prefix', textPrefix: 'text-prefix' } as const
+
 function pathChangeOf({ change }: pb.PathChange, match: RouteMatch, path: string): PathChange {
-  if (change.case === undefined) return reject('empty', `${path}: no change this version knows`)
-  const { case: kind, value } = change
-  if (!PATH_TEXT.test(value) || value.includes('#')) reject('bad-path', `${path}: not the path of a URL`)
-  // Without a path match the whole path lies below the root.
-  if (kind === 'prefix' && match.path !== undefined && match.path.kind !== 'prefix') {
-    reject('bad-path', `${path}: replaces a prefix where none is matched`)
+  switch (change.case) {
+    case undefined:
+      return reject('empty', `${path}: no change this version knows`)
+    case 'regex': {
+      const { pattern, substitution } = change.value
+      pathText(substitution, path)
+      return { kind: 'regex', replacement: compileReplacement(pattern, substitution, `${path}.regex`) }
+    }
+    case 'full':
+      return { kind: 'full', value: pathText(change.value, path) }
+    default: {
+      const kind = MATCHED_AS[change.case]
+      // Without a path match the whole path lies below the root.
+      const { kind: matched = kind } = match.path ?? {}
+      if (matched !== kind) reject('bad-path', `${path}: replaces a prefix where none is matched`)
+      return { kind, value: pathText(change.value, path) }
+    }
   }
-  return { kind, value }
 }
 
-function retryOf({ attempts, codes, backoffMs }: pb.Retry, path: string): Retry {
+function pathText(value: string, path: string): string {
+  return PATH_TEXT.test(value) && !value.includes('#') ? value : reject('bad-path', `${path}: not the path of a URL`)
+}
+
+const RETRY_CONDITIONS: readonly RetryCondition[] = [
+  '5xx',
+  'gateway-error',
+  'reset',
+  'reset-before-request',
+  'connect-failure',
+  'retriable-4xx',
+  'refused-stream',
+  'retriable-status-codes',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+]
+
+function retryOf({ attempts, codes, backoffMs, conditions }: pb.Retry, path: string): Retry {
   const odd = codes.find((code) => code < 400 || code > 599)
   if (odd !== undefined) reject('bad-status', `${path}.codes: ${odd} is no failure`)
-  return { attempts: Math.min(attempts, MAX_RETRIES), codes, backoffMs: Math.min(backoffMs, MAX_RETRY_BACKOFF_MS) }
+  return {
+    attempts: Math.min(attempts, MAX_RETRIES),
+    codes,
+    backoffMs: Math.min(backoffMs, MAX_RETRY_BACKOFF_MS),
+    conditions: conditions.map(
+      (name) =>
+        RETRY_CONDITIONS.find((known) => known === name) ?? reject('unsupported', `${path}.conditions: ${name}`),
+    ),
+  }
 }
 
 function headerChangesOf(message: pb.HeaderChanges | undefined, path: string): HeaderChanges {

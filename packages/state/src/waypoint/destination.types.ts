@@ -17,6 +17,8 @@ export interface ServiceDestination extends DestinationBase {
   readonly namespace: string
   readonly hostname: string
   readonly ports: ReadonlyMap<number, DestinationPort>
+  /** Name of the TrafficPolicy for what no route leads elsewhere; empty: none. */
+  readonly trafficPolicy: string
 }
 
 export interface WorkloadDestination extends DestinationBase {
@@ -32,6 +34,8 @@ export interface DestinationPort {
   readonly protocol: PortProtocol
   /** In order of precedence; undefined when no route is attached. Empty: nothing matches. */
   readonly routes: readonly Route[] | undefined
+  /** Where connections that are no HTTP go; undefined: to the service itself. */
+  readonly tcpBackends: readonly Backend[] | undefined
 }
 
 export interface Route {
@@ -46,14 +50,38 @@ export interface Route {
   readonly backendTimeoutMs: number | undefined
   /** Undefined: the default policy. */
   readonly retry: Retry | undefined
+  readonly fault: Fault | undefined
+  readonly cors: Cors | undefined
   readonly action: RouteAction
+}
+
+/** Shares are of a million requests. */
+export interface Fault {
+  readonly delay: { readonly perMillion: number; readonly ms: number } | undefined
+  readonly abort: { readonly perMillion: number; readonly kind: 'http' | 'grpc'; readonly status: number } | undefined
+}
+
+export interface Cors {
+  readonly allowOrigins: readonly TextMatch[]
+  readonly allowMethods: readonly string[]
+  readonly allowHeaders: readonly string[]
+  readonly exposeHeaders: readonly string[]
+  readonly maxAgeSeconds: number | undefined
+  readonly allowCredentials: boolean
+  /** Otherwise a preflight of another origin is passed on. */
+  readonly answerAllPreflights: boolean
 }
 
 export type RouteAction =
   | { readonly kind: 'forward'; readonly backends: readonly Backend[] }
   | { readonly kind: 'redirect'; readonly redirect: Redirect }
   /** `problem`: why a route that could not be understood is answered so; undefined when the control plane said it. */
-  | { readonly kind: 'fixed-status'; readonly status: number; readonly problem?: string | undefined }
+  | {
+      readonly kind: 'fixed-status'
+      readonly status: number
+      readonly body?: Uint8Array
+      readonly problem?: string | undefined
+    }
 
 export interface RouteMatch {
   /** Undefined: every path. */
@@ -62,6 +90,19 @@ export interface RouteMatch {
   readonly method: string | undefined
   readonly headers: readonly ValueMatch[]
   readonly query: readonly ValueMatch[]
+  /** Undefined: nothing else is asked for. */
+  readonly more: FurtherConditions | undefined
+}
+
+/** All must hold. */
+export interface FurtherConditions {
+  readonly method: TextMatch | undefined
+  readonly scheme: TextMatch | undefined
+  readonly authority: TextMatch | undefined
+  /** None may hold. */
+  readonly withoutHeaders: readonly ValueMatch[]
+  /** Of the client's identity; undefined: any. */
+  readonly sourceNamespace: string | undefined
 }
 
 /** A regular expression that was compiled once, matches in linear time and only the whole text. */
@@ -70,13 +111,21 @@ export interface WholeTextPattern {
   test(text: string): boolean
 }
 
+/** `prefix`: of whole segments. `text-prefix`: of characters. */
 export type PathMatch =
+  | {
+      readonly kind: 'exact' | 'prefix' | 'text-prefix'
+      /** In lower case when letters of either case are the same. */
+      readonly value: string
+      readonly ignoresCase?: boolean
+    }
+  | { readonly kind: 'regex'; readonly pattern: WholeTextPattern }
+
+export type TextMatch =
   | { readonly kind: 'exact' | 'prefix'; readonly value: string }
   | { readonly kind: 'regex'; readonly pattern: WholeTextPattern }
 
-export type ValueMatch =
-  | { readonly kind: 'exact'; readonly name: string; readonly value: string }
-  | { readonly kind: 'regex'; readonly name: string; readonly pattern: WholeTextPattern }
+export type ValueMatch = { readonly name: string } & (TextMatch | { readonly kind: 'present' })
 
 /** Names in lower case; removals first, then `set`, then `add`. */
 export interface HeaderChanges {
@@ -95,10 +144,15 @@ export interface Rewrite {
   readonly path: PathChange | undefined
 }
 
-/** `prefix` replaces the prefix the route matched. */
-export interface PathChange {
-  readonly kind: 'full' | 'prefix'
-  readonly value: string
+/** `prefix` and `text-prefix` replace what the route matched so. */
+export type PathChange =
+  | { readonly kind: 'full' | 'prefix' | 'text-prefix'; readonly value: string }
+  | { readonly kind: 'regex'; readonly replacement: Replacement }
+
+/** A pattern compiled once, and what stands in place of each of its matches. */
+export interface Replacement {
+  readonly source: string
+  apply(text: string): string
 }
 
 export interface Redirect {
@@ -107,6 +161,8 @@ export interface Redirect {
   readonly port: number | undefined
   readonly path: PathChange | undefined
   readonly status: number
+  /** Without a port of its own: the client's, as written, stays. */
+  readonly keepsWrittenPort: boolean
 }
 
 export interface Backend {
@@ -118,6 +174,10 @@ export interface Backend {
   readonly protocol: PortProtocol
   readonly requestHeaders: HeaderChanges
   readonly responseHeaders: HeaderChanges
+  /** Name of its TrafficPolicy; empty: none. */
+  readonly trafficPolicy: string
+  /** Empty: all endpoints. */
+  readonly subset: string
 }
 
 export interface Mirror {
@@ -132,7 +192,25 @@ export interface Retry {
   readonly codes: readonly number[]
   /** 0: the default. */
   readonly backoffMs: number
+  /** Empty: the default ones. */
+  readonly conditions: readonly RetryCondition[]
 }
+
+/** Envoy's names. */
+export type RetryCondition =
+  | '5xx'
+  | 'gateway-error'
+  | 'reset'
+  | 'reset-before-request'
+  | 'connect-failure'
+  | 'retriable-4xx'
+  | 'refused-stream'
+  | 'retriable-status-codes'
+  | 'cancelled'
+  | 'deadline-exceeded'
+  | 'internal'
+  | 'resource-exhausted'
+  | 'unavailable'
 
 export type PathNormalization = 'none' | 'base' | 'merge-slashes' | 'decode-and-merge-slashes'
 

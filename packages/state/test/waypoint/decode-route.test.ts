@@ -4,6 +4,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { decodeDestination, type Route } from '../../src/index.ts'
 import {
+  MAX_FAULT_DELAY_MS,
   MAX_PATTERN_CHARACTERS,
   MAX_PATTERN_INSTRUCTIONS,
   MAX_RETRIES,
@@ -41,6 +42,8 @@ test('a route as it was written', (t) => {
     protocol: 'unknown',
     requestHeaders: none,
     responseHeaders: none,
+    trafficPolicy: '',
+    subset: '',
   }
   t.deepEqual(route as unknown, {
     name: 'shop.r.0',
@@ -49,6 +52,7 @@ test('a route as it was written', (t) => {
       method: 'GET',
       headers: [{ kind: 'exact', name: 'x-version', value: 'V2' }],
       query: [{ kind: 'exact', name: 'Key', value: '' }],
+      more: undefined,
     },
     requestHeaders: { set: [{ name: 'x-a', value: '1' }], add: [], remove: ['x-b'] },
     responseHeaders: none,
@@ -56,13 +60,17 @@ test('a route as it was written', (t) => {
     mirrors: [{ backend: { ...backend, weight: 0 }, perMillion: 500_000 }],
     requestTimeoutMs: 1_000,
     backendTimeoutMs: undefined,
-    retry: { attempts: 3, codes: [503], backoffMs: 10 },
+    retry: { attempts: 3, codes: [503], backoffMs: 10, conditions: [] },
+    fault: undefined,
+    cors: undefined,
     action: { kind: 'forward', backends: [{ ...backend, weight: 1 }] },
   })
 })
 
+const EVERYTHING = { path: undefined, method: undefined, headers: [], query: [], more: undefined }
+
 test('a match that is absent is every request', (t) => {
-  t.deepEqual(only({ action: TO_CART }).match, { path: undefined, method: undefined, headers: [], query: [] })
+  t.deepEqual(only({ action: TO_CART }).match, EVERYTHING)
 })
 
 test('of several conditions on one name the first counts', (t) => {
@@ -199,6 +207,7 @@ test('what can not be read of a match makes it wider', (t) => {
     method: 'PUT',
     headers: [{ kind: 'exact', name: 'y', value: '2' }],
     query: [],
+    more: undefined,
   })
 })
 
@@ -213,7 +222,7 @@ test('a field of a later version inside a match: everything that reaches the rou
     if (place === 'match') match.$unknown = later
     else match.headers[0]!.$unknown = later
     const route = only({ match, action: TO_CART })
-    t.deepEqual(route.match, { path: undefined, method: undefined, headers: [], query: [] })
+    t.deepEqual(route.match, EVERYTHING)
     t.like(route.action, { kind: 'fixed-status', status: 500 })
   }
 })
@@ -244,7 +253,7 @@ test('what a route may ask for has an end', (t) => {
     action: TO_CART,
   })
   t.is(route.requestTimeoutMs, MAX_TIMEOUT_MS)
-  t.deepEqual(route.retry, { attempts: MAX_RETRIES, codes: [], backoffMs: MAX_RETRY_BACKOFF_MS })
+  t.deepEqual(route.retry, { attempts: MAX_RETRIES, codes: [], backoffMs: MAX_RETRY_BACKOFF_MS, conditions: [] })
 })
 
 test('one route that fails leaves the others as they are', (t) => {
@@ -308,4 +317,90 @@ test('unknown bytes on the wire are noticed, not only in memory', (t) => {
   t.true(decoded.ok && decoded.value.kind === 'service')
   if (!decoded.ok || decoded.value.kind !== 'service') return
   t.like(decoded.value.ports.get(80)?.routes?.[0]?.action, { kind: 'fixed-status', status: 500 })
+})
+
+test('conditions of a VirtualService as they were written', (t) => {
+  const text = (kind: 'exact' | 'prefix', value: string) => ({ value: { case: kind, value } })
+  const { match } = only({
+    match: {
+      path: { case: 'pathTextPrefix', value: '/A' },
+      pathIgnoresCase: true,
+      methodText: text('prefix', 'P'),
+      scheme: text('exact', 'https'),
+      authority: text('exact', 'cart:80'),
+      headers: [{ name: 'X', value: { case: 'present', value: true } }],
+      withoutHeaders: [{ name: 'Y', value: { case: 'prefix', value: 'a' } }],
+      sourceNamespace: 'shop',
+    },
+    action: TO_CART,
+  })
+  t.deepEqual(match as unknown, {
+    path: { kind: 'text-prefix', value: '/a', ignoresCase: true },
+    method: undefined,
+    headers: [{ kind: 'present', name: 'x' }],
+    query: [],
+    more: {
+      method: { kind: 'prefix', value: 'P' },
+      scheme: { kind: 'exact', value: 'https' },
+      authority: { kind: 'exact', value: 'cart:80' },
+      withoutHeaders: [{ kind: 'prefix', name: 'y', value: 'a' }],
+      sourceNamespace: 'shop',
+    },
+  })
+})
+
+test('a header that may not be there and can not be read makes the match wider', (t) => {
+  const withoutHeaders = [{ name: 'y', value: { case: 'regex' as const, value: '(' } }]
+  const { match, action } = only({ match: { withoutHeaders }, action: TO_CART })
+  t.deepEqual(match.more?.withoutHeaders, [])
+  t.like(action, { kind: 'fixed-status', status: 500 })
+})
+
+test('a substitution names groups of its pattern', (t) => {
+  const change = (pattern: string, substitution: string) =>
+    only({ rewrite: { path: { change: { case: 'regex', value: { pattern, substitution } } } }, action: TO_CART })
+  const { path: rewritten } = change('/(a+)/(b)', String.raw`/\2/\1/\0`).rewrite ?? {}
+  t.is(rewritten?.kind === 'regex' && rewritten.replacement.apply('/x/aa/b/y/a/b'), '/x/b/aa//aa/b/y/b/a//a/b')
+  for (const [pattern, substitution] of [
+    ['(a)', String.raw`/\2`],
+    ['(a)', '/\\'],
+    ['(', '/'],
+    ['a', '/ä'],
+  ] as const)
+    t.like(change(pattern, substitution).action, { kind: 'fixed-status', status: 500 }, pattern)
+})
+
+test('a text prefix is replaced where one is matched, or none is', (t) => {
+  const rewrite = { path: { change: { case: 'textPrefix' as const, value: '/b' } } }
+  const of = (match: PlainRoute['match']) => only({ ...(match && { match }), rewrite, action: TO_CART }).action.kind
+  t.is(of(undefined), 'forward')
+  t.is(of({ path: { case: 'pathTextPrefix', value: '/a' } }), 'forward')
+  t.is(of({ path: { case: 'pathPrefix', value: '/a' } }), 'fixed-status')
+  t.is(of({ path: { case: 'exactPath', value: '/a' } }), 'fixed-status')
+})
+
+for (const [title, init] of [
+  ['an abort without status', { fault: { abortPerMillion: 1 } }],
+  ['an abort with no final status', { fault: { abortPerMillion: 1, abort: { case: 'httpStatus', value: 101 } } }],
+  ['a delay that is too long', { fault: { delayPerMillion: 1, delayMs: MAX_FAULT_DELAY_MS + 1 } }],
+  ['a condition of retries nobody knows', { retry: { attempts: 1, conditions: ['5xx', 'later'] } }],
+  ['a list of methods that is none', { cors: { allowMethods: ['GET, PUT'] } }],
+  ['an origin without a kind', { cors: { allowOrigins: [{}] } }],
+] as const satisfies readonly (readonly [string, PlainRoute])[])
+  test(`answered 500: ${title}`, (t) => {
+    t.like(only({ ...(init as PlainRoute), action: TO_CART }).action, { kind: 'fixed-status', status: 500 })
+  })
+
+test('faults and cors as they were written', (t) => {
+  const route = only({
+    fault: { delayPerMillion: 1, delayMs: 7, abortPerMillion: 2, abort: { case: 'grpcStatus', value: 14 } },
+    cors: { allowOrigins: [{ value: { case: 'exact', value: 'https://a' } }], allowMethods: ['GET'], maxAgeSeconds: 0 },
+    action: { case: 'directResponse', value: { status: 418, body: Buffer.from('tea') } },
+  })
+  t.deepEqual(route.fault, {
+    delay: { perMillion: 1, ms: 7 },
+    abort: { perMillion: 2, kind: 'grpc', status: 14 },
+  })
+  t.like(route.cors, { allowOrigins: [{ kind: 'exact', value: 'https://a' }], maxAgeSeconds: 0 })
+  t.like(route.action, { kind: 'fixed-status', status: 418 })
 })

@@ -70,11 +70,12 @@ test('a service with and without routes', (t) => {
     namespace: 'shop',
     hostname: HOST,
     ports: new Map([
-      [80, { number: 80, protocol: 'http', routes: undefined }],
-      [81, { number: 81, protocol: 'tcp', routes: [] }],
+      [80, { number: 80, protocol: 'http', routes: undefined, tcpBackends: undefined }],
+      [81, { number: 81, protocol: 'tcp', routes: [], tcpBackends: undefined }],
     ]),
     authorizationPolicies: ['shop/a'],
     authenticatesRequests: true,
+    trafficPolicy: '',
   })
 })
 
