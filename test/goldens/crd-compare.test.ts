@@ -23,6 +23,17 @@ interface Version {
   readonly deprecated?: boolean
   readonly subresources?: { readonly status?: object }
   readonly additionalPrinterColumns?: readonly Column[]
+  readonly schema: { readonly openAPIV3Schema: Schema }
+}
+interface Schema {
+  readonly type?: string
+  readonly enum?: readonly unknown[]
+  readonly required?: readonly string[]
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly items?: Schema
+  readonly additionalProperties?: Schema | boolean
+  readonly 'x-kubernetes-int-or-string'?: boolean
+  readonly 'x-kubernetes-preserve-unknown-fields'?: boolean
 }
 interface CrdSpec {
   readonly group: string
@@ -75,6 +86,47 @@ for (const [name, theirs] of upstream) {
       spec.versions.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map(facts)
     t.deepEqual(sorted(mine), sorted(other))
   })
+}
+
+/** Kinds that components read: every field is there, of the type, values and duty that upstream gives it, and no other. */
+const OPEN: ReadonlySet<string> = new Set([
+  'backendtlspolicies.gateway.networking.k8s.io',
+  'listenersets.gateway.networking.k8s.io',
+  'tcproutes.gateway.networking.k8s.io',
+  'tlsroutes.gateway.networking.k8s.io',
+  'envoyfilters.networking.istio.io',
+  'sidecars.networking.istio.io',
+  'trafficextensions.extensions.istio.io',
+  'wasmplugins.extensions.istio.io',
+])
+/** Fields of the experimental channel that are read here. */
+const EXPERIMENTAL = /^spec\.rules\[\]\.retry/
+
+for (const [name, theirs] of upstream) {
+  if (OPEN.has(name)) continue
+  test(`${name}: the fields are upstream’s`, (t) => {
+    for (const version of specOf(theirs).versions.filter(({ served }) => served)) {
+      const mine = specOf(ours.get(name) ?? theirs).versions.find((one) => one.name === version.name)
+      t.deepEqual(fieldsOf(mine), fieldsOf(version), version.name)
+    }
+  })
+}
+
+/** What a schema says of each field below `spec`: type, allowed values, required members. */
+function fieldsOf(version: Version | undefined): Readonly<Record<string, string>> {
+  const fields: Record<string, string> = {}
+  const walk = (schema: Schema | undefined, path: string): void => {
+    if (schema === undefined || EXPERIMENTAL.test(path)) return
+    const type = schema.type ?? (schema['x-kubernetes-int-or-string'] === true ? 'int-or-string' : 'any')
+    const open = schema['x-kubernetes-preserve-unknown-fields'] === true ? ' open' : ''
+    const [values, required] = [schema.enum?.map(String).toSorted() ?? [], schema.required?.toSorted() ?? []]
+    fields[path] = `${type}${open} ${values.join('|')} ${required.join(',')}`.trimEnd()
+    for (const [member, inner] of Object.entries(schema.properties ?? {})) walk(inner, `${path}.${member}`)
+    walk(schema.items, `${path}[]`)
+    if (typeof schema.additionalProperties === 'object') walk(schema.additionalProperties, `${path}{}`)
+  }
+  walk(version?.schema.openAPIV3Schema.properties?.['spec'], 'spec')
+  return fields
 }
 
 function columnsOf(version: Version): readonly Column[] {
