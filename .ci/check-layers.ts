@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 const ROWS: readonly (readonly string[])[] = [
   ['core'],
-  ['api', 'linux', 'telemetry', 'kube'],
+  ['api', 'linux', 'telemetry', 'kube', 'chart'],
   ['xds', 'identity', 'state'],
   ['policy', 'route', 'hbone'],
   ['testing'],

@@ -1,0 +1,8 @@
+export type { Capabilities, Chart, ChartFiles, Dependency, Release, RenderedFile } from './chart.types.ts'
+export { coalesceValues, overlay } from './coalesce-values.ts'
+export { ChartError, TemplateError } from './errors.ts'
+export { loadChart } from './load-chart.ts'
+export { type ManifestObject, manifestObjects } from './manifest-objects.ts'
+export { type RenderOptions, renderChart } from './render-chart.ts'
+export { fromPlain, toPlain, type Value, type ValueMap } from './value.ts'
+export { fromYaml, toYaml } from './yaml-text.ts'
