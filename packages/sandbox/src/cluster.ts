@@ -93,7 +93,10 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   const events = new EventRecorder({ client, logger, clock })
   const proxy = new ServiceProxy({
     nft,
-    namespaces: [undefined, ...nodes.map((node) => topology.netnsOf(node))],
+    namespaces: [
+      { netns: undefined, node: undefined },
+      ...nodes.map((node) => ({ netns: topology.netnsOf(node), node: node.name })),
+    ],
     services: caches.services,
     endpointSlices: caches.endpointSlices,
     logger: logger.scope('proxy'),
@@ -105,6 +108,12 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   await dns.listen(NETWORK.rootIp, NETWORK.dnsPort)
   await Promise.all(Object.values(caches).map((cache) => cache.synced))
   stack.use(startControllers({ client, logger: logger.scope('controllers'), clock, events, caches }))
+  stack.use(
+    new ServiceBalancer(
+      { client, ports: o.ports, logger: logger.scope('balancer'), clock, events, caches },
+      { nodes, loopbackStart: loopbackStart(config.name) },
+    ),
+  )
 
   onProgress('nodes')
   const machine = {

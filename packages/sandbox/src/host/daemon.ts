@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { AmbitError, messageOf } from '@ambit/core'
 import type { DaemonLine, FromInner } from './messages.types.ts'
 import { unshareFlags } from './namespaces.ts'
+import { handOverPort } from './port-opener.ts'
 import { takeStartLock } from './start-lock.ts'
 import { type SandboxConfig, type SandboxState, startTicksOf, writeJson, writePrivately } from './state-folder.ts'
 import { findTool } from './tools.ts'
@@ -53,6 +54,9 @@ export async function runDaemon(
     switch (message.type) {
       case 'want-listener':
         inner.send({ type: 'listener' }, listener, () => listener.close())
+        return
+      case 'want-port':
+        void handOverPort(inner, message.id, message.port)
         return
       case 'progress':
         return tell(message)

@@ -6,6 +6,7 @@ import { createLogger } from '@ambit/telemetry'
 import { startCluster } from '../cluster.ts'
 import { keepCompiledCode } from '../images/compiled-code.ts'
 import { readConfig } from './daemon.ts'
+import { DaemonPorts } from './machine-ports.ts'
 import type { FromInner, ToInner } from './messages.types.ts'
 
 const config = readConfig(process.argv[2] ?? '')
@@ -38,6 +39,7 @@ try {
     port,
     logger,
     clock: systemClock,
+    ports: new DaemonPorts(process),
     onProgress: (text) => tell({ type: 'progress', text }),
   })
   process.on('message', (message: ToInner) => {

@@ -1,152 +1,207 @@
 import { createHash } from 'node:crypto'
-import { SERVICE_NAME_LABEL } from '../controllers/endpoint-slice.ts'
-import type { EndpointSlice, Service } from '../objects/cluster.types.ts'
+import { NETWORK } from '../net/addresses.ts'
+import type { ServingPort, Target } from './frontends.ts'
 
 export const TABLE = 'ambit-services'
 
-interface Target {
-  readonly ip: string
-  readonly port: number
+/** Packets that must come back through the node that translated them (kube-proxy's bit). */
+const MASQUERADE = '0x4000'
+/** Clients remembered per endpoint; with more, a new one is remembered in nobody's place and may move. */
+const AFFINITY_CLIENTS = 65_536
+
+export interface Ruleset {
+  readonly text: string
+  /** Chains and sets of single services, to be taken away when they are no longer written. */
+  readonly names: ReadonlySet<string>
 }
 
-/** One translated destination. */
-export interface Frontend {
-  readonly ip: string
-  readonly protocol: 'tcp' | 'udp'
-  readonly port: number
-  readonly nodePort: number | undefined
-  readonly targets: readonly Target[]
-}
-
-/** What the service proxy translates: every cluster IP and port with the endpoints that are to serve it. */
-export function frontendsOf(services: Iterable<Service>, slices: Iterable<EndpointSlice>): Frontend[] {
-  const byService = new Map<string, EndpointSlice[]>()
-  for (const slice of slices) {
-    const key = `${slice.metadata.namespace}/${slice.metadata.labels?.[SERVICE_NAME_LABEL]}`
-    byService.set(key, [...(byService.get(key) ?? []), slice])
-  }
-  const frontends: Frontend[] = []
-  for (const service of services) {
-    const addresses = service.spec.clusterIPs ?? (service.spec.clusterIP ? [service.spec.clusterIP] : [])
-    const own = byService.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? []
-    for (const ip of addresses) {
-      if (ip === 'None' || ip === '') continue
-      for (const port of service.spec.ports ?? []) {
-        const protocol = (port.protocol ?? 'TCP').toLowerCase()
-        if (protocol !== 'tcp' && protocol !== 'udp') continue
-        const targets = targetsOf(own, { family: ip.includes(':') ? 'IPv6' : 'IPv4', name: port.name ?? '', protocol })
-        frontends.push({
-          ip,
-          protocol,
-          port: port.port,
-          nodePort: ip.includes(':') ? undefined : port.nodePort,
-          targets,
-        })
-      }
-    }
-  }
-  return frontends.sort((a, b) => (frontendKey(a) < frontendKey(b) ? -1 : 1))
-}
-
-function targetsOf(
-  slices: readonly EndpointSlice[],
-  o: { readonly family: string; readonly name: string; readonly protocol: string },
-): Target[] {
-  const pick = (
-    test: (conditions: { ready?: boolean; serving?: boolean; terminating?: boolean }) => boolean,
-  ): Target[] =>
-    slices
-      .filter((slice) => slice.addressType === o.family)
-      .flatMap((slice) => {
-        const port = slice.ports?.find(
-          ({ name, protocol }) => (name ?? '') === o.name && (protocol ?? 'TCP').toLowerCase() === o.protocol,
-        )?.port
-        if (port === undefined) return []
-        const endpoints = (slice.endpoints ?? []).filter(({ conditions }) => test(conditions ?? {}))
-        return endpoints.flatMap(({ addresses }) => addresses.slice(0, 1).map((ip) => ({ ip, port })))
-      })
-  const ready = pick((conditions) => conditions.ready !== false)
-  // With none ready, those still serving while they end are better than nobody (kube-proxy).
-  return ready.length > 0 ? ready : pick((conditions) => conditions.serving === true && conditions.terminating === true)
-}
-
-function frontendKey(frontend: Frontend): string {
-  return `${frontend.ip} . ${frontend.protocol} . ${frontend.port}`
+/** Where the rules are to be: a node, or the sandbox's own namespace, on which no pod runs. */
+export interface RulesetOptions {
+  readonly node: string | undefined
+  /** What the table holds already. Without it the whole table is replaced, and clients lose their affinity. */
+  readonly previous?: ReadonlySet<string> | undefined
 }
 
 /**
- * The nft script that replaces the whole service table in one transaction. Sources are kept; only a pod that reaches
- * itself through its service is masqueraded, because it could not tell its own packets apart, and NodePort clients.
+ * The nft script that brings the service table up to date in one transaction. Sources are kept, except where replies would
+ * miss the node that translated: for clients from outside, and for a pod that reaches itself through its service.
  */
-export function servicesRuleset(frontends: readonly Frontend[]): string {
-  const serving = frontends.filter(({ targets }) => targets.length > 0)
-  const idle = frontends.filter(({ targets }) => targets.length === 0)
-  const family = (list: readonly Frontend[], six: boolean): Frontend[] =>
-    list.filter(({ ip }) => ip.includes(':') === six)
-  const loops = (six: boolean): string[] => [
-    ...new Set(family(serving, six).flatMap(({ targets }) => targets.map(({ ip }) => `${ip} . ${ip}`))),
-  ]
-  const verdicts = (six: boolean): string[] =>
-    family(serving, six).map((one) => `${frontendKey(one)} : goto ${chainOf(one)}`)
-  const nodePorts = serving.filter(({ nodePort }) => nodePort !== undefined)
-  return [
-    `table inet ${TABLE}`,
-    `delete table inet ${TABLE}`,
-    `table inet ${TABLE} {`,
-    map('frontends4', 'ipv4_addr . inet_proto . inet_service : verdict', verdicts(false)),
-    map('frontends6', 'ipv6_addr . inet_proto . inet_service : verdict', verdicts(true)),
-    map(
-      'nodeports',
-      'inet_proto . inet_service : verdict',
-      nodePorts.map((one) => `${one.protocol} . ${one.nodePort} : goto ${chainOf(one)}`),
-    ),
-    set('idle4', 'ipv4_addr . inet_proto . inet_service', family(idle, false).map(frontendKey)),
-    set('idle6', 'ipv6_addr . inet_proto . inet_service', family(idle, true).map(frontendKey)),
-    set('loops4', 'ipv4_addr . ipv4_addr', loops(false)),
-    set('loops6', 'ipv6_addr . ipv6_addr', loops(true)),
-    ...serving.map(chainText),
-    '  chain services {',
-    '    ip daddr . meta l4proto . th dport vmap @frontends4',
-    '    ip6 daddr . meta l4proto . th dport vmap @frontends6',
-    ...(nodePorts.length > 0 ? ['    fib daddr type local meta l4proto . th dport vmap @nodeports'] : []),
-    '  }',
-    '  chain prerouting { type nat hook prerouting priority dstnat; policy accept; jump services; }',
-    '  chain output { type nat hook output priority -100; policy accept; jump services; }',
-    '  chain postrouting {',
-    '    type nat hook postrouting priority srcnat; policy accept;',
-    '    ct status dnat ip saddr . ip daddr @loops4 masquerade',
-    '    ct status dnat ip6 saddr . ip6 daddr @loops6 masquerade',
-    ...(nodePorts.length > 0 ? ['    ct status dnat ct original ip daddr 172.18.0.0/16 masquerade'] : []),
-    '  }',
-    '  chain refuse {',
-    '    ip daddr . meta l4proto . th dport @idle4 reject',
-    '    ip6 daddr . meta l4proto . th dport @idle6 reject',
-    '  }',
-    '  chain forward { type filter hook forward priority filter; policy accept; jump refuse; }',
-    '  chain local { type filter hook output priority filter; policy accept; jump refuse; }',
-    '}',
-    '',
-  ].join('\n')
+export function servicesRuleset(serving: readonly ServingPort[], options: RulesetOptions): Ruleset {
+  const table = new TableText()
+  for (const one of serving) addService(table, one, options.node)
+  return { text: table.script(options.previous), names: table.names }
 }
 
-function chainOf(frontend: Frontend): string {
-  return `svc-${createHash('sha256').update(frontendKey(frontend)).digest('hex').slice(0, 12)}`
+function addService(table: TableText, one: ServingPort, node: string | undefined): void {
+  const id = createHash('sha256').update(one.key).digest('hex').slice(0, 12)
+  const local = one.targets.filter((target) => target.node === node && node !== undefined)
+  for (const { ip } of one.targets) table.element(`loops${family(one)}`, `${ip} . ${ip}`)
+  const everywhere = one.targets.length === 0 ? undefined : chooseChain(table, one, `svc-${id}`, one.targets)
+  const nearby =
+    local.length === 0 || !(one.internalLocal || one.externalLocal)
+      ? undefined
+      : chooseChain(table, one, `near-${id}`, local)
+  const outside = outsideChain(table, one, `ext-${id}`, everywhere, nearby)
+  const inside = one.internalLocal ? nearby : everywhere
+  const frontend = (ip: string, chain: string | undefined): void => {
+    const key = `${ip} . ${one.protocol} . ${one.port}`
+    // Nobody anywhere is refused at once; nobody on this node is silence (kube-proxy).
+    if (everywhere === undefined) table.element(`idle${family(one)}`, key)
+    else table.element(`frontends${family(one)}`, `${key} : ${chain === undefined ? 'drop' : `goto ${chain}`}`)
+  }
+  if (one.clusterIp !== undefined) frontend(one.clusterIp, inside)
+  for (const ip of one.externalIps) frontend(ip, outside)
+  if (one.nodePort !== undefined && outside !== undefined)
+    table.element(`nodeports${family(one)}`, `${one.protocol} . ${one.nodePort} : goto ${outside}`)
 }
 
-function chainText(frontend: Frontend): string {
-  const six = frontend.ip.includes(':')
-  const write = (target: Target): string => `${target.ip} . ${target.port}`
-  const [first] = frontend.targets
-  const single = first === undefined ? '' : six ? `[${first.ip}]:${first.port}` : `${first.ip}:${first.port}`
-  const choice = frontend.targets.map((target, index) => `${index} : ${write(target)}`).join(', ')
-  const to = frontend.targets.length === 1 ? single : `numgen random mod ${frontend.targets.length} map { ${choice} }`
-  return `  chain ${chainOf(frontend)} { meta l4proto ${frontend.protocol} dnat ${six ? 'ip6' : 'ip'} to ${to}; }`
+function family(one: ServingPort): 4 | 6 {
+  return one.six ? 6 : 4
 }
 
-function map(name: string, type: string, elements: readonly string[]): string {
-  return `  map ${name} { type ${type};${elements.length > 0 ? ` elements = { ${elements.join(', ')} };` : ''} }`
+/** For clients who ask by an address of the outside; those inside are not bound to endpoints nearby. */
+function outsideChain(
+  table: TableText,
+  one: ServingPort,
+  name: string,
+  everywhere: string | undefined,
+  nearby: string | undefined,
+): string | undefined {
+  if (everywhere === undefined || (one.nodePort === undefined && one.externalIps.length === 0)) return undefined
+  const mark = `meta mark set meta mark | ${MASQUERADE}`
+  if (!one.externalLocal) {
+    table.chain(name, [mark, `goto ${everywhere}`])
+    return name
+  }
+  const pods = one.six ? `ip6 saddr ${NETWORK.podCidrV6}` : `ip saddr ${NETWORK.podCidr}`
+  table.chain(name, [
+    `${pods} ${mark} goto ${everywhere}`,
+    `fib saddr type local ${mark} goto ${everywhere}`,
+    // Elsewhere the client's own address would be lost: there is no endpoint for it here.
+    nearby === undefined ? 'drop' : `goto ${nearby}`,
+  ])
+  return name
 }
 
-function set(name: string, type: string, elements: readonly string[]): string {
-  return `  set ${name} { type ${type};${elements.length > 0 ? ` elements = { ${elements.join(', ')} };` : ''} }`
+/** Sends to one of the targets at random, and a client with affinity to the one it was sent to before. */
+function chooseChain(table: TableText, one: ServingPort, name: string, targets: readonly Target[]): string {
+  if (one.affinitySeconds === undefined) {
+    table.chain(name, [`meta l4proto ${one.protocol} ${translation(one, targets)}`])
+    return name
+  }
+  const source = one.six ? 'ip6 saddr' : 'ip saddr'
+  const type = one.six ? 'ipv6_addr' : 'ipv4_addr'
+  const stays: string[] = []
+  const choices: string[] = []
+  for (const [index, target] of targets.entries()) {
+    const id = createHash('sha256')
+      .update(`${one.key} ${target.ip} ${target.port} ${one.affinitySeconds}`)
+      .digest('hex')
+      .slice(0, 12)
+    table.affinitySet(
+      `aff-${id}`,
+      `type ${type}; size ${AFFINITY_CLIENTS}; flags dynamic,timeout; timeout ${one.affinitySeconds}s`,
+    )
+    table.chain(`to-${id}`, [
+      `update @aff-${id} { ${source} }`,
+      `meta l4proto ${one.protocol} ${translation(one, [target])}`,
+    ])
+    stays.push(`${source} @aff-${id} goto to-${id}`)
+    choices.push(`${index} : goto to-${id}`)
+  }
+  table.chain(name, [...stays, `numgen random mod ${targets.length} vmap { ${choices.join(', ')} }`])
+  return name
+}
+
+function translation(one: ServingPort, targets: readonly Target[]): string {
+  const [first] = targets
+  const single = first === undefined ? '' : one.six ? `[${first.ip}]:${first.port}` : `${first.ip}:${first.port}`
+  const choice = targets.map(({ ip, port }, index) => `${index} : ${ip} . ${port}`).join(', ')
+  const to = targets.length === 1 ? single : `numgen random mod ${targets.length} map { ${choice} }`
+  return `dnat ${one.six ? 'ip6' : 'ip'} to ${to}`
+}
+
+const SHARED = {
+  frontends4: 'ipv4_addr . inet_proto . inet_service : verdict',
+  frontends6: 'ipv6_addr . inet_proto . inet_service : verdict',
+  nodeports4: 'inet_proto . inet_service : verdict',
+  nodeports6: 'inet_proto . inet_service : verdict',
+  idle4: 'ipv4_addr . inet_proto . inet_service',
+  idle6: 'ipv6_addr . inet_proto . inet_service',
+  loops4: 'ipv4_addr . ipv4_addr',
+  loops6: 'ipv6_addr . ipv6_addr',
+} as const
+type Shared = keyof typeof SHARED
+
+const BASE_CHAINS = `
+  chain services {
+    ip daddr . meta l4proto . th dport vmap @frontends4
+    ip6 daddr . meta l4proto . th dport vmap @frontends6
+    ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @nodeports4
+    ip6 daddr != ::1 fib daddr type local meta l4proto . th dport vmap @nodeports6
+  }
+  chain prerouting { type nat hook prerouting priority dstnat; policy accept; jump services; }
+  chain output { type nat hook output priority -100; policy accept; jump services; }
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    meta mark & ${MASQUERADE} == ${MASQUERADE} masquerade
+    ct status dnat ip saddr . ip daddr @loops4 masquerade
+    ct status dnat ip6 saddr . ip6 daddr @loops6 masquerade
+  }
+  chain refuse {
+    ip daddr . meta l4proto . th dport @idle4 reject
+    ip6 daddr . meta l4proto . th dport @idle6 reject
+  }
+  chain forward { type filter hook forward priority filter; policy accept; jump refuse; }
+  chain local { type filter hook output priority filter; policy accept; jump refuse; }`
+
+/** Collects what the table is to hold and writes it. */
+class TableText {
+  readonly #elements = new Map<Shared, Set<string>>()
+  readonly #chains: string[] = []
+  readonly #sets: string[] = []
+  readonly names: Set<string> = new Set()
+
+  element(name: Shared, element: string): void {
+    const elements = this.#elements.get(name) ?? new Set()
+    this.#elements.set(name, elements.add(element))
+  }
+
+  chain(name: string, rules: readonly string[]): void {
+    if (this.names.has(`chain ${name}`)) return
+    this.names.add(`chain ${name}`)
+    this.#chains.push(`  chain ${name} { ${rules.join('; ')}; }`)
+  }
+
+  affinitySet(name: string, definition: string): void {
+    if (this.names.has(`set ${name}`)) return
+    this.names.add(`set ${name}`)
+    this.#sets.push(`  set ${name} { ${definition}; }`)
+  }
+
+  script(previous: ReadonlySet<string> | undefined): string {
+    const shared = Object.keys(SHARED) as Shared[]
+    const kindOf = (name: Shared): string => (SHARED[name].endsWith('verdict') ? 'map' : 'set')
+    const clear =
+      previous === undefined
+        ? [`delete table inet ${TABLE}`]
+        : [`flush table inet ${TABLE}`, ...shared.map((name) => `flush ${kindOf(name)} inet ${TABLE} ${name}`)]
+    const gone = [...(previous ?? [])].filter((name) => !this.names.has(name))
+    return [
+      `table inet ${TABLE}`,
+      ...clear,
+      ...gone.map((name) => `delete ${name.replace(' ', ` inet ${TABLE} `)}`),
+      `table inet ${TABLE} {`,
+      ...this.#sets,
+      ...this.#chains,
+      ...shared.map((name) => {
+        const elements = [...(this.#elements.get(name) ?? [])]
+        const list = elements.length > 0 ? ` elements = { ${elements.join(', ')} };` : ''
+        return `  ${kindOf(name)} ${name} { type ${SHARED[name]};${list} }`
+      }),
+      `${BASE_CHAINS.slice(1)}`,
+      '}',
+      '',
+    ].join('\n')
+  }
 }
