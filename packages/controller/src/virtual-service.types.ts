@@ -38,9 +38,17 @@ export interface VirtualMatch {
   readonly impossible: boolean
 }
 
-/** Of `tcp`, or of `tls` as far as it can be followed without looking at what clients say. */
+/** Of `tls`, then of `tcp`: what clients say inside is not looked at. */
 export interface TcpRule {
-  /** Undefined: every port. */
-  readonly matches: readonly { readonly port: number | undefined; readonly gateways: readonly string[] }[]
+  readonly matches: readonly TcpMatch[]
   readonly backends: readonly BackendRef[]
+}
+
+export interface TcpMatch {
+  /** Undefined: every port. */
+  readonly port: number | undefined
+  /** Empty: those of the VirtualService. */
+  readonly gateways: readonly string[]
+  /** Undefined: none are asked for. A waypoint takes the service's own name for any. */
+  readonly sniHosts: readonly string[] | undefined
 }

@@ -17,7 +17,7 @@ import type {
 import type { RankedMatch } from './route-precedence.ts'
 
 type RouteInit = Extract<MessageInitShape<typeof waypointpb.RouteSchema>, { readonly $typeName?: never }>
-type Backend = Extract<MessageInitShape<typeof waypointpb.BackendSchema>, { readonly $typeName?: never }>
+export type Backend = Extract<MessageInitShape<typeof waypointpb.BackendSchema>, { readonly $typeName?: never }>
 
 export type BackendVerdict =
   | {

@@ -1,7 +1,25 @@
 import type { waypointpb } from '@ambit/api'
 import type { RequestMatch } from '../route.types.ts'
 import type { VirtualMatch, VirtualRule, VirtualService } from '../virtual-service.types.ts'
-import { type ResolveBackend, routeOfRule } from './route.ts'
+import { type Backend, backendOf, type ResolveBackend, routeOfRule } from './route.ts'
+
+/** The backends of connections that are no HTTP; undefined: nothing is said of them. */
+export function tcpBackendsOf(
+  service: VirtualService,
+  at: VirtualServiceAt & { readonly host: string },
+  resolve: ResolveBackend,
+): readonly Backend[] | undefined {
+  if (!service.gateways.includes(at.gateway)) return undefined
+  const rule = service.tcp.find(({ matches }) =>
+    matches.some(
+      ({ port, gateways, sniHosts }) =>
+        (port === undefined || port === at.port) &&
+        (gateways.length === 0 || gateways.includes(at.gateway)) &&
+        (sniHosts === undefined || (sniHosts.length === 1 && sniHosts[0] === at.host)),
+    ),
+  )
+  return rule?.backends.map((ref) => backendOf(ref, resolve))
+}
 
 /** Where a VirtualService is to be followed. */
 export interface VirtualServiceAt {
@@ -32,11 +50,20 @@ export function compileVirtualService(
     for (const match of matches) {
       if (!isFor(match, at)) continue
       const name = nameOf(service, rule, match, index)
-      routes.push(routeOfRule(name, match.request, rule.effects, resolve))
+      routes.push(routeOfRule(name, match.request, effectsFor(rule, match.request), resolve))
       if (takesEverything(match.request)) return routes
     }
   }
   return routes
+}
+
+/** A rewrite takes the place of what was matched: of all the path, but for a prefix (Envoy). */
+function effectsFor({ effects, delegate }: VirtualRule, { path }: RequestMatch): VirtualRule['effects'] {
+  if (delegate !== undefined) return { ...effects, problems: [...effects.problems, 'delegate: not followed'] }
+  const { rewrite } = effects
+  const wholly = path?.kind === 'exact' || path?.kind === 'regex'
+  if (rewrite?.path?.kind !== 'text-prefix' || !wholly) return effects
+  return { ...effects, rewrite: { ...rewrite, path: { kind: 'full', value: rewrite.path.value } } }
 }
 
 function isFor({ port, gateways, impossible }: VirtualMatch, at: VirtualServiceAt): boolean {
