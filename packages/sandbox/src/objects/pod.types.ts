@@ -43,12 +43,14 @@ export interface Probe {
   readonly exec?: { readonly command?: readonly string[] } | undefined
   readonly httpGet?: HttpGetAction | undefined
   readonly tcpSocket?: { readonly port: number | string; readonly host?: string } | undefined
-  readonly grpc?: { readonly port: number } | undefined
+  readonly grpc?: { readonly port: number; readonly service?: string } | undefined
   readonly initialDelaySeconds?: number | undefined
   readonly periodSeconds?: number | undefined
   readonly timeoutSeconds?: number | undefined
   readonly successThreshold?: number | undefined
   readonly failureThreshold?: number | undefined
+  /** Of liveness and startup probes: in place of the pod's. */
+  readonly terminationGracePeriodSeconds?: number | undefined
 }
 
 export interface HttpGetAction {
@@ -69,6 +71,7 @@ export interface SecurityContext {
   readonly privileged?: boolean | undefined
   readonly runAsUser?: number | undefined
   readonly runAsGroup?: number | undefined
+  readonly runAsNonRoot?: boolean | undefined
   readonly readOnlyRootFilesystem?: boolean | undefined
   readonly allowPrivilegeEscalation?: boolean | undefined
   readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] } | undefined
@@ -109,6 +112,9 @@ export interface Container {
   readonly stdinOnce?: boolean | undefined
   readonly tty?: boolean | undefined
   readonly terminationMessagePath?: string | undefined
+  readonly terminationMessagePolicy?: string | undefined
+  /** Of ephemeral containers: whose processes it sees. */
+  readonly targetContainerName?: string | undefined
 }
 
 export interface KeyToPath {
@@ -139,7 +145,8 @@ export interface ProjectedSource {
 
 export interface Volume {
   readonly name: string
-  readonly emptyDir?: { readonly medium?: string } | undefined
+  readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string | number } | undefined
+  readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean } | undefined
   readonly hostPath?: { readonly path: string; readonly type?: string } | undefined
   readonly configMap?:
     | {
@@ -236,6 +243,9 @@ export interface PodSpec {
   readonly serviceAccountName?: string | undefined
   readonly hostNetwork?: boolean | undefined
   readonly hostPID?: boolean | undefined
+  readonly shareProcessNamespace?: boolean | undefined
+  readonly setHostnameAsFQDN?: boolean | undefined
+  readonly activeDeadlineSeconds?: number | undefined
   readonly schedulerName?: string | undefined
   readonly restartPolicy?: string | undefined
   readonly terminationGracePeriodSeconds?: number | undefined
@@ -249,17 +259,23 @@ export interface PodSpec {
     | undefined
   readonly hostAliases?: readonly { readonly ip: string; readonly hostnames?: readonly string[] }[] | undefined
   readonly enableServiceLinks?: boolean | undefined
-  readonly securityContext?: SecurityContext & { readonly fsGroup?: number; readonly sysctls?: readonly Sysctl[] }
+  readonly securityContext?: SecurityContext & {
+    readonly fsGroup?: number
+    readonly supplementalGroups?: readonly number[]
+    readonly sysctls?: readonly Sysctl[]
+  }
   readonly nodeSelector?: Readonly<Record<string, string>> | undefined
   readonly tolerations?: readonly Toleration[] | undefined
   readonly affinity?: Affinity | undefined
   readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[] | undefined
   readonly schedulingGates?: readonly { readonly name: string }[] | undefined
   readonly priority?: number | undefined
+  readonly preemptionPolicy?: string | undefined
   readonly overhead?: Readonly<Record<string, string | number>> | undefined
   readonly readinessGates?: readonly { readonly conditionType: string }[] | undefined
   readonly initContainers?: readonly Container[] | undefined
   readonly containers: readonly Container[]
+  readonly ephemeralContainers?: readonly Container[] | undefined
   readonly volumes?: readonly Volume[] | undefined
 }
 
@@ -317,6 +333,8 @@ export interface PodStatus {
   readonly message?: string | undefined
   readonly containerStatuses?: readonly ContainerStatus[] | undefined
   readonly initContainerStatuses?: readonly ContainerStatus[] | undefined
+  readonly ephemeralContainerStatuses?: readonly ContainerStatus[] | undefined
+  readonly qosClass?: string | undefined
 }
 
 export interface Pod extends KubeObject {

@@ -1,108 +1,178 @@
+import { Backoff, messageOf } from '@ambit/core'
 import { hasStatus } from '../apiserver/status-error.ts'
 import type { ControllerComponents } from '../controllers/components.types.ts'
-import { WorkQueue } from '../controllers/work-queue.ts'
-import { mergeConditions } from '../kubelet/pod-status.ts'
+import { conditionOf, nextConditions } from '../controllers/conditions.ts'
+import { isoTime } from '../controllers/ownership.ts'
 import { GVR } from '../objects/gvr.ts'
 import { keyOf } from '../objects/object-cache.ts'
-import type { Pod } from '../objects/pod.types.ts'
-import { chooseNode, isNodeReady } from './fit.ts'
+import type { Condition, Pod } from '../objects/pod.types.ts'
+import { chooseNode } from './choose-node.ts'
+import { Snapshot } from './snapshot.ts'
+import { unschedulableMessage } from './unschedulable.ts'
 
 const SCHEDULER_NAME = 'default-scheduler'
+/** Pods placed in one turn of the event loop. */
+const BATCH = 20
+/** Changes of the cluster are waited for that long before pods that fit nowhere are tried again. */
+const RETRY_SPACING_MS = 100
+const RETRY = { initialMs: 100, maxMs: 10_000 } as const
 
-/** Assigns pods to nodes. */
+interface Waiting {
+  readonly priority: number
+  readonly order: number
+}
+
+/** Assigns pods to nodes: those of higher priority first, then in the order they came. It never preempts. */
 export class Scheduler implements Disposable {
   readonly #components: ControllerComponents
-  readonly #queue: WorkQueue
   readonly #stack = new DisposableStack()
-  /** Assigned here but not yet seen by the cache, so that a burst still spreads. */
-  readonly #assumed = new Map<string, Pod>()
+  readonly #snapshot = new Snapshot()
+  readonly #waiting = new Map<string, Waiting>()
   readonly #unplaced = new Set<string>()
+  readonly #backoff = new Map<string, Backoff>()
+  #order = 0
+  #running = false
+  #retry: Disposable | undefined
+  #closed = false
 
   constructor(components: ControllerComponents) {
     this.#components = components
-    const { caches, clock, logger } = components
-    this.#queue = this.#stack.use(
-      new WorkQueue({ name: 'scheduler', logger, clock, reconcile: (key) => this.#schedule(key) }),
-    )
+    const { nodes, pods } = components.caches
+    for (const node of nodes.all()) this.#snapshot.setNode(node)
+    for (const pod of pods.all()) this.#onPod(pod)
     this.#stack.use(
-      caches.pods.subscribe(({ type, object }) => {
-        if (type === 'DELETED') this.#retry()
-        if (object.spec.nodeName || type === 'DELETED') this.#forget(object)
-        else this.#queue.add(keyOf(object))
+      nodes.subscribe(({ type, object }) => {
+        if (type === 'DELETED') this.#snapshot.removeNode(object.metadata.name ?? '')
+        else this.#snapshot.setNode(object)
+        this.#retrySoon()
       }),
     )
-    this.#stack.use(caches.nodes.subscribe(() => this.#retry()))
-    for (const pod of caches.pods.all()) if (!pod.spec.nodeName) this.#queue.add(keyOf(pod))
+    this.#stack.use(
+      pods.subscribe(({ type, object }) => {
+        if (type === 'DELETED') this.#onGone(object)
+        else this.#onPod(object)
+      }),
+    )
+    this.#stack.defer(() => this.#retry?.[Symbol.dispose]())
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true
     this.#stack.dispose()
   }
 
-  #retry(): void {
-    for (const key of this.#unplaced) this.#queue.add(key)
+  #onPod(pod: Pod): void {
+    this.#snapshot.setPod(pod)
+    if (!pod.spec.nodeName) return this.#add(pod)
+    this.#forget(pod)
+    // Room that an ended pod gave up, or company that another waits for.
+    if (this.#unplaced.size > 0) this.#retrySoon()
+  }
+
+  #onGone(pod: Pod): void {
+    this.#snapshot.removePod(pod.metadata.uid ?? '')
+    this.#forget(pod)
+    this.#retrySoon()
   }
 
   #forget(pod: Pod): void {
-    this.#assumed.delete(keyOf(pod))
-    this.#unplaced.delete(keyOf(pod))
+    const key = keyOf(pod)
+    this.#waiting.delete(key)
+    this.#unplaced.delete(key)
+    this.#backoff.delete(key)
+  }
+
+  #add(pod: Pod): void {
+    const key = keyOf(pod)
+    if (this.#waiting.has(key) || (pod.spec.schedulerName ?? SCHEDULER_NAME) !== SCHEDULER_NAME) return
+    this.#waiting.set(key, { priority: pod.spec.priority ?? 0, order: this.#order++ })
+    this.#runSoon()
+  }
+
+  #retrySoon(): void {
+    if (this.#unplaced.size === 0 || this.#retry !== undefined || this.#closed) return
+    this.#retry = this.#components.clock.after(RETRY_SPACING_MS, () => {
+      this.#retry = undefined
+      for (const key of this.#unplaced) this.#again(key)
+    })
+  }
+
+  #again(key: string): void {
+    const [namespace, name = ''] = key.split('/')
+    const pod = this.#components.caches.pods.get(namespace, name)
+    if (pod === undefined || pod.spec.nodeName) this.#unplaced.delete(key)
+    else this.#add(pod)
+  }
+
+  #runSoon(): void {
+    if (this.#running || this.#closed) return
+    this.#running = true
+    setImmediate(() => void this.#run())
+  }
+
+  async #run(): Promise<void> {
+    const first = (a: [string, Waiting], b: [string, Waiting]): number =>
+      b[1].priority - a[1].priority || a[1].order - b[1].order
+    const batch = [...this.#waiting].sort(first).slice(0, BATCH)
+    for (const [key] of batch) {
+      this.#waiting.delete(key)
+      try {
+        if (!this.#closed) await this.#schedule(key)
+      } catch (error) {
+        let backoff = this.#backoff.get(key)
+        if (backoff === undefined) this.#backoff.set(key, (backoff = new Backoff(RETRY)))
+        this.#components.logger.debug(`scheduling of ${key} will be retried`, { error: messageOf(error) })
+        this.#components.clock.after(backoff.next(), () => this.#again(key))
+      }
+    }
+    this.#running = false
+    if (this.#waiting.size > 0) this.#runSoon()
   }
 
   async #schedule(key: string): Promise<void> {
     const [namespace = '', name = ''] = key.split('/')
-    const { caches, client, clock, events } = this.#components
+    const { caches, client, events } = this.#components
     const pod = caches.pods.get(namespace, name)
     if (pod === undefined || pod.spec.nodeName || pod.metadata.deletionTimestamp !== undefined) return
-    if ((pod.spec.schedulerName ?? SCHEDULER_NAME) !== SCHEDULER_NAME) return
-    const nodes = [...caches.nodes.all()]
-    const placed = [...caches.pods.all()].map((one) => this.#assumed.get(keyOf(one)) ?? one)
-    const choice = chooseNode(pod, { nodes, pods: placed })
-    const nowIso = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
-    const condition = (status: string, reason?: string, message?: string): object => ({
-      status: {
-        conditions: mergeConditions(
-          pod.status?.conditions ?? [],
-          [{ type: 'PodScheduled', status, reason, message }],
-          nowIso,
-        ),
-      },
-    })
-    if ('reasons' in choice) {
-      this.#unplaced.add(key)
-      const message = unplacedMessage(nodes.filter(isNodeReady).length, nodes.length, choice.reasons)
-      const before = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
-      if (before?.message === message) return
-      events.event(pod, { type: 'Warning', reason: 'FailedScheduling', message, component: SCHEDULER_NAME })
-      await client.patch(
-        GVR.pods,
-        namespace,
-        name,
-        { ...condition('False', 'Unschedulable', message) },
-        { subresource: 'status' },
-      )
-      return
+    if ((pod.spec.schedulingGates?.length ?? 0) > 0) {
+      const message = 'Scheduling is blocked due to non-empty scheduling gates'
+      return await this.#tell(pod, { type: 'PodScheduled', status: 'False', reason: 'SchedulingGated', message })
     }
-    const assigned = { ...pod, spec: { ...pod.spec, nodeName: choice.node } }
-    this.#assumed.set(key, assigned)
+    const nodes = this.#snapshot.nodes()
+    const choice = chooseNode(pod, nodes, (one) => caches.namespaces.get(undefined, one)?.metadata.labels)
+    if ('refusals' in choice) return await this.#refuse(pod, nodes.length, choice.refusals)
     try {
-      await client.patch(GVR.pods, namespace, name, {
-        metadata: { uid: pod.metadata.uid },
-        spec: { nodeName: choice.node },
-      })
+      const { uid } = pod.metadata
+      const patch = { metadata: { uid }, spec: { nodeName: choice.node } }
+      caches.pods.note((await client.patch(GVR.pods, namespace, name, patch)) as Pod)
     } catch (error) {
-      this.#assumed.delete(key)
       if (hasStatus(error, 404) || hasStatus(error, 409)) return
       throw error
     }
-    this.#unplaced.delete(key)
     const message = `Successfully assigned ${namespace}/${name} to ${choice.node}`
     events.event(pod, { type: 'Normal', reason: 'Scheduled', message, component: SCHEDULER_NAME })
   }
-}
 
-function unplacedMessage(ready: number, all: number, reasons: readonly string[]): string {
-  const counts = new Map<string, number>()
-  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1)
-  const parts = [...counts].map(([reason, count]) => `${count} ${reason}`)
-  return `0/${all} nodes are available${ready === 0 ? ' (none is ready)' : ''}: ${parts.join(', ')}.`
+  async #refuse(pod: Pod, nodes: number, refusals: readonly (readonly string[])[]): Promise<void> {
+    this.#unplaced.add(keyOf(pod))
+    const message = unschedulableMessage(nodes, refusals, pod.spec.preemptionPolicy)
+    if (conditionOf(pod.status?.conditions, 'PodScheduled')?.message === message) return
+    const { events } = this.#components
+    events.event(pod, { type: 'Warning', reason: 'FailedScheduling', message, component: SCHEDULER_NAME })
+    await this.#tell(pod, { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message })
+  }
+
+  async #tell(pod: Pod, condition: Condition): Promise<void> {
+    const { caches, client, clock } = this.#components
+    const before = pod.status?.conditions ?? []
+    const conditions = nextConditions(before, [condition], isoTime(clock.now()))
+    if (before.length === conditions.length && conditions.every((one, i) => one === before[i])) return
+    const { namespace, name = '', uid } = pod.metadata
+    const patch = { metadata: { uid }, status: { conditions } }
+    try {
+      caches.pods.note((await client.patch(GVR.pods, namespace, name, patch, { subresource: 'status' })) as Pod)
+    } catch (error) {
+      if (!hasStatus(error, 404) && !hasStatus(error, 409)) throw error
+    }
+  }
 }

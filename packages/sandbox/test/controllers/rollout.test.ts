@@ -1,6 +1,12 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { planRollingUpdate, type RolloutState, resolveIntOrPercent, rolloutBounds } from '../src/controllers/rollout.ts'
+import {
+  planProportionalScale,
+  planRollingUpdate,
+  type RolloutState,
+  resolveIntOrPercent,
+  rolloutBounds,
+} from '../../src/controllers/rollout.ts'
 
 test('shares round up for surge and down for unavailable', (t) => {
   t.is(resolveIntOrPercent('25%', 10, 'up'), 3)
@@ -64,6 +70,37 @@ test('every rollout ends, and never has too many or too few pods on its way', (t
         if (plan.size === 0) break
       }
       return state.current.replicas === start.replicas && state.old.every((set) => set.replicas === 0)
+    }),
+  )
+  t.pass()
+})
+
+test('a Deployment scaled while rolling out shares its new size out by the sizes of its sets', (t) => {
+  const sets = [
+    { name: 'old', replicas: 8, maxBefore: 13 },
+    { name: 'new', replicas: 5, maxBefore: 13 },
+  ]
+  // The example of the Kubernetes documents: 10 to 15 replicas, 3 more at once.
+  t.deepEqual([...planProportionalScale({ replicas: 15, surge: 3, sets })], [['old', 11], ['new', 7]])
+})
+
+test('a shared-out size is the whole size, and nothing grows when the whole shrinks', (t) => {
+  const arbitrary = fc.record({
+    replicas: fc.nat(30),
+    surge: fc.nat(5),
+    sizes: fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 2, maxLength: 4 }),
+    maxBefore: fc.integer({ min: 1, max: 40 }),
+  })
+  fc.assert(
+    fc.property(arbitrary, ({ maxBefore, replicas, sizes, surge }) => {
+      const sets = sizes.map((size, i) => ({ name: `s${i}`, replicas: size, maxBefore }))
+      const plan = planProportionalScale({ replicas, surge, sets })
+      const before = sizes.reduce((sum, size) => sum + size, 0)
+      const allowed = replicas > 0 ? replicas + surge : 0
+      const after = sets.map(({ name }) => plan.get(name) ?? 0)
+      const others = after.filter((size, i) => size > (sizes[i] ?? 0)).length
+      const total = after.reduce((sum, size) => sum + size, 0)
+      return after.every((size) => size >= 0) && total >= allowed && (allowed >= before || others <= 0) && (allowed < before || total === allowed)
     }),
   )
   t.pass()

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { planDaemons } from '../src/controllers/daemon-set.ts'
-import type { DaemonSet } from '../src/objects/cluster.types.ts'
-import type { Pod } from '../src/objects/pod.types.ts'
+import { planDaemons } from '../../src/controllers/daemon-plan.ts'
+import type { DaemonSet } from '../../src/objects/cluster.types.ts'
+import type { Pod } from '../../src/objects/pod.types.ts'
 
 function set(updateStrategy: NonNullable<DaemonSet['spec']['updateStrategy']> = {}): DaemonSet {
   return {
