@@ -2,11 +2,10 @@ import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { type Clock, messageOf, type SpiffeId } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
-import { type ClientHello, readClientHello } from './client-hello.ts'
 import { KEY_EXCHANGE_GROUPS, type KeyExchangeGroup } from './defaults.ts'
 import { HboneTlsError } from './errors.ts'
+import { firstFlight } from './first-flight.ts'
 import { chosenGroup, UNKNOWN_GROUP } from './key-exchange.ts'
-import { MAX_CLIENT_HELLO_BYTES } from './limits.ts'
 import { ALPN, secureContextOptions } from './secure-context.ts'
 import type { PeerIdentity, TlsFacts } from './tls.types.ts'
 import { certificateChain, verifyClient } from './verify-peer.ts'
@@ -103,27 +102,6 @@ export class SecureServer {
   #pendingOf(tls: TLSSocket): Pending | undefined {
     const parent = '_parent' in tls ? tls._parent : undefined
     return typeof parent === 'object' && parent !== null ? this.#pending.get(parent) : undefined
-  }
-}
-
-/** Reads the client's first flight and puts it back, because Node does not tell a server the group it negotiated. */
-async function firstFlight(socket: Socket): Promise<ClientHello | undefined> {
-  const { promise, resolve } = Promise.withResolvers<ClientHello | undefined>()
-  let bytes: Buffer = Buffer.alloc(0)
-  const onReadable = (): void => {
-    const more: Buffer | null = socket.read()
-    if (more === null) return
-    bytes = bytes.length === 0 ? more : Buffer.concat([bytes, more])
-    const reading = readClientHello(bytes)
-    if (reading.kind === 'incomplete' && bytes.length < MAX_CLIENT_HELLO_BYTES) return
-    resolve(reading.kind === 'complete' ? reading.hello : undefined)
-  }
-  socket.on('readable', onReadable)
-  try {
-    return await promise
-  } finally {
-    socket.off('readable', onReadable)
-    if (bytes.length > 0) socket.unshift(bytes)
   }
 }
 

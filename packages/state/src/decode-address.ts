@@ -123,6 +123,7 @@ function serviceOf(message: pb.Service): Service {
     identities: message.subjectAltNames.map(parseSpiffeId).filter((id): id is SpiffeId => id !== undefined),
     waypoint: message.waypoint && gatewayOf('waypoint', message.waypoint),
     weightedWaypoints: message.weightedWaypoints.map(weightedWaypointOf),
+    ingressUseWaypoint: message.ingressUseWaypoint,
     loadBalancing: loadBalancingOf(message.loadBalancing),
     ipFamilies: families === 'automatic' ? undefined : families,
     canonical: message.canonical,

@@ -9,7 +9,13 @@ export { LOCAL_WORKLOAD_WAIT_MS } from './limits.ts'
 export { type CandidatePolicies, type PolicyLookup, PolicyStore } from './policy-store.ts'
 export type { Decoded, Rejection, RejectionCode } from './rejection.ts'
 export type * from './resolution.types.ts'
-export { resolveOutbound, resolveWorkload, type WorkloadTarget, withResolvedAddress } from './resolve-outbound.ts'
+export {
+  resolveIngress,
+  resolveOutbound,
+  resolveWorkload,
+  type WorkloadTarget,
+  withResolvedAddress,
+} from './resolve-outbound.ts'
 export { formatGateway } from './resolve-waypoint.ts'
 export type * from './resources.types.ts'
 export { endpointCandidates, preferred, type SelectedEndpoint, servicePortChoice } from './select-endpoint.ts'

@@ -7,7 +7,7 @@ import {
   type SpiffeId,
   sameSpiffeId,
 } from '@ambit/core'
-import type { Direct, NeedsHostname, Refused, Resolution, ResolveRequest } from './resolution.types.ts'
+import type { Direct, NeedsHostname, Passthrough, Refused, Resolution, ResolveRequest } from './resolution.types.ts'
 import { findGateway, resolveWaypoint, sampleWaypoint } from './resolve-waypoint.ts'
 import { offersFamily, selectAddress } from './select-address.ts'
 import { type SelectedEndpoint, selectEndpoint, servicePortChoice } from './select-endpoint.ts'
@@ -69,7 +69,7 @@ function viaWaypoint(
   gateway: GatewayAddress,
   service: Service | undefined,
   workload: Workload | undefined,
-): Resolution {
+): Exclude<Resolution, Passthrough> {
   const choice = resolveWaypoint(lookup, gateway, { source, target: target.ip, random })
   const addressed = { service, target: workload }
   switch (choice.kind) {
@@ -90,6 +90,22 @@ function viaWaypoint(
       }
     }
   }
+}
+
+/**
+ * What an ingress gateway does with a service whose waypoint serves ingress too: the service's own address stands in the CONNECT. Undefined
+ * where the service has no address or no waypoint, and its endpoints are meant. A waypoint that can't be reached is never gone round.
+ */
+export function resolveIngress(
+  lookup: WorkloadLookup,
+  service: Service,
+  { source, port, random }: { readonly source: Workload; readonly port: number; readonly random: () => number },
+): Exclude<Resolution, Passthrough> | undefined {
+  const vip = service.vips.find(({ network }) => network === source.network)
+  const waypoint = service.ingressUseWaypoint && vip !== undefined ? sampleWaypoint(service, random) : undefined
+  if (vip === undefined || waypoint === undefined) return undefined
+  const target = { ip: vip.ip, port }
+  return viaWaypoint(lookup, { source, target, network: source.network, random }, waypoint, service, undefined)
 }
 
 /** The source is the waypoint when it has the identity of a workload behind the reference and dials from its address. */

@@ -96,6 +96,8 @@ export interface Service {
   readonly identities: readonly SpiffeId[]
   readonly waypoint: GatewayAddress | undefined
   readonly weightedWaypoints: readonly WeightedWaypoint[]
+  /** Ingress gateways go by the waypoint as well; without it they go to the endpoints. */
+  readonly ingressUseWaypoint: boolean
   readonly loadBalancing: LoadBalancing
   /** Families clients should use; undefined leaves it to the addresses. */
   readonly ipFamilies: 'Dual' | 'IPv4' | 'IPv6' | undefined

@@ -12,7 +12,7 @@ import { HbonePool } from '@ambit/hbone'
 import { type CaClient, GrpcCaClient, SecretManager, type WorkloadCertificate } from '@ambit/identity'
 import { hostSockets } from '@ambit/linux'
 import { authorizeRequest, CompiledRequestPolicies, type RequestFacts, type RequestVerdict } from '@ambit/policy'
-import { DestinationStore, HttpPolicyStore, WorkloadStore } from '@ambit/state'
+import { CredentialStore, DestinationStore, HttpPolicyStore, WorkloadStore } from '@ambit/state'
 import {
   AdminServer,
   batchedOutput,
@@ -27,9 +27,12 @@ import {
 } from '@ambit/telemetry'
 import { DeltaClient } from '@ambit/xds'
 import { adminRoutes } from './admin.ts'
+import type { ClientSide } from './client-side.types.ts'
 import type { Config } from './config.types.ts'
 import { configDump } from './config-dump.ts'
 import { Forwarder } from './forward.ts'
+import { Gateway } from './gateway/gateway.ts'
+import type { ListenerTable } from './gateway/listener-table.ts'
 import { Http1Front } from './http/http1-front.ts'
 import { Http2Front } from './http/http2-front.ts'
 import { DEFAULT_CONNECT_TIMEOUT_MS } from './limits.ts'
@@ -38,19 +41,22 @@ import { nodeMessage } from './node-message.ts'
 import { OpenConnections } from './open-connections.ts'
 import { ownWorkload } from './own-workload.ts'
 import { pipeline } from './pipeline.ts'
+import type { Downstream } from './request.types.ts'
 import { requestHandler } from './request-handler.ts'
 import { requestSteps } from './request-steps.ts'
+import { identifyDestination } from './steps/identify-destination.ts'
+import { identifyHost } from './steps/identify-host.ts'
 import { TcpProxy } from './tcp-proxy.ts'
 import { AccessLog } from './telemetry/access-log.ts'
 import { TrafficEvents } from './telemetry/traffic-events.ts'
 import { TrafficLookup } from './traffic-lookup.ts'
-import { HboneListener } from './tunnel/hbone-listener.ts'
-import { Tunnels } from './tunnel/tunnels.ts'
+import { MeshSide } from './tunnel/mesh-side.ts'
 import { EndpointChoice } from './upstream/endpoint-choice.ts'
 import { EndpointConnector } from './upstream/endpoint-connector.ts'
 import { Http2Pool } from './upstream/http2-pool.ts'
 import { UpstreamPools } from './upstream/upstream-pools.ts'
 import { VERSION } from './version.ts'
+import { whenCertificate, whenSettings } from './when-told.ts'
 import { type Stores, subscriptions } from './xds-state.ts'
 
 /** Parts that a test, or another host program, brings itself. */
@@ -66,19 +72,20 @@ export interface AppOverrides {
   readonly headersTimeoutMs?: number
   /** Tunnels open at once. */
   readonly maxTunnels?: number
+  /** Connections to a gateway open at once. */
+  readonly maxConnections?: number
   /** Address the administration ports listen on; any port becomes 0 where this is given. */
   readonly adminIp?: Ip
 }
 
 /** Addresses really bound, for tests and logs. */
 export interface BoundPorts {
-  readonly hbone: SocketAddress
   readonly admin: SocketAddress
   readonly stats: SocketAddress
   readonly readiness: SocketAddress
 }
 
-/** One running waypoint: constructs every part and owns its end. */
+/** One running waypoint or gateway: constructs every part and owns its end. */
 export class App implements Closable {
   readonly #config: Config
   readonly #overrides: AppOverrides
@@ -96,8 +103,8 @@ export class App implements Closable {
   readonly #http2 = new Http2Front()
   readonly #open: OpenConnections
   readonly #tcp: TcpProxy
-  readonly #tunnels: Tunnels
-  readonly #listener: HboneListener
+  readonly #clients: ClientSide
+  readonly #gateway: Gateway | undefined
   readonly #pools: UpstreamPools
   readonly logger: LeveledLogger
   #bound: BoundPorts | undefined
@@ -117,7 +124,8 @@ export class App implements Closable {
     const workloads = new WorkloadStore({ clock }, { nodeName: '' })
     const destinations = new DestinationStore()
     const policies = new HttpPolicyStore()
-    this.#stores = { workloads, destinations, policies }
+    const credentials = new CredentialStore()
+    this.#stores = { workloads, destinations, policies, credentials }
     const lookup = new TrafficLookup({ workloads, destinations }, config)
     this.#policies = this.#stack.use(new CompiledRequestPolicies(policies))
     this.#secrets = this.#stack.use(
@@ -144,6 +152,7 @@ export class App implements Closable {
       source: () => ownWorkload(workloads, config),
       clock,
       random,
+      isIngress: config.role === 'gateway',
     })
     this.#events = new TrafficEvents({
       metrics,
@@ -152,15 +161,37 @@ export class App implements Closable {
         write: output,
         settings: () => destinations.settings?.accessLog,
       }),
-      workloadAt: (tunnel) => lookup.client(tunnel),
+      sourceOf: (downstream, { endpoint }) =>
+        downstream.kind === 'tunnel'
+          ? { reporter: 'waypoint', peer: downstream.peer, source: lookup.client(downstream) }
+          : {
+              reporter: 'source',
+              peer: endpoint?.protocol === 'HBONE' ? config.identity : undefined,
+              source: ownWorkload(workloads, config),
+            },
       clock,
     })
     const service = (key: string): ReturnType<WorkloadStore['service']> => workloads.service(key)
     const mirrors = new Mirrors({ pools: this.#pools, endpoints, service, clock, logger: logger.scope('mirror') })
-    this.#open = new OpenConnections({ judge: this.#judge, find: (tunnel) => lookup.target(tunnel) })
+    this.#open = new OpenConnections({
+      judge: this.#judge,
+      find: (downstream) => {
+        if (downstream.kind === 'tunnel') return lookup.target(downstream)
+        return destinations.settings && { destination: destinations.settings }
+      },
+    })
     const forwarder = new Forwarder({ pools: this.#pools, endpoints, mirrors, open: this.#open, clock, random })
     const steps = requestSteps(
-      { lookup, judge: this.#judge, events: this.#events, service, random },
+      {
+        identifyDestination:
+          config.role === 'gateway'
+            ? identifyHost(() => this.#gatewayTable())
+            : identifyDestination((tunnel) => lookup.target(tunnel)),
+        judge: this.#judge,
+        events: this.#events,
+        service,
+        random,
+      },
       { ownIdentity: config.identity },
     )
     const requests = {
@@ -180,26 +211,34 @@ export class App implements Closable {
       clock,
     })
     this.#http1 = new Http1Front({ clock }, { headersTimeoutMs: overrides.headersTimeoutMs })
-    this.#tunnels = new Tunnels(
-      {
-        find: (authority) => lookup.destination(authority),
-        settings: () => destinations.settings,
-        http1: this.#http1,
-        http2: this.#http2,
-        handler: (tunnel) => requestHandler(requests, tunnel),
-        tcp: this.#tcp.serve,
-        clock,
-        logger: logger.scope('access'),
-      },
-      { maxTunnels: overrides.maxTunnels },
-    )
-    this.#listener = new HboneListener({
+    const clientSide = {
       sockets,
-      certificate: () => this.#certificate(),
-      onRequest: this.#tunnels.serve,
+      http1: this.#http1,
+      http2: this.#http2,
+      handler: (downstream: Downstream) => requestHandler(requests, downstream),
       clock,
-      logger: logger.scope('access'),
-    })
+    }
+    const address = overrides.adminIp ?? ip(config.ipv6Enabled ? '::' : '0.0.0.0')
+    this.#gateway =
+      config.role === 'gateway'
+        ? new Gateway(
+            { ...clientSide, destinations, credentials, logger: logger.scope('gateway') },
+            { address, maxConnections: overrides.maxConnections },
+          )
+        : undefined
+    this.#clients =
+      this.#gateway ??
+      new MeshSide(
+        {
+          ...clientSide,
+          find: (authority) => lookup.destination(authority),
+          settings: () => destinations.settings,
+          tcp: this.#tcp.serve,
+          certificate: () => this.#certificate(),
+          logger: logger.scope('access'),
+        },
+        { address: { ip: address, port: config.ports.hbone }, maxTunnels: overrides.maxTunnels },
+      )
   }
 
   /** Resolves once the process listens; readiness tells when the rest is there. */
@@ -229,8 +268,9 @@ export class App implements Closable {
     return this.#bound
   }
 
+  /** Tunnels of a waypoint, connections of a gateway. */
   get openTunnels(): number {
-    return this.#tunnels.size
+    return this.#clients.size
   }
 
   /** Graceful end: clients are told to go elsewhere, and who comes meanwhile is served. */
@@ -252,7 +292,7 @@ export class App implements Closable {
     const { minDrainMs, drainDeadlineMs } = this.#config
     this.logger.info('draining', { deadlineMs: drainDeadlineMs })
     this.#readiness.task('shutdown')
-    this.#listener.startDrain(drainDeadlineMs)
+    this.#clients.startDrain(drainDeadlineMs)
     this.#http1.drain()
     this.#http2.drain()
     await this.#clock.sleep(minDrainMs)
@@ -260,16 +300,16 @@ export class App implements Closable {
     this.#http1.closeIdle()
     const deadline = Promise.withResolvers<void>()
     using _timer = this.#clock.after(Math.max(0, drainDeadlineMs - minDrainMs), deadline.resolve)
-    await Promise.race([this.#tunnels.idle(), deadline.promise])
+    await Promise.race([this.#clients.idle(), deadline.promise])
     await this.close()
   }
 
   async #close(): Promise<void> {
     this.#http1.close()
     this.#http2.close()
-    this.#tunnels.cutAll()
+    this.#clients.cutAll()
     this.#pools.close()
-    await this.#listener.close()
+    await this.#clients.close()
     await this.#stack.disposeAsync()
   }
 
@@ -300,38 +340,27 @@ export class App implements Closable {
           token: config.token,
           clusterId: config.clusterId,
           node: nodeMessage(config),
-          types: subscriptions(this.#stores),
+          types: subscriptions(this.#stores, config.role),
         },
       ),
     )
     xds.start()
     const whenState = xds.synced.then(async () => {
-      await this.#whenSettings()
+      await whenSettings(destinations)
+      if (this.#gateway !== undefined) await this.#gateway.start()
       stateReady(true)
       this.logger.info('state is complete')
     })
-    const whenCertificate = this.#whenCertificate().then(() => certificateReady(true))
-    Promise.all([whenState, whenCertificate]).then(
+    const whenCertified = whenCertificate(this.#secrets, config.identity).then(() => certificateReady(true))
+    Promise.all([whenState, whenCertified]).then(
       () => this.#ready.resolve(),
       (error: unknown) => this.logger.debug('start was ended', { error: messageOf(error) }),
     )
   }
 
-  /** The initial state may not hold them yet when the Gateway is younger than its pod. */
-  async #whenSettings(): Promise<void> {
-    const { destinations } = this.#stores
-    const { promise, resolve } = Promise.withResolvers<void>()
-    using _subscription = destinations.subscribe(() => {
-      if (destinations.settings !== undefined) resolve()
-    })
-    if (destinations.settings === undefined) await promise
-  }
-
-  async #whenCertificate(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    using _subscription = this.#secrets.subscribe(() => resolve())
-    this.#secrets.prefetch(this.#config.identity)
-    if (this.#secrets.current(this.#config.identity) === undefined) await promise
+  #gatewayTable(): ListenerTable {
+    if (this.#gateway === undefined) throw new TypeError('a waypoint has no listeners')
+    return this.#gateway.table
   }
 
   async #certificate(): Promise<WorkloadCertificate> {
@@ -374,6 +403,7 @@ export class App implements Closable {
           configDump({
             ...this.#stores,
             certificates: () => this.#secrets.states(),
+            listeners: this.#gateway?.tlsStates ?? [],
             config: this.#config,
             version: VERSION,
           }),
@@ -388,11 +418,11 @@ export class App implements Closable {
     const stats = new AdminServer({ logger, routes: metricsRoutes(metrics) })
     const readiness = new AdminServer({ logger, routes: [readinessRoute(this.#readiness)] })
     for (const server of [readiness, stats, admin]) this.#stack.use(server)
+    if (this.#gateway === undefined) await this.#clients.start()
     this.#bound = {
       readiness: await listenAnywhere(readiness, at(anywhere, ports.readiness)),
       stats: await listenAnywhere(stats, at(anywhere, ports.stats)),
       admin: await admin.listen(at(ip('127.0.0.1'), ports.admin)),
-      hbone: await this.#listener.listen({ ip: adminIp ?? anywhere, port: ports.hbone }),
     }
   }
 }

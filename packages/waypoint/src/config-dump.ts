@@ -2,25 +2,30 @@ import { createHash, type X509Certificate } from 'node:crypto'
 import { formatSpiffeId } from '@ambit/core'
 import type { CertificateState } from '@ambit/identity'
 import type { Config } from './config.types.ts'
+import type { ListenerTlsState } from './gateway/gateway.ts'
 import type { Stores } from './xds-state.ts'
 
 export interface DumpSources extends Stores {
   readonly certificates: () => readonly CertificateState[]
+  readonly listeners: readonly ListenerTlsState[]
   readonly config: Config
   readonly version: string
 }
 
-/** The state of the waypoint, for people and `ambit`. Holds no private key and no token. */
-export function configDump({ workloads, destinations, policies, certificates, config, version }: DumpSources): object {
+/** The state of the proxy, for people and `ambit`. Holds no private key and no token. */
+export function configDump(sources: DumpSources): object {
+  const { workloads, destinations, policies, credentials, certificates, listeners, config, version } = sources
   return {
     version: { version, nodeVersion: process.version, istioVersion: config.version },
     config: withoutSecrets(config),
-    settings: destinations.settings ?? null,
+    settings: plain(destinations.settings ?? null),
     destinations: [...destinations.destinations()].map((destination) => plain(destination)),
     policies: [...policies.policies()].map((policy) => plain(policy)),
     workloads: [...workloads.workloads()].length,
     services: [...workloads.services()].map(({ namespace, hostname }) => `${namespace}/${hostname}`).toSorted(),
     certificates: certificates().map(dumpCertificate),
+    credentials: [...credentials.names()].toSorted(),
+    listenerCertificates: listeners.map(dumpListener),
   }
 }
 
@@ -30,6 +35,20 @@ function dumpCertificate({ identity, state, certificate }: CertificateState): ob
     state,
     certChain: (certificate?.chain ?? []).map(dumpX509),
     rootCerts: (certificate?.roots ?? []).map(dumpX509),
+  }
+}
+
+function dumpListener({ listener, problem, identities }: ListenerTlsState): object {
+  return {
+    listener,
+    ...(problem !== undefined && { problem }),
+    certificates: identities.map(({ credential, certificate }) => ({
+      credential,
+      subjectAltNames: certificate.subjectAltName ?? '',
+      serialNumber: BigInt(`0x${certificate.serialNumber}`).toString(),
+      validFrom: new Date(certificate.validFrom).toISOString(),
+      expirationTime: new Date(certificate.validTo).toISOString(),
+    })),
   }
 }
 

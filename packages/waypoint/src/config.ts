@@ -30,7 +30,7 @@ const OLD_GATEWAY_LABEL = 'istio.io/gateway-name'
 const DEFAULT_TTL_SECONDS = 86_400
 const LEVELS: ReadonlySet<string> = new Set(['off', 'error', 'warn', 'info', 'debug', 'trace'])
 
-/** Reads what the generated Deployment gives a waypoint; throws {@link ConfigError}. */
+/** Reads what a Deployment gives a waypoint or gateway; throws {@link ConfigError}. */
 export function readConfig({ env, args, exists, podLabels }: ConfigSources): Config {
   const options = readArgs(args)
   const podName = required(env, 'POD_NAME')
@@ -50,6 +50,7 @@ export function readConfig({ env, args, exists, podLabels }: ConfigSources): Con
     )
   }
   return {
+    role: options.role,
     podName,
     namespace,
     gateway,
@@ -81,11 +82,14 @@ export function readConfig({ env, args, exists, podLabels }: ConfigSources): Con
   }
 }
 
-/** `proxy waypoint --flag value ...`; flags of upstream's agent that mean nothing here are read over. */
-function readArgs(args: readonly string[]): { readonly logLevel: string | undefined; readonly logAsJson: boolean } {
-  const [command, role, ...flags] = args
-  if (command !== undefined && (command !== 'proxy' || role !== 'waypoint')) {
-    throw new ConfigError('arguments', args.join(' '), 'want: proxy waypoint [flags]')
+/** `proxy waypoint --flag value ...`, or `proxy router` for a gateway; flags of upstream's agent that mean nothing here are read over. */
+function readArgs(args: readonly string[]): Pick<Config, 'role'> & {
+  readonly logLevel: string | undefined
+  readonly logAsJson: boolean
+} {
+  const [command, role = 'waypoint', ...flags] = args
+  if ((command !== undefined && command !== 'proxy') || !['waypoint', 'router'].includes(role)) {
+    throw new ConfigError('arguments', args.join(' '), 'want: proxy waypoint|router [flags]')
   }
   let logLevel: string | undefined
   let logAsJson = false
@@ -99,7 +103,7 @@ function readArgs(args: readonly string[]): { readonly logLevel: string | undefi
     if (name === 'log_output_level') logLevel = levelOf(value)
     if (name === 'log_as_json') logAsJson = value === 'true'
   }
-  return { logLevel, logAsJson }
+  return { role: role === 'router' ? 'gateway' : 'waypoint', logLevel, logAsJson }
 }
 
 /** Istio's `scope:level,...` in the words of our filter; the level named `default`, or a bare one, is for all. */

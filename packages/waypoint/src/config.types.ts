@@ -7,9 +7,11 @@ export type TokenSource = 'none' | { readonly file: string } | { readonly token:
 
 /** Everything the process was told, validated; nothing else reads the environment. */
 export interface Config {
+  /** A gateway listens where its settings say, for clients outside the mesh; a waypoint takes HBONE. */
+  readonly role: 'waypoint' | 'gateway'
   readonly podName: string
   readonly namespace: string
-  /** The Gateway this waypoint belongs to. */
+  /** The Gateway this process belongs to, else its Deployment. */
   readonly gateway: string
   readonly identity: SpiffeId
   readonly instanceIp: Ip

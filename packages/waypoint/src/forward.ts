@@ -19,7 +19,7 @@ import {
 } from './local-reply.ts'
 import type { Mirrors } from './mirror.ts'
 import type { OpenConnections } from './open-connections.ts'
-import type { RequestState, Upstream } from './request.types.ts'
+import type { Downstream, RequestState, Upstream } from './request.types.ts'
 import { answerHeaders, sendLocalReply } from './respond.ts'
 import { Shares } from './shares.ts'
 import type { EndpointChoice } from './upstream/endpoint-choice.ts'
@@ -59,7 +59,7 @@ export class Forwarder {
 
   /** Resolves when the client has all of the answer, or is gone. Never rejects. */
   async forward(state: RequestState): Promise<void> {
-    const { ip: client } = state.tunnel.remote
+    const { ip: client } = state.downstream.remote
     if (this.#places.enter(client) !== undefined) {
       sendLocalReply(state, OVERFLOW)
       return
@@ -147,9 +147,9 @@ class Forwarding {
 
   async #attempt(upstream: Upstream, made: number): Promise<AttemptResult> {
     const { endpoints, pools, clock } = this.#components
-    const { tunnel, record, settings, route } = this.#state
+    const { downstream, record, settings, route } = this.#state
     if (this.#ended !== undefined) return { kind: 'ended', ending: this.#ended }
-    const endpoint = await endpoints.choose(upstream, tunnel, this.#tried)
+    const endpoint = await endpoints.choose(upstream, downstream, this.#tried)
     if (endpoint.kind === 'refused') {
       record.transportFailure = undefined
       record.details = endpoint.message
@@ -158,8 +158,8 @@ class Forwarding {
     const uid = endpoint.kind === 'direct' ? endpoint.workload.uid : undefined
     if (uid !== undefined) this.#tried.add(uid)
     record.upstreamHost = hostOf(endpoint)
-    record.upstreamCluster = clusterOf(upstream)
-    record.endpoint = endpoint.kind === 'direct' ? endpoint.workload : undefined
+    record.upstreamCluster = clusterOf(upstream, downstream)
+    record.endpoint = endpoint.kind === 'passthrough' ? undefined : endpoint.workload
     const release = uid === undefined ? () => undefined : endpoints.begin(uid)
     const end = new AttemptEnd()
     this.#attemptEnd = end
@@ -207,6 +207,8 @@ class Forwarding {
   #version({ protocol }: Upstream): 'HTTP/1.1' | 'HTTP/2' {
     if (protocol === 'http2' || protocol === 'grpc') return 'HTTP/2'
     if (protocol === 'http') return 'HTTP/1.1'
+    // What clients outside the mesh speak says nothing about an application.
+    if (this.#state.downstream.kind === 'gateway') return 'HTTP/1.1'
     return this.#state.exchange.head.version === 'HTTP/2' ? 'HTTP/2' : 'HTTP/1.1'
   }
 
@@ -284,9 +286,9 @@ class Forwarding {
   }
 
   async #upgraded(client: Duplex, server: Duplex): Promise<void> {
-    const { record, tunnel, facts } = this.#state
+    const { record, downstream, facts } = this.#state
     const counters = { aToB: 0, bToA: 0 }
-    using _open = facts && this.#components.open.add({ facts, tunnel, record, streams: () => [client, server] })
+    using _open = facts && this.#components.open.add({ facts, downstream, record, streams: () => [client, server] })
     await splice(client, server, { counters })
     record.receivedBytes += counters.aToB
     record.sentBytes += counters.bToA
@@ -381,7 +383,8 @@ function hostOf(endpoint: {
   return endpoint.authority ?? endpoint.to
 }
 
-function clusterOf({ to }: Upstream): string {
+function clusterOf({ to }: Upstream, { kind }: Downstream): string {
+  if (kind === 'gateway' && to.kind === 'service') return `outbound|${to.port}||${to.service.hostname}`
   return to.kind === 'service'
     ? `inbound-vip|${to.port}|http|${to.service.hostname}`
     : `inbound-vip|${to.port}|http|${to.workload.name}`

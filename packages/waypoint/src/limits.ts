@@ -8,6 +8,19 @@ export const MAX_STREAMS_PER_CONNECTION = 100
 /** Tunnels open at once in one waypoint. */
 export const MAX_TUNNELS = 16_384
 
+/**
+ * Connections of clients in one gateway, from accept to the end. No client address has a share: behind a load balancer, or where the node
+ * translates addresses, all clients have one.
+ */
+export const MAX_GATEWAY_CONNECTIONS = 32_768
+
+/** From accept to the end of a client's TLS handshake (Istio's gateways have 15 s). */
+export const TLS_HANDSHAKE_TIMEOUT_MS: number = 15 * SECOND_MS
+
+/** Delays before a gateway tries again to listen at a port. */
+export const LISTEN_RETRY_MS: number = SECOND_MS
+export const LISTEN_RETRY_MAX_MS: number = 30 * SECOND_MS
+
 /** No client address takes more than this part, one divided by it, of all tunnels or requests. */
 export const CLIENT_SHARES = 4
 

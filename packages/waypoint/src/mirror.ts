@@ -48,7 +48,7 @@ export class Mirrors {
       protocol: backend.protocol,
       backend,
     }
-    const endpoint = await endpoints.choose(upstream, state.tunnel, new Set())
+    const endpoint = await endpoints.choose(upstream, state.downstream, new Set())
     if (endpoint.kind === 'refused') return
     const { head } = state.exchange
     const { authority = head.authority, path = '', query = '', headers = [] } = state.outgoing ?? {}
@@ -56,7 +56,7 @@ export class Mirrors {
     const isHttp2 =
       backend.protocol === 'http2' ||
       backend.protocol === 'grpc' ||
-      (backend.protocol === 'unknown' && head.version === 'HTTP/2')
+      (backend.protocol === 'unknown' && head.version === 'HTTP/2' && state.downstream.kind === 'tunnel')
     const options = {
       version: isHttp2 ? 'HTTP/2' : 'HTTP/1.1',
       connectTimeoutMs: state.settings.connectTimeoutMs,

@@ -3,11 +3,11 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Config } from './config.types.ts'
 import { VERSION } from './version.ts'
 
-/** How a waypoint introduces itself to the control plane (Istio's proxy id and metadata). */
+/** How a waypoint or gateway introduces itself to the control plane (Istio's proxy id and metadata). */
 export function nodeMessage(config: Config): MessageInitShape<typeof discoverypb.NodeSchema> {
-  const { instanceIp, podName, namespace, gateway, identity } = config
+  const { role, instanceIp, podName, namespace, gateway, identity } = config
   return {
-    id: `waypoint~${instanceIp}~${podName}.${namespace}~${namespace}.svc.cluster.local`,
+    id: `${role === 'gateway' ? 'router' : 'waypoint'}~${instanceIp}~${podName}.${namespace}~${namespace}.svc.cluster.local`,
     metadata: {
       NAME: podName,
       NAMESPACE: namespace,

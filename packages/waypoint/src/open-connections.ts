@@ -2,18 +2,18 @@ import type { Duplex } from 'node:stream'
 import { formatSpiffeId } from '@ambit/core'
 import { cut } from '@ambit/hbone'
 import type { RequestFacts, RequestVerdict } from '@ambit/policy'
-import type { TunnelFacts, TunnelTarget } from './request.types.ts'
+import type { Downstream, RequestDestination } from './request.types.ts'
 import type { RequestRecord } from './telemetry/request-record.ts'
 
 export interface OpenConnectionsComponents {
   readonly judge: (policies: readonly string[], facts: RequestFacts) => RequestVerdict
-  /** What a tunnel is for, as the control plane says now. */
-  readonly find: (tunnel: TunnelFacts) => TunnelTarget | undefined
+  /** What it is for, as the control plane says now. */
+  readonly find: (downstream: Downstream) => Pick<RequestDestination, 'destination'> | undefined
 }
 
 export interface OpenConnection {
   readonly facts: RequestFacts
-  readonly tunnel: TunnelFacts
+  readonly downstream: Downstream
   readonly record: RequestRecord
   /** Both sides, as far as they are open; asked when the connection is to be cut. */
   readonly streams: () => readonly Duplex[]
@@ -40,11 +40,12 @@ export class OpenConnections {
     for (const connection of [...this.#open]) this.#judgeAgain(connection)
   }
 
-  #judgeAgain({ facts, tunnel, record, streams }: OpenConnection): void {
+  #judgeAgain({ facts, downstream, record, streams }: OpenConnection): void {
     const { find, judge } = this.#components
-    const target = find(tunnel)
+    const target = find(downstream)
     if (target !== undefined && judge(target.destination.authorizationPolicies, facts).allowed) return
-    record.connectionDetails = `closed after a change of policy: ${formatSpiffeId(tunnel.peer)} is not allowed any more`
+    const peer = downstream.peer === undefined ? downstream.remote.ip : formatSpiffeId(downstream.peer)
+    record.connectionDetails = `closed after a change of policy: ${peer} is not allowed any more`
     for (const stream of streams()) cut(stream)
   }
 }

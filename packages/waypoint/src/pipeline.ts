@@ -4,6 +4,7 @@ import type { Step } from './steps/step.types.ts'
 
 /** What a request goes through, in this order; the last of all is to forward it. */
 export interface PipelineSteps {
+  readonly edgeHeaders: Step
   readonly identifyDestination: Step
   readonly normalisePath: Step
   readonly customAuthorization: Step
@@ -18,6 +19,7 @@ export type Pipeline = (state: RequestState) => Promise<void>
 
 export function pipeline(steps: PipelineSteps, forward: (state: RequestState) => Promise<void>): Pipeline {
   const ordered: readonly Step[] = [
+    steps.edgeHeaders,
     steps.identifyDestination,
     steps.normalisePath,
     steps.customAuthorization,

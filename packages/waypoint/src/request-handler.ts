@@ -5,7 +5,7 @@ import type { Exchange } from './http/exchange.types.ts'
 import type { FrontHandler } from './http/front.types.ts'
 import { headerBytes, headerOf, isGrpc } from './http/headers.ts'
 import type { Pipeline } from './pipeline.ts'
-import type { RequestState, TunnelFacts } from './request.types.ts'
+import type { Downstream, RequestState } from './request.types.ts'
 import { RequestRecord } from './telemetry/request-record.ts'
 import type { TrafficEvents } from './telemetry/traffic-events.ts'
 
@@ -17,15 +17,15 @@ export interface RequestHandlerComponents {
   readonly logger: Logger
 }
 
-/** Takes the requests of one tunnel through the pipeline, and tells what became of them. */
-export function requestHandler(components: RequestHandlerComponents, tunnel: TunnelFacts): FrontHandler {
+/** Takes the requests of one connection through the pipeline, and tells what became of them. */
+export function requestHandler(components: RequestHandlerComponents, downstream: Downstream): FrontHandler {
   const { pipeline, settings, events, logger } = components
   return {
     request: (exchange) => {
       const current = settings()
       if (current === undefined) return exchange.reset()
       const record = recordOf(exchange, components.clock)
-      const state: RequestState = { exchange, tunnel, record, settings: current }
+      const state: RequestState = { exchange, downstream, record, settings: current }
       void pipeline(state)
         .catch((error: unknown) => {
           logger.error('a request could not be handled', {
@@ -35,9 +35,9 @@ export function requestHandler(components: RequestHandlerComponents, tunnel: Tun
           record.details = 'internal_error'
           exchange.reset()
         })
-        .finally(() => events.requestDone(tunnel, record))
+        .finally(() => events.requestDone(downstream, record))
     },
-    protocolError: (error) => events.protocolError(tunnel, error),
+    protocolError: (error) => events.protocolError(downstream, error),
   }
 }
 

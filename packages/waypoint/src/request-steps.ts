@@ -4,31 +4,35 @@ import type { PipelineSteps } from './pipeline.ts'
 import type { RequestState } from './request.types.ts'
 import { authenticate } from './steps/authenticate.ts'
 import { type AuthorizeComponents, authorize, customAuthorization } from './steps/authorize.ts'
-import { identifyDestination } from './steps/identify-destination.ts'
+import { edgeHeaders } from './steps/edge-headers.ts'
 import { normalisePath } from './steps/normalise-path.ts'
 import { requestFilters } from './steps/request-filters.ts'
 import { type RouteComponents, route } from './steps/route.ts'
+import type { Step } from './steps/step.types.ts'
 import type { TrafficEvents } from './telemetry/traffic-events.ts'
-import type { TrafficLookup } from './traffic-lookup.ts'
 
 export interface RequestStepsComponents extends RouteComponents {
-  readonly lookup: TrafficLookup
+  /** Which destination a request is for: that of its tunnel, or of the host it names. */
+  readonly identifyDestination: Step
   readonly judge: AuthorizeComponents['judge']
   readonly events: TrafficEvents
 }
 
 /** The steps of the pipeline, each with its components. */
 export function requestSteps(
-  { lookup, judge, events, service, random }: RequestStepsComponents,
+  { identifyDestination, judge, events, service, random }: RequestStepsComponents,
   options: { readonly ownIdentity: SpiffeId },
 ): PipelineSteps {
   const authorization: AuthorizeComponents = {
     judge,
-    onVerdict: ({ tunnel, record }: RequestState, verdict: RequestVerdict) => events.judged(tunnel, record, verdict),
-    onDenied: ({ tunnel, record }: RequestState, denial: RequestDenial) => events.denied(tunnel, record, denial),
+    onVerdict: ({ downstream, record }: RequestState, verdict: RequestVerdict) =>
+      events.judged(downstream, record, verdict),
+    onDenied: ({ downstream, record }: RequestState, denial: RequestDenial) =>
+      events.denied(downstream, record, denial),
   }
   return {
-    identifyDestination: identifyDestination((tunnel) => lookup.target(tunnel)),
+    edgeHeaders,
+    identifyDestination,
     normalisePath,
     customAuthorization: customAuthorization(authorization),
     authenticate,

@@ -1,10 +1,11 @@
 import type { Ip, SocketAddress, SpiffeId } from '@ambit/core'
 import type { Authority } from '@ambit/hbone'
 import type { RequestFacts, RequestVerdict } from '@ambit/policy'
-import type { RequestTarget } from '@ambit/route'
+import type { HeaderList, RequestTarget } from '@ambit/route'
 import type {
   Backend,
   DestinationPort,
+  Listener,
   Mirror,
   PortProtocol,
   Route,
@@ -32,22 +33,58 @@ export type TunnelTarget =
       readonly port: number
     }
 
-/** What is known of a tunnel, the same for all its requests. */
-export interface TunnelFacts {
-  /** Of the client, by its certificate. */
-  readonly peer: SpiffeId
-  /** The pod the tunnel comes from. */
+/** What is known of the connection that requests come by, the same for all of them. */
+export type Downstream = TunnelFacts | GatewayConnectionFacts
+
+interface DownstreamBase {
   readonly remote: SocketAddress
   readonly local: SocketAddress
-  /** As asked for by CONNECT: `ip:port` or `hostname:port`. */
+  /** Where the client was going, as logs show it. */
   readonly authority: string
-  /** The same, read. */
-  readonly asked: Authority
-  /** The address of the authority; of a name, the service's first. */
   readonly destinationIp: Ip
   readonly destinationPort: number
-  /** Absent when the client gave a name. */
+}
+
+/** A CONNECT of a client in the mesh. */
+export interface TunnelFacts extends DownstreamBase {
+  readonly kind: 'tunnel'
+  /** Of the client, by its certificate. */
+  readonly peer: SpiffeId
+  /** What CONNECT asks for. */
+  readonly asked: Authority
+  /** Absent when the client gave a name; then the destination's address is the service's first. */
   readonly targetAddress: SocketAddress | undefined
+}
+
+/** A connection to a listener of a gateway. */
+export interface GatewayConnectionFacts extends DownstreamBase {
+  readonly kind: 'gateway'
+  /** Of a client whose certificate was asked for, verified and names one. */
+  readonly peer: SpiffeId | undefined
+  readonly targetAddress: undefined
+  /** The listener's port. */
+  readonly port: number
+  /** Absent on a plain connection. */
+  readonly tls: ClientTls | undefined
+}
+
+export interface ClientTls {
+  readonly serverName: string | undefined
+  /** Of the listener, when it let the client in. */
+  readonly terms: string
+  /** x-forwarded-client-cert as the verified certificate says it; absent without one. */
+  readonly forwardedCertificate: string | undefined
+}
+
+/** What a request is for: what its tunnel was opened for, or the host it names at a gateway. */
+export type RequestDestination = TunnelTarget | GatewayTarget
+
+export interface GatewayTarget {
+  readonly kind: 'gateway'
+  readonly destination: Pick<ServiceDestination, 'authorizationPolicies' | 'authenticatesRequests'>
+  /** Undefined where no listener takes the host. */
+  readonly listener: Listener | undefined
+  readonly routes: readonly Route[]
 }
 
 /** Where a request goes. */
@@ -63,11 +100,15 @@ export interface Upstream {
 /** One request on its way through the pipeline; each step adds what it decides. */
 export interface RequestState {
   readonly exchange: Exchange
-  readonly tunnel: TunnelFacts
+  readonly downstream: Downstream
   readonly record: RequestRecord
   readonly settings: WaypointSettings
-  /** By `identify-destination`. */
-  target?: TunnelTarget
+  /** By `edge-headers`, at a gateway: the client's headers as far as they are believed. */
+  headers?: HeaderList
+  /** By `edge-headers`: the client as trusted proxies say. */
+  remoteIp?: Ip
+  /** By `identify-destination` or `identify-host`. */
+  target?: RequestDestination
   /** By `normalise-path`: path and query as everything after it sees and sends them. */
   path?: string
   query?: string

@@ -4,7 +4,7 @@ import { cut, ReadSlabs, splice } from '@ambit/hbone'
 import type { RequestFacts, RequestVerdict } from '@ambit/policy'
 import { flagOfFailure } from './local-reply.ts'
 import type { OpenConnections } from './open-connections.ts'
-import type { TunnelFacts, TunnelTarget, Upstream } from './request.types.ts'
+import type { Downstream, TunnelTarget, Upstream } from './request.types.ts'
 import { RequestRecord } from './telemetry/request-record.ts'
 import type { TrafficEvents } from './telemetry/traffic-events.ts'
 import type { EndpointChoice } from './upstream/endpoint-choice.ts'
@@ -30,48 +30,48 @@ export class TcpProxy {
     this.#components = components
   }
 
-  readonly serve = async (client: Duplex, tunnel: TunnelFacts, target: TunnelTarget): Promise<void> => {
+  readonly serve = async (client: Duplex, downstream: Downstream, target: TunnelTarget): Promise<void> => {
     const { judge, events, clock } = this.#components
     const record = new RequestRecord({ wallMs: clock.now(), monotonicMs: clock.monotonic() })
     const upstream = upstreamOf(target)
     record.service = target.kind === 'service' ? target.service : undefined
     const facts: RequestFacts = {
-      sourceIdentity: tunnel.peer,
-      sourceIp: tunnel.remote.ip,
-      remoteIp: tunnel.remote.ip,
-      destinationIp: tunnel.destinationIp,
-      destinationPort: tunnel.destinationPort,
+      sourceIdentity: downstream.peer,
+      sourceIp: downstream.remote.ip,
+      remoteIp: downstream.remote.ip,
+      destinationIp: downstream.destinationIp,
+      destinationPort: downstream.destinationPort,
     }
     const verdict = judge(target.destination.authorizationPolicies, facts)
-    events.judged(tunnel, record, verdict)
-    events.connectionOpened(tunnel, record)
+    events.judged(downstream, record, verdict)
+    events.connectionOpened(downstream, record)
     if (!verdict.allowed) {
       record.connectionDetails = verdict.details
-      events.denied(tunnel, record, verdict)
+      events.denied(downstream, record, verdict)
       cut(client)
-      events.connectionDone(tunnel, record)
+      events.connectionDone(downstream, record)
       return
     }
     try {
-      await this.#run(client, tunnel, upstream, record, facts)
+      await this.#run(client, downstream, upstream, record, facts)
     } finally {
-      events.connectionDone(tunnel, record)
+      events.connectionDone(downstream, record)
     }
   }
 
   async #run(
     client: Duplex,
-    tunnel: TunnelFacts,
+    downstream: Downstream,
     to: Upstream,
     record: RequestRecord,
     facts: RequestFacts,
   ): Promise<void> {
     const { endpoints, pools, connectTimeoutMs, open } = this.#components
     const sides = [client]
-    using _open = open.add({ facts, tunnel, record, streams: () => sides })
+    using _open = open.add({ facts, downstream, record, streams: () => sides })
     const gone = new AbortController()
     client.once('close', () => gone.abort())
-    const endpoint = await endpoints.choose(to, tunnel, new Set())
+    const endpoint = await endpoints.choose(to, downstream, new Set())
     if (endpoint.kind === 'refused') {
       record.flag('UH')
       record.connectionDetails = endpoint.message

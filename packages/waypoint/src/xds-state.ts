@@ -1,19 +1,31 @@
 import { TYPE_URLS } from '@ambit/api'
-import type { DestinationStore, HttpPolicyStore, WorkloadStore } from '@ambit/state'
+import type { CredentialStore, DestinationStore, HttpPolicyStore, WorkloadStore } from '@ambit/state'
 import type { TypeSubscription } from '@ambit/xds'
+import type { Config } from './config.types.ts'
 
 export interface Stores {
   readonly workloads: WorkloadStore
   readonly destinations: DestinationStore
   readonly policies: HttpPolicyStore
+  /** Of a gateway. */
+  readonly credentials: CredentialStore
 }
 
-/** What a waypoint subscribes to, and where each resource goes. */
-export function subscriptions({ workloads, destinations, policies }: Stores): TypeSubscription[] {
+/** What a proxy subscribes to, and where each resource goes. */
+export function subscriptions(
+  { workloads, destinations, policies, credentials }: Stores,
+  role: Config['role'],
+): TypeSubscription[] {
+  const keys: TypeSubscription = {
+    typeUrl: TYPE_URLS.credential,
+    mode: 'wildcard',
+    apply: (change) => credentials.apply(change),
+  }
   return [
     { typeUrl: TYPE_URLS.address, mode: 'wildcard', apply: (change) => workloads.apply(change) },
     // Policies before what refers to them: a policy that is named and not known denies.
     { typeUrl: TYPE_URLS.httpAuthorization, mode: 'wildcard', apply: (change) => policies.apply(change) },
+    ...(role === 'gateway' ? [keys] : []),
     { typeUrl: TYPE_URLS.destination, mode: 'wildcard', apply: (change) => destinations.applyDestinations(change) },
     { typeUrl: TYPE_URLS.waypointSettings, mode: 'wildcard', apply: (change) => destinations.applySettings(change) },
   ]

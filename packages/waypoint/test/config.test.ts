@@ -1,5 +1,6 @@
 import test from 'ava'
 import { ConfigError, readConfig } from '../src/index.ts'
+import { nodeMessage } from '../src/node-message.ts'
 
 const ENV = {
   POD_NAME: 'waypoint-abc',
@@ -45,6 +46,16 @@ test('flags without a value, and labels of Istio 1.18', (t) => {
   t.like(config, { gateway: 'old', log: { format: 'json', level: 'warn' } })
 })
 
+test('a gateway without Gateway is named by its Deployment', (t) => {
+  const env = { ...ENV, ISTIO_META_WORKLOAD_NAME: 'istio-ingressgateway' }
+  const args = ['proxy', 'router', '--domain', 'x.svc.cluster.local']
+  const config = readConfig({ env, args, exists: () => false, podLabels: 'istio="ingressgateway"\n' })
+  t.like(config, { role: 'gateway', gateway: 'istio-ingressgateway' })
+  const { id, metadata } = nodeMessage(config)
+  t.regex(id ?? '', /^router~10\.0\.0\.9~waypoint-abc\.shop~shop\.svc\.cluster\.local$/)
+  t.like(metadata, { GATEWAY_NAME: 'istio-ingressgateway', NAMESPACE: 'shop' })
+})
+
 test('what can not be understood is an error, not a guess', (t) => {
   const read = (more: object): unknown =>
     readConfig({ env: ENV, args: ARGS, exists: () => false, podLabels: LABELS, ...more })
@@ -53,5 +64,5 @@ test('what can not be understood is an error, not a guess', (t) => {
   t.throws(() => read({ env: { ...ENV, CA_ADDR: 'http://x' } }), { message: /CA_ADDR/ })
   t.throws(() => read({ env: { ...ENV, PROXY_CONFIG: '{' } }), { message: /PROXY_CONFIG/ })
   t.throws(() => read({ podLabels: '' }), { message: /gateway-name/ })
-  t.throws(() => read({ args: ['proxy', 'router'] }), { message: /proxy waypoint/ })
+  t.throws(() => read({ args: ['proxy', 'sidecar'] }), { message: /proxy waypoint\|router/ })
 })

@@ -242,6 +242,7 @@ function serviceOf(node: Node): Service {
     identities: subjectAltNames.map(parseSpiffeId).filter((id): id is SpiffeId => id !== undefined),
     waypoint: read.waypoint,
     weightedWaypoints: read.weightedWaypoints ?? [],
+    ingressUseWaypoint: false,
     loadBalancing: read.loadBalancer ?? { mode: 'Standard', routingPreferences: [], healthPolicy: 'OnlyHealthy' },
     ipFamilies: read.ipFamilies,
     canonical: read.canonical ?? false,

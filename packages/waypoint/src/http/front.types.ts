@@ -6,7 +6,7 @@ export interface ProtocolError {
   readonly reason: string
 }
 
-/** What is done with the requests of one tunnel. */
+/** What is done with the requests of one connection. */
 export interface FrontHandler {
   request(exchange: Exchange): void
   protocolError(error: ProtocolError): void

@@ -27,13 +27,15 @@ interface Connection {
   active: number
   /** The last answer is being or has been sent. */
   isOver: boolean
+  /** The next answer is the last one. */
+  isLeaving: boolean
   /** Requests that were sent before the one ahead of them was answered. */
   readonly waiting: (() => void)[]
 }
 
 type FakeSocket = Parameters<ServerResponse['assignSocket']>[0]
 
-/** HTTP/1.1 from tunnels. One server of Node's for all of them, which never listens: its parser is strict and it counts the time. */
+/** HTTP/1.1 from clients. One server of Node's for all of them, which never listens: its parser is strict and it counts the time. */
 export class Http1Front {
   readonly #server: Server
   readonly #connections = new WeakMap<object, Connection>()
@@ -82,7 +84,15 @@ export class Http1Front {
   /** Takes over the stream; resolves when it is closed. */
   serve(stream: Duplex, handler: FrontHandler): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const connection: Connection = { stream, handler, finished: resolve, active: 0, isOver: false, waiting: [] }
+    const connection: Connection = {
+      stream,
+      handler,
+      finished: resolve,
+      active: 0,
+      isOver: false,
+      isLeaving: false,
+      waiting: [],
+    }
     this.#connections.set(stream, connection)
     this.#open.add(connection)
     stream.once('close', () => {
@@ -97,6 +107,16 @@ export class Http1Front {
   /** From now on every answer is the last of its connection. */
   drain(): void {
     this.#draining = true
+  }
+
+  /** The answer under way is the last of this connection, which ends at once when there is none. */
+  leave(stream: Duplex): void {
+    const connection = this.#connections.get(stream)
+    if (connection === undefined || connection.isLeaving) return
+    connection.isLeaving = true
+    if (connection.active > 0) return
+    connection.isOver = true
+    stream.end()
   }
 
   /** Ends connections on which no request is under way. */
@@ -139,7 +159,7 @@ export class Http1Front {
       // Answers go out in order, so requests are served one after the other: who sends many at once gains nothing.
       // Behind the last answer nothing is served: its sender was told, and would send it again elsewhere.
       if (!connection.stream.destroyed && !connection.isOver) connection.waiting.shift()?.()
-      if (this.#draining && connection.active === 0) connection.stream.end()
+      if ((this.#draining || connection.isLeaving) && connection.active === 0) connection.stream.end()
     })
     const headers = endToEnd(rawHeaders, OF_THE_HEAD)
     const exchange = new Http1Exchange({
@@ -156,7 +176,7 @@ export class Http1Front {
         upgrade: upgradeOf(request),
       },
       expectsContinue,
-      isLast: () => this.#draining || !response.shouldKeepAlive,
+      isLast: () => this.#draining || connection.isLeaving || !response.shouldKeepAlive,
       onLast: () => {
         connection.isOver = true
         response.once('finish', () => lingeringEnd(connection.stream, this.#clock))

@@ -24,9 +24,10 @@ import { readPseudoHeaders } from './read-target.ts'
 
 const { NGHTTP2_FLAG_END_STREAM } = constants
 
-/** HTTP/2 by prior knowledge from tunnels. Node ends sessions that flood it; the budgets are ours. */
+/** HTTP/2 of clients, by prior knowledge or ALPN. Node ends sessions that flood it; the budgets are ours. */
 export class Http2Front {
   readonly #open = new Set<ServerHttp2Session>()
+  readonly #byStream = new WeakMap<Duplex, ServerHttp2Session>()
   #draining = false
 
   get size(): number {
@@ -34,9 +35,9 @@ export class Http2Front {
   }
 
   /** Takes over the stream; resolves when it is closed. */
-  serve(tunnel: Duplex, handler: FrontHandler): Promise<void> {
+  serve(stream: Duplex, handler: FrontHandler): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const session = performServerHandshake(tunnel, {
+    const session = performServerHandshake(stream, {
       maxSessionMemory: MAX_HTTP2_SESSION_MEMORY_MB,
       maxHeaderListPairs: MAX_HEADER_LINES,
       maxSessionInvalidFrames: HTTP2_MAX_INVALID_FRAMES,
@@ -57,16 +58,22 @@ export class Http2Front {
     session.setLocalWindowSize(HTTP2_CONNECTION_WINDOW_BYTES)
     session.setTimeout(IDLE_TIMEOUT_MS, () => session.close())
     this.#open.add(session)
+    this.#byStream.set(stream, session)
     session.on('error', (error) => handler.protocolError({ status: 0, reason: error.message }))
-    session.on('stream', (stream, headers, flags, raw) => onStream(stream, headers, flags, raw, handler))
-    tunnel.once('close', () => session.destroy())
+    session.on('stream', (request, headers, flags, raw) => onStream(request, headers, flags, raw, handler))
+    stream.once('close', () => session.destroy())
     session.once('close', () => {
       this.#open.delete(session)
-      if (!tunnel.destroyed) cut(tunnel)
+      if (!stream.destroyed) cut(stream)
       resolve()
     })
     if (this.#draining) session.close()
     return promise
+  }
+
+  /** No new requests on this connection. */
+  leave(stream: Duplex): void {
+    this.#byStream.get(stream)?.close()
   }
 
   /** No new requests on the connections there are: GOAWAY, and each ends with its last request. */

@@ -43,7 +43,7 @@ export function authorize({ onDenied }: AuthorizeComponents): Step {
 }
 
 function factsOf(state: RequestState): RequestFacts {
-  const { tunnel, exchange } = state
+  const { downstream, exchange } = state
   const header = state.header ?? (() => undefined)
   const http: HttpFacts = {
     method: exchange.head.method,
@@ -52,12 +52,13 @@ function factsOf(state: RequestState): RequestFacts {
     header,
   }
   return {
-    sourceIdentity: tunnel.peer,
-    sourceIp: tunnel.remote.ip,
-    remoteIp: tunnel.remote.ip,
-    claimedIp: claimedIpOf(header('x-forwarded-for')),
-    destinationIp: tunnel.destinationIp,
-    destinationPort: tunnel.destinationPort,
+    sourceIdentity: downstream.peer,
+    sourceIp: downstream.remote.ip,
+    remoteIp: state.remoteIp ?? downstream.remote.ip,
+    claimedIp: downstream.kind === 'gateway' ? undefined : claimedIpOf(header('x-forwarded-for')),
+    destinationIp: downstream.destinationIp,
+    destinationPort: downstream.destinationPort,
     http,
+    sni: downstream.kind === 'gateway' ? downstream.tls?.serverName : undefined,
   }
 }

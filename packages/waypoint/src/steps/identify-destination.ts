@@ -7,7 +7,8 @@ export function identifyDestination(find: (tunnel: TunnelFacts) => TunnelTarget 
   return {
     name: 'identify-destination',
     run: (state) => {
-      const target = find(state.tunnel)
+      const { downstream } = state
+      const target = downstream.kind === 'tunnel' ? find(downstream) : undefined
       if (target === undefined) return CLUSTER_NOT_FOUND
       state.target = target
       if (target.kind === 'service') state.record.service = target.service

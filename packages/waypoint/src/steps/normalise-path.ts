@@ -8,7 +8,7 @@ export const normalisePath: Step = {
   name: 'normalise-path',
   run: (state) => {
     const { head } = state.exchange
-    state.header = indexHeaders(head.headers, head.authority)
+    state.header = indexHeaders(state.headers ?? head.headers, head.authority)
     // An endpoint that answers it like any request goes on with the next one, which nobody here would see.
     if (head.method === 'CONNECT') return NO_CONNECT
     const normalized = normalizePath(head.target, state.settings.pathNormalization)

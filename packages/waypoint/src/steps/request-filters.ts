@@ -47,11 +47,15 @@ function isOfProxies(name: string): boolean {
 }
 
 function proxyHeaders(state: RequestState, ownIdentity: SpiffeId): HeaderList {
-  const headers = withoutHeaders(state.exchange.head.headers, isOfProxies)
-  const { header, settings, tunnel } = state
+  const headers = withoutHeaders(state.headers ?? state.exchange.head.headers, isOfProxies)
+  const { header, settings, downstream } = state
   if (header?.('x-forwarded-proto') === undefined) headers.push('x-forwarded-proto', 'http')
   if (header?.('x-request-id') === undefined) headers.push('x-request-id', state.record.requestId)
-  if (settings.forwardClientIdentity)
-    headers.push(XFCC, `By=${formatSpiffeId(ownIdentity)};URI=${formatSpiffeId(tunnel.peer)}`)
+  if (downstream.kind === 'gateway') {
+    const certificate = downstream.tls?.forwardedCertificate
+    if (certificate !== undefined) headers.push(XFCC, certificate)
+  } else if (settings.forwardClientIdentity) {
+    headers.push(XFCC, `By=${formatSpiffeId(ownIdentity)};URI=${formatSpiffeId(downstream.peer)}`)
+  }
   return headers
 }

@@ -150,10 +150,12 @@ const OPERATORS: Readonly<Record<string, Reader>> = {
   UPSTREAM_HOST: ({ record }) => record.upstreamHost && formatSocketAddress(record.upstreamHost),
   UPSTREAM_CLUSTER: ({ record }) => record.upstreamCluster,
   UPSTREAM_CLUSTER_RAW: ({ record }) => record.upstreamCluster,
-  DOWNSTREAM_LOCAL_ADDRESS: ({ tunnel }) => tunnel.authority,
-  DOWNSTREAM_REMOTE_ADDRESS: ({ tunnel }) => formatSocketAddress(tunnel.remote),
-  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: ({ tunnel }) => tunnel.remote.ip,
+  DOWNSTREAM_LOCAL_ADDRESS: ({ downstream }) => downstream.authority,
+  DOWNSTREAM_REMOTE_ADDRESS: ({ downstream }) => formatSocketAddress(downstream.remote),
+  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: ({ downstream }) => downstream.remote.ip,
   DOWNSTREAM_PEER_URI_SAN: ({ principal }) => principal,
+  REQUESTED_SERVER_NAME: ({ downstream }) =>
+    downstream.kind === 'gateway' ? downstream.tls?.serverName || undefined : undefined,
   ROUTE_NAME: ({ record }) => record.routeName,
   GRPC_STATUS_NUMBER: ({ record }) => record.grpcStatus,
 }

@@ -39,7 +39,10 @@ export const TCP_LABELS: readonly string[] = [...ENDS, 'response_flags', 'connec
 
 /** Who talked to whom. */
 export interface Ends {
-  readonly peer: SpiffeId
+  /** A gateway is where requests begin. */
+  readonly reporter: 'waypoint' | 'source'
+  /** Undefined where the other side can't know it. */
+  readonly peer: SpiffeId | undefined
   /** The client's workload; absent when the control plane does not know it. */
   readonly source: Workload | undefined
   readonly endpoint: Workload | undefined
@@ -47,14 +50,14 @@ export interface Ends {
   readonly protocol: 'http' | 'grpc' | 'tcp'
 }
 
-export function endLabels({ peer, source, endpoint, service, protocol }: Ends): Labels {
+export function endLabels({ reporter, peer, source, endpoint, service, protocol }: Ends): Labels {
   return {
-    reporter: 'waypoint',
+    reporter,
     source_workload: known(source?.workloadName),
     source_canonical_service: known(source?.canonicalName),
     source_canonical_revision: source?.canonicalRevision || 'latest',
-    source_workload_namespace: source?.namespace ?? peer.namespace,
-    source_principal: formatSpiffeId(peer),
+    source_workload_namespace: known(source?.namespace ?? peer?.namespace),
+    source_principal: peer === undefined ? 'unknown' : formatSpiffeId(peer),
     source_app: known(source?.canonicalName),
     source_version: known(source?.canonicalRevision),
     source_cluster: known(source?.clusterId),
@@ -74,8 +77,13 @@ export function endLabels({ peer, source, endpoint, service, protocol }: Ends): 
 }
 
 /** Everything {@link endLabels} looks at. */
-export function endsKey({ peer, source, endpoint, service, protocol }: Ends): string {
-  return `${protocol}\0${formatSpiffeId(peer)}\0${source?.uid ?? ''}\0${endpoint?.uid ?? ''}\0${service === undefined ? '' : `${service.namespace}/${service.hostname}`}`
+export function endsKey({ reporter, peer, source, endpoint, service, protocol }: Ends): string {
+  return `${reporter}\0${protocol}\0${peer === undefined ? '' : formatSpiffeId(peer)}\0${source?.uid ?? ''}\0${endpoint?.uid ?? ''}\0${service === undefined ? '' : `${service.namespace}/${service.hostname}`}`
+}
+
+/** Only who receives a connection knows for sure (Istio). */
+export function connectionSecurity({ reporter }: Ends): string {
+  return reporter === 'waypoint' ? 'mutual_tls' : 'unknown'
 }
 
 function known(value: string | undefined): string {

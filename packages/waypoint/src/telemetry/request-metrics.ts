@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { CounterFamily, CounterSeries, HistogramFamily, HistogramSeries, Metrics } from '@ambit/core'
 import { MAX_GATHERED_SERIES } from '../limits.ts'
-import { type Ends, endLabels, endsKey, REQUEST_LABELS } from './request-labels.ts'
+import { connectionSecurity, type Ends, endLabels, endsKey, REQUEST_LABELS } from './request-labels.ts'
 import type { RequestRecord } from './request-record.ts'
 
 /** Milliseconds and bytes alike (Istio). */
@@ -89,7 +89,7 @@ export class RequestMetrics {
       response_code: codeLabel(record.status),
       grpc_response_status: grpc,
       response_flags: record.flags,
-      connection_security_policy: 'mutual_tls',
+      connection_security_policy: connectionSecurity(ends),
     }
     const series = {
       requests: this.#requests.series(labels),

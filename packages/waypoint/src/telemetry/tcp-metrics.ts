@@ -1,5 +1,5 @@
 import type { Counter, Labels, Metrics } from '@ambit/core'
-import { type Ends, endLabels, TCP_LABELS } from './request-labels.ts'
+import { connectionSecurity, type Ends, endLabels, TCP_LABELS } from './request-labels.ts'
 
 /** Istio's standard metrics of connections that are no HTTP. */
 export class TcpMetrics {
@@ -44,5 +44,5 @@ export class TcpMetrics {
 }
 
 function labelsOf(ends: Ends, flags: string): Labels {
-  return { ...endLabels(ends), response_flags: flags, connection_security_policy: 'mutual_tls' }
+  return { ...endLabels(ends), response_flags: flags, connection_security_policy: connectionSecurity(ends) }
 }

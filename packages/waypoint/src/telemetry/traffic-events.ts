@@ -1,8 +1,7 @@
 import { type Clock, type Counter, formatSpiffeId, type Logger, type Metrics } from '@ambit/core'
 import type { RequestDenial, RequestVerdict } from '@ambit/policy'
-import type { Workload } from '@ambit/state'
 import { MAX_LOG_VALUE_LENGTH } from '../limits.ts'
-import type { TunnelFacts } from '../request.types.ts'
+import type { Downstream } from '../request.types.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Ends } from './request-labels.ts'
 import { RequestMetrics } from './request-metrics.ts'
@@ -13,8 +12,8 @@ export interface TrafficEventsComponents {
   readonly metrics: Metrics
   readonly logger: Logger
   readonly accessLog: AccessLog
-  /** The workload at an address, for labels only. */
-  readonly workloadAt: (tunnel: TunnelFacts) => Workload | undefined
+  /** Where a request comes from, for labels only. */
+  readonly sourceOf: (downstream: Downstream, record: RequestRecord) => Pick<Ends, 'reporter' | 'peer' | 'source'>
   readonly clock: Clock
 }
 
@@ -38,29 +37,29 @@ export class TrafficEvents {
     })
   }
 
-  requestDone(tunnel: TunnelFacts, record: RequestRecord): void {
+  requestDone(downstream: Downstream, record: RequestRecord): void {
     const durationMs = this.#components.clock.monotonic() - record.started
-    this.#requests.record(this.#ends(tunnel, record, record.isGrpc ? 'grpc' : 'http'), record, durationMs)
-    this.#components.accessLog.log({ record, tunnel, principal: formatSpiffeId(tunnel.peer), durationMs })
+    this.#requests.record(this.#ends(downstream, record, record.isGrpc ? 'grpc' : 'http'), record, durationMs)
+    this.#components.accessLog.log({ record, downstream, principal: nameOf(downstream), durationMs })
   }
 
-  connectionOpened(tunnel: TunnelFacts, record: RequestRecord): void {
-    this.#connections.opened(this.#ends(tunnel, record, 'tcp'))
+  connectionOpened(downstream: Downstream, record: RequestRecord): void {
+    this.#connections.opened(this.#ends(downstream, record, 'tcp'))
   }
 
-  connectionDone(tunnel: TunnelFacts, record: RequestRecord): void {
+  connectionDone(downstream: Downstream, record: RequestRecord): void {
     const durationMs = this.#components.clock.monotonic() - record.started
     const bytes = { received: record.receivedBytes, sent: record.sentBytes }
-    this.#connections.closed(this.#ends(tunnel, record, 'tcp'), record.flags, bytes)
-    this.#components.accessLog.log({ record, tunnel, principal: formatSpiffeId(tunnel.peer), durationMs })
+    this.#connections.closed(this.#ends(downstream, record, 'tcp'), record.flags, bytes)
+    this.#components.accessLog.log({ record, downstream, principal: nameOf(downstream), durationMs })
   }
 
   /** A refusal of policy is always told, whatever the access log is set to. */
-  denied(tunnel: TunnelFacts, record: RequestRecord, denial: RequestDenial): void {
+  denied(downstream: Downstream, record: RequestRecord, denial: RequestDenial): void {
     this.#log.info('request denied by policy', {
-      'src.addr': tunnel.remote.ip,
-      'src.identity': formatSpiffeId(tunnel.peer),
-      'dst.addr': tunnel.authority,
+      'src.addr': downstream.remote.ip,
+      'src.identity': nameOf(downstream),
+      'dst.addr': downstream.authority,
       'dst.service': record.service?.hostname,
       method: record.method || undefined,
       path: record.path.slice(0, MAX_LOG_VALUE_LENGTH) || undefined,
@@ -71,14 +70,14 @@ export class TrafficEvents {
   }
 
   /** Counts and logs what AUDIT and dry-run policies would have said. */
-  judged(tunnel: TunnelFacts, record: RequestRecord, { audited, dryRun }: RequestVerdict): void {
+  judged(downstream: Downstream, record: RequestRecord, { audited, dryRun }: RequestVerdict): void {
     if (audited.length === 0 && dryRun.length === 0) return
     const tell = (kind: 'audit' | 'dry-run', matches: RequestVerdict['audited']): void => {
       for (const { policy, action, rule } of matches) {
         this.#audited.add({ policy, action, kind })
         this.#log.info(kind === 'audit' ? 'request audited' : 'request matched a policy on trial', {
-          'src.identity': formatSpiffeId(tunnel.peer),
-          'dst.addr': tunnel.authority,
+          'src.identity': nameOf(downstream),
+          'dst.addr': downstream.authority,
           method: record.method || undefined,
           path: record.path.slice(0, MAX_LOG_VALUE_LENGTH) || undefined,
           action,
@@ -91,20 +90,19 @@ export class TrafficEvents {
     tell('dry-run', dryRun)
   }
 
-  protocolError(tunnel: TunnelFacts, error: { readonly status: number; readonly reason: string }): void {
+  protocolError(downstream: Downstream, error: { readonly status: number; readonly reason: string }): void {
     this.#components.logger.scope('http').info('not a request', {
-      'src.addr': tunnel.remote.ip,
-      'src.identity': formatSpiffeId(tunnel.peer),
-      'dst.addr': tunnel.authority,
+      'src.addr': downstream.remote.ip,
+      'src.identity': nameOf(downstream),
+      'dst.addr': downstream.authority,
       status: error.status,
       reason: error.reason,
     })
   }
 
-  #ends(tunnel: TunnelFacts, record: RequestRecord, protocol: Ends['protocol']): Ends {
+  #ends(downstream: Downstream, record: RequestRecord, protocol: Ends['protocol']): Ends {
     return {
-      peer: tunnel.peer,
-      source: this.#components.workloadAt(tunnel),
+      ...this.#components.sourceOf(downstream, record),
       endpoint: record.endpoint,
       service: record.service,
       protocol,
@@ -114,3 +112,8 @@ export class TrafficEvents {
 
 /** Names of ALLOW policies that did not match, in one line. */
 const MAX_POLICIES_IN_LOG = 10
+
+/** A client of a gateway rarely has a name. */
+function nameOf({ peer }: Downstream): string | undefined {
+  return peer === undefined ? undefined : formatSpiffeId(peer)
+}

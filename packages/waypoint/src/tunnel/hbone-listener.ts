@@ -1,9 +1,10 @@
 import type { Server } from 'node:net'
 import type { Clock, Closable, Logger, SocketAddress, SocketFactory } from '@ambit/core'
-import { formatSocketAddress, ip } from '@ambit/core'
+import { formatSocketAddress } from '@ambit/core'
 import { type HboneRequest, HboneServer, type HboneServerOptions } from '@ambit/hbone'
 import type { WorkloadCertificate } from '@ambit/identity'
 import { MAX_STREAMS_PER_CONNECTION } from '../limits.ts'
+import { listenEverywhere } from '../listen-everywhere.ts'
 
 export interface HboneListenerComponents {
   readonly sockets: SocketFactory
@@ -29,11 +30,9 @@ export class HboneListener implements Closable {
 
   /** Answers the address really bound; `::` falls back to IPv4 where the node has no IPv6. */
   async listen(address: SocketAddress): Promise<SocketAddress> {
-    const listen = async (at: SocketAddress): Promise<Server> =>
-      await this.#components.sockets.listen({ ...at, onConnection: (socket) => this.#hbone.accept(socket) })
-    this.#server = await listen(address).catch(async (error: unknown) => {
-      if (address.ip !== '::') throw error
-      return await listen({ ...address, ip: ip('0.0.0.0') })
+    this.#server = await listenEverywhere(this.#components.sockets, {
+      ...address,
+      onConnection: (socket) => this.#hbone.accept(socket),
     })
     const bound = this.#server.address()
     return { ...address, port: typeof bound === 'object' && bound !== null ? bound.port : address.port }

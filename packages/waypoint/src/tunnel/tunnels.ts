@@ -129,6 +129,7 @@ export class Tunnels {
 
 function factsOf(request: HboneRequest, authority: Authority, target: TunnelTarget): TunnelFacts {
   return {
+    kind: 'tunnel',
     peer: request.peer.identity,
     remote: request.remote,
     local: request.local,

@@ -3,15 +3,18 @@ import { type Clock, type Ip, parseIp } from '@ambit/core'
 import { chooseEndpoint } from '@ambit/route'
 import {
   type Direct,
+  type NeedsHostname,
   type Passthrough,
   type Refused,
+  resolveIngress,
   resolveWorkload,
+  type ViaWaypoint,
   type Workload,
   type WorkloadLookup,
   withResolvedAddress,
 } from '@ambit/state'
 import { MAX_RESOLVED_NAMES, RESOLVED_NAME_TTL_MS } from '../limits.ts'
-import type { TunnelFacts, Upstream } from '../request.types.ts'
+import type { Downstream, Upstream } from '../request.types.ts'
 
 export interface EndpointChoiceComponents {
   readonly lookup: WorkloadLookup
@@ -19,10 +22,12 @@ export interface EndpointChoiceComponents {
   readonly source: () => Workload
   readonly clock: Clock
   readonly random: () => number
+  /** An ingress gateway: goes by the waypoints of services that ask for it. */
+  readonly isIngress?: boolean | undefined
   readonly resolve?: ((hostname: string) => Promise<readonly Ip[]>) | undefined
 }
 
-export type ChosenEndpoint = Direct | Passthrough | Refused
+export type ChosenEndpoint = Direct | ViaWaypoint | Passthrough | Refused
 
 /** Chooses endpoints, and counts the requests that are under way at each. */
 export class EndpointChoice {
@@ -34,26 +39,39 @@ export class EndpointChoice {
     this.#components = components
   }
 
-  async choose(upstream: Upstream, tunnel: TunnelFacts, tried: ReadonlySet<string>): Promise<ChosenEndpoint> {
-    const { lookup, source, random } = this.#components
-    const { to } = upstream
-    const choice =
-      to.kind === 'workload'
-        ? resolveWorkload({ workload: to.workload, port: to.port, asked: tunnel.destinationIp, source: source() })
-        : chooseEndpoint(lookup, {
-            source: source(),
-            service: to.service,
-            servicePort: to.port,
-            target: tunnel.targetAddress,
-            isAddressed: to.isAddressed,
-            activeRequests: (uid) => this.#active.get(uid) ?? 0,
-            tried,
-            random,
-          })
+  async choose(upstream: Upstream, downstream: Downstream, tried: ReadonlySet<string>): Promise<ChosenEndpoint> {
+    const { random } = this.#components
+    const choice = this.#resolveUpstream(upstream, downstream, tried)
     if (choice.kind !== 'resolve-hostname') return choice
     const resolved = withResolvedAddress(choice, await this.#resolve(choice.hostname), random)
-    if (resolved.kind === 'direct' || resolved.kind === 'refused') return resolved
+    if (resolved.kind !== 'passthrough' && resolved.kind !== 'resolve-hostname') return resolved
     return { kind: 'refused', reason: 'no-route', message: `hostname ${choice.hostname} leads nowhere` }
+  }
+
+  #resolveUpstream(
+    { to }: Upstream,
+    downstream: Downstream,
+    tried: ReadonlySet<string>,
+  ): ChosenEndpoint | NeedsHostname {
+    const { lookup, random, isIngress = false } = this.#components
+    const source = this.#components.source()
+    if (to.kind === 'workload') {
+      const { workload, port } = to
+      return resolveWorkload({ workload, port, asked: downstream.destinationIp, source })
+    }
+    const { service, port, isAddressed } = to
+    const waypoint = isIngress ? resolveIngress(lookup, service, { source, port, random }) : undefined
+    if (waypoint !== undefined) return waypoint
+    return chooseEndpoint(lookup, {
+      source,
+      service,
+      servicePort: port,
+      target: downstream.targetAddress,
+      isAddressed,
+      activeRequests: (uid) => this.#active.get(uid) ?? 0,
+      tried,
+      random,
+    })
   }
 
   /** Counts one more request at the workload; call the answer when it is over. */

@@ -9,18 +9,18 @@ import {
   type SpiffeId,
 } from '@ambit/core'
 import type { HbonePool } from '@ambit/hbone'
-import type { Direct, Passthrough } from '@ambit/state'
+import type { Direct, Passthrough, ViaWaypoint } from '@ambit/state'
 import { UpstreamError } from './errors.ts'
 
 /** Where an endpoint is, once it has been chosen. */
-export type Endpoint = Direct | Passthrough
+export type Endpoint = Direct | ViaWaypoint | Passthrough
 
 export interface EndpointConnectorComponents {
   readonly pool: HbonePool
   readonly sockets: SocketFactory
 }
 
-/** Opens byte streams to endpoints, by HBONE with the waypoint's own certificate or, out of the mesh, by plain TCP. */
+/** Opens byte streams to endpoints, by HBONE with the proxy's own certificate or, out of the mesh, by plain TCP. */
 export class EndpointConnector {
   readonly #components: EndpointConnectorComponents
   readonly #identity: SpiffeId
@@ -37,7 +37,7 @@ export class EndpointConnector {
     const limit = AbortSignal.timeout(timeoutMs)
     const either = AbortSignal.any([limit, signal])
     try {
-      if (endpoint.kind === 'passthrough' || endpoint.protocol === 'TCP') {
+      if (endpoint.kind === 'passthrough' || (endpoint.kind === 'direct' && endpoint.protocol === 'TCP')) {
         const socket = await this.#components.sockets.dial({ to: endpoint.to, timeoutMs, signal, allowHalfOpen: true })
         socket.setNoDelay(true)
         return socket
@@ -65,5 +65,6 @@ export function endpointKey(endpoint: Endpoint): string {
   const to = formatSocketAddress(endpoint.to)
   if (endpoint.kind === 'passthrough') return `tcp ${to}`
   const authority = endpoint.authority === undefined ? '' : formatSocketAddress(endpoint.authority)
-  return `${endpoint.protocol} ${to} ${authority} ${endpoint.expected.map(formatSpiffeId).join(',')}`
+  const protocol = endpoint.kind === 'direct' ? endpoint.protocol : 'HBONE'
+  return `${protocol} ${to} ${authority} ${endpoint.expected.map(formatSpiffeId).join(',')}`
 }

@@ -88,6 +88,7 @@ export class World implements AsyncDisposable {
     world.workload('client', '127.0.0.1')
     world.workload('waypoint', WAYPOINT_IP, { serviceAccount: 'waypoint' })
     const config: Config = {
+      role: 'waypoint',
       podName: 'waypoint-1',
       namespace: 'default',
       gateway: 'waypoint',

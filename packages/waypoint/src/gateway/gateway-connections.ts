@@ -1,0 +1,182 @@
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { type Clock, formatSocketAddress, ip, type Logger, messageOf, parseIp, type SocketAddress } from '@ambit/core'
+import { cut, firstFlight } from '@ambit/hbone'
+import { identityOfCertificate } from '@ambit/identity'
+import type { Listener } from '@ambit/state'
+import type { FrontHandler } from '../http/front.types.ts'
+import type { Http1Front } from '../http/http1-front.ts'
+import type { Http2Front } from '../http/http2-front.ts'
+import { MAX_GATEWAY_CONNECTIONS, TLS_HANDSHAKE_TIMEOUT_MS } from '../limits.ts'
+import type { ClientTls, GatewayConnectionFacts } from '../request.types.ts'
+import { detectHttpVersion, sniff } from '../tunnel/sniff.ts'
+import { forwardedCertificate } from './client-certificate.ts'
+import { isServedStill, type ListenerTable, termsOf } from './listener-table.ts'
+import { TlsRefusal, type TlsTerminator } from './tls-terminator.ts'
+
+export interface GatewayConnectionsComponents {
+  readonly table: () => ListenerTable
+  readonly terminator: (listener: Listener) => TlsTerminator | undefined
+  readonly http1: Http1Front
+  readonly http2: Http2Front
+  readonly handler: (facts: GatewayConnectionFacts) => FrontHandler
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+interface Open {
+  readonly front: Http1Front | Http2Front
+  readonly facts: GatewayConnectionFacts
+}
+
+/** Connections of clients: secured where their listener says so, then read as HTTP. */
+export class GatewayConnections {
+  readonly #components: GatewayConnectionsComponents
+  readonly #maxConnections: number
+  /** From accept to the end. */
+  readonly #sockets = new Set<Socket>()
+  /** Those that are served, by what requests are read from. */
+  readonly #open = new Map<Duplex, Open>()
+  readonly #waiters = new Set<() => void>()
+
+  constructor(
+    components: GatewayConnectionsComponents,
+    options: { readonly maxConnections?: number | undefined } = {},
+  ) {
+    this.#components = components
+    this.#maxConnections = options.maxConnections ?? MAX_GATEWAY_CONNECTIONS
+  }
+
+  get size(): number {
+    return this.#sockets.size
+  }
+
+  /** Takes over a socket that was accepted at the port. */
+  accept(socket: Socket, port: number): void {
+    const { logger } = this.#components
+    socket.on('error', () => undefined)
+    if (this.#sockets.size >= this.#maxConnections) {
+      logger.info('connection refused', {
+        'src.addr': socket.remoteAddress,
+        reason: `${this.#sockets.size} are open already`,
+      })
+      socket.destroy()
+      return
+    }
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#closed(socket))
+    this.#serve(socket, port).catch((error: unknown) => {
+      logger.info('connection failed', {
+        'src.addr': socket.remoteAddress,
+        port,
+        error: messageOf(error),
+      })
+      socket.destroy()
+    })
+  }
+
+  /** Lets go of connections that were let in by other terms than those of now. */
+  reconcile(): void {
+    for (const [stream, { front, facts }] of this.#open) {
+      if (isServedStill(this.#components.table(), facts)) continue
+      front.leave(stream)
+    }
+  }
+
+  /** Resolves when no connection is open. */
+  async idle(): Promise<void> {
+    while (this.#sockets.size > 0) await new Promise<void>((resolve) => void this.#waiters.add(resolve))
+  }
+
+  cutAll(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async #serve(socket: Socket, port: number): Promise<void> {
+    const { table, http1, http2, handler, clock } = this.#components
+    const { remote, local } = addressesOf(socket, port)
+    const secured = table().ports.get(port)?.isSecured === true ? await this.#secured(socket, port) : undefined
+    const stream = secured?.stream ?? socket
+    stream.on('error', () => undefined)
+    const version =
+      secured?.stream.alpnProtocol === 'h2'
+        ? 'http2'
+        : await sniff(stream, clock, { detect: detectHttpVersion, silent: undefined })
+    if (version === 'ended' || version === 'tcp') {
+      socket.destroy()
+      return
+    }
+    const facts: GatewayConnectionFacts = {
+      kind: 'gateway',
+      remote,
+      local,
+      authority: formatSocketAddress(local),
+      destinationIp: local.ip,
+      destinationPort: local.port,
+      targetAddress: undefined,
+      port,
+      peer: secured?.peer,
+      tls: secured?.tls,
+    }
+    const front = version === 'http2' ? http2 : http1
+    this.#open.set(stream, { front, facts })
+    stream.once('close', () => this.#open.delete(stream))
+    if (!isServedStill(table(), facts)) return cut(stream)
+    await front.serve(stream, handler(facts))
+  }
+
+  async #secured(
+    socket: Socket,
+    port: number,
+  ): Promise<{ readonly stream: TLSSocket; readonly tls: ClientTls; readonly peer: GatewayConnectionFacts['peer'] }> {
+    const { table, terminator, clock } = this.#components
+    const { promise: ended, reject: giveUp } = Promise.withResolvers<never>()
+    ended.catch(() => undefined)
+    // The TLS layer, which knows why, learns of the end after its socket.
+    const onClose = (): void =>
+      void setImmediate(giveUp, new TlsRefusal('the connection was closed during the handshake'))
+    socket.once('close', onClose)
+    using _limit = clock.after(TLS_HANDSHAKE_TIMEOUT_MS, () =>
+      giveUp(new TlsRefusal(`the handshake did not complete within ${TLS_HANDSHAKE_TIMEOUT_MS} ms`)),
+    )
+    try {
+      const hello = await Promise.race([firstFlight(socket), ended])
+      const serverName = hello?.serverName
+      const listener = table().find(port, serverName ?? '')
+      const tls = listener && terminator(listener)
+      if (listener === undefined || tls === undefined)
+        throw new TlsRefusal(`no listener of the port takes the server name ${JSON.stringify(serverName ?? '')}`)
+      const terms = termsOf(listener)
+      const stream = await Promise.race([tls.secure(socket, serverName), ended])
+      const certificate = stream.getPeerX509Certificate()
+      return {
+        stream,
+        peer: certificate && identityOfCertificate(certificate),
+        tls: { serverName, terms, forwardedCertificate: certificate && forwardedCertificate(certificate) },
+      }
+    } finally {
+      socket.off('close', onClose)
+    }
+  }
+
+  #closed(socket: Socket): void {
+    this.#sockets.delete(socket)
+    if (this.#sockets.size > 0) return
+    for (const wake of this.#waiters) wake()
+    this.#waiters.clear()
+  }
+}
+
+const UNSPECIFIED = ip('0.0.0.0')
+
+function addressesOf(socket: Socket, port: number): { readonly remote: SocketAddress; readonly local: SocketAddress } {
+  return {
+    remote: { ip: parseIp(withoutZone(socket.remoteAddress)) ?? UNSPECIFIED, port: socket.remotePort ?? 0 },
+    local: { ip: parseIp(withoutZone(socket.localAddress)) ?? UNSPECIFIED, port },
+  }
+}
+
+function withoutZone(address = ''): string {
+  return address.replace(/%.*$/, '')
+}

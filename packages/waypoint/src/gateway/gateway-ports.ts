@@ -1,0 +1,91 @@
+import type { Server, Socket } from 'node:net'
+import { Backoff, type Clock, type Ip, type Logger, messageOf, type SocketFactory } from '@ambit/core'
+import { LISTEN_RETRY_MAX_MS, LISTEN_RETRY_MS } from '../limits.ts'
+import { listenEverywhere } from '../listen-everywhere.ts'
+
+export interface GatewayPortsComponents {
+  readonly sockets: SocketFactory
+  readonly onConnection: (socket: Socket, port: number) => void
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+interface Open {
+  readonly isSecured: boolean
+  readonly abort: AbortController
+  server: Server | undefined
+}
+
+/** The ports a gateway listens at. One that can't be had is tried again; one that goes takes no connections any more. */
+export class GatewayPorts implements Disposable {
+  readonly #components: GatewayPortsComponents
+  readonly #address: Ip
+  readonly #open = new Map<number, Open>()
+
+  constructor(components: GatewayPortsComponents, options: { readonly address: Ip }) {
+    this.#components = components
+    this.#address = options.address
+  }
+
+  /** Ports at which clients can connect now. */
+  get listening(): readonly number[] {
+    return [...this.#open].filter(([, { server }]) => server !== undefined).map(([port]) => port)
+  }
+
+  /** Resolves when every new port was tried once. */
+  async reconcile(wanted: ReadonlyMap<number, { readonly isSecured: boolean }>): Promise<void> {
+    for (const [port, { isSecured }] of this.#open) if (wanted.get(port)?.isSecured !== isSecured) this.#close(port)
+    const attempts = [...wanted]
+      .filter(([port]) => !this.#open.has(port))
+      .map(([port, each]) => this.#start(port, each))
+    await Promise.all(attempts)
+  }
+
+  [Symbol.dispose](): void {
+    for (const port of [...this.#open.keys()]) this.#close(port)
+  }
+
+  #close(port: number): void {
+    const open = this.#open.get(port)
+    this.#open.delete(port)
+    open?.abort.abort()
+    open?.server?.close()
+    this.#components.logger.info('port closed', { port })
+  }
+
+  /** Resolves after the first attempt; the others go on by themselves. */
+  async #start(port: number, { isSecured }: { readonly isSecured: boolean }): Promise<void> {
+    const open: Open = { isSecured, abort: new AbortController(), server: undefined }
+    this.#open.set(port, open)
+    if (!(await this.#listen(port, open))) void this.#retry(port, open)
+  }
+
+  async #retry(port: number, open: Open): Promise<void> {
+    const { clock } = this.#components
+    const { signal } = open.abort
+    const backoff = new Backoff({ initialMs: LISTEN_RETRY_MS, maxMs: LISTEN_RETRY_MAX_MS })
+    do {
+      await clock.sleep(backoff.next(), signal).catch(() => undefined)
+    } while (!signal.aborted && !(await this.#listen(port, open)))
+  }
+
+  async #listen(port: number, open: Open): Promise<boolean> {
+    const { sockets, onConnection, logger } = this.#components
+    try {
+      const server = await listenEverywhere(sockets, {
+        ip: this.#address,
+        port,
+        // A client of plain HTTP may have said all before it is answered; under TLS the end is the peer's.
+        allowHalfOpen: !open.isSecured,
+        onConnection: (socket) => onConnection(socket, port),
+      })
+      if (open.abort.signal.aborted) server.close()
+      else open.server = server
+      logger.info('port opened', { port, tls: open.isSecured })
+      return true
+    } catch (error) {
+      logger.error('a port can not be listened at', { port, error: messageOf(error) })
+      return false
+    }
+  }
+}

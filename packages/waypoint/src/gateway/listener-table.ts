@@ -1,0 +1,54 @@
+import { HostIndex, hostOfAuthority } from '@ambit/route'
+import type { Listener, Route } from '@ambit/state'
+import type { GatewayConnectionFacts } from '../request.types.ts'
+
+interface Port {
+  readonly isSecured: boolean
+  readonly byHost: HostIndex<Listener>
+}
+
+/** The listeners of a gateway, as connections and requests look for them. */
+export class ListenerTable {
+  readonly #ports = new Map<number, Port>()
+  readonly #virtualHosts = new Map<Listener, HostIndex<readonly Route[]>>()
+
+  constructor(listeners: readonly Listener[]) {
+    for (const [port, group] of Map.groupBy(listeners, (listener) => listener.port)) {
+      const byHost = new HostIndex(group.map((listener) => [listener.hosts, listener]))
+      this.#ports.set(port, { isSecured: group.some(({ tls }) => tls !== undefined), byHost })
+    }
+    for (const listener of listeners) {
+      const { virtualHosts } = listener
+      this.#virtualHosts.set(listener, new HostIndex(virtualHosts.map(({ hosts, routes }) => [hosts, routes])))
+    }
+  }
+
+  get ports(): ReadonlyMap<number, { readonly isSecured: boolean }> {
+    return this.#ports
+  }
+
+  /** By the server name of a TLS client, or by the authority of a plain request. */
+  find(port: number, name: string): Listener | undefined {
+    return this.#ports.get(port)?.byHost.find(hostOfAuthority(name))
+  }
+
+  /** None where the listener knows no such host. */
+  routes(listener: Listener, authority: string): readonly Route[] {
+    return this.#virtualHosts.get(listener)?.find(hostOfAuthority(authority)) ?? []
+  }
+}
+
+/** What a client was let in by. A connection that was let in by other terms than its listener's of now is not served on. */
+export function termsOf({ name, tls }: Listener): string {
+  if (tls === undefined) return name
+  const { clientCertificates, clientAuthorities, clientSubjectAltNames, minVersion, maxVersion } = tls
+  return JSON.stringify([name, clientCertificates, clientAuthorities, clientSubjectAltNames, minVersion, maxVersion])
+}
+
+/** Whether the listener that takes the connection now has the terms it was let in by. Plain ones are looked at request by request. */
+export function isServedStill(table: ListenerTable, { port, tls }: GatewayConnectionFacts): boolean {
+  if (table.ports.get(port)?.isSecured !== (tls !== undefined)) return false
+  if (tls === undefined) return true
+  const listener = table.find(port, tls.serverName ?? '')
+  return listener !== undefined && termsOf(listener) === tls.terms
+}
