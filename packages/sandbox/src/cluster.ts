@@ -30,10 +30,13 @@ import { ClusterPodRuntime } from './kubelet/pod-runtime.ts'
 import { NETWORK, nodeAddresses } from './net/addresses.ts'
 import { PodNetwork } from './net/pod-network.ts'
 import { createTopology } from './net/topology.ts'
-import type { ConfigMap, Secret } from './objects/cluster.types.ts'
+import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret } from './objects/cluster.types.ts'
 import { GVR } from './objects/gvr.ts'
+import type { NetworkPolicy } from './objects/network-policy.types.ts'
 import { ObjectCache } from './objects/object-cache.ts'
 import { createClusterPki } from './pki/cluster-pki.ts'
+import type { PolicyPod } from './policy/isolation.ts'
+import { NetworkPolicies } from './policy/network-policies.ts'
 import { ServiceProxy } from './proxy/service-proxy.ts'
 
 export interface Cluster extends Closable {
@@ -103,9 +106,21 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
     clock,
   })
   stack.use(proxy)
+  const policies = stack.use(
+    new NetworkPolicies({
+      nft,
+      nodes: nodes.map((node) => ({ name: node.name, netns: topology.netnsOf(node) })),
+      policies: caches.networkPolicies,
+      pods: caches.pods,
+      namespaces: caches.namespaces,
+      ownPods: [nameServerPod()],
+      logger: logger.scope('policy'),
+      clock,
+    }),
+  )
   const dns = new DnsServer({ source: zoneSource(caches, client), logger: logger.scope('dns') })
   stack.use(dns)
-  await dns.listen(NETWORK.rootIp, NETWORK.dnsPort)
+  await dns.listen(NETWORK.dnsIp, NETWORK.dnsPort)
   await Promise.all(Object.values(caches).map((cache) => cache.synced))
   stack.use(startControllers({ client, logger: logger.scope('controllers'), clock, events, caches }))
   stack.use(
@@ -137,7 +152,7 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
       logger: logger.scope(node.name),
       events,
       sandbox: {
-        cni: new CniChain({ nodeRoot, nodeNetns, network }),
+        cni: new CniChain({ nodeRoot, nodeNetns, network, policies }),
         nodeRoot,
         nodeNetns,
         nodeIps: topology.ipv6 ? [node.ip, node.ipV6] : [node.ip],
@@ -161,8 +176,11 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
         configMap: (namespace, name) => caches.configMaps.get(namespace, name),
         secret: (namespace, name) => caches.secrets.get(namespace, name),
         issueToken: (options) => api.issueToken(options),
+        claim: (namespace, name) => caches.volumeClaims.get(namespace, name),
+        volume: (name) => caches.volumes.get(undefined, name),
         clock,
         nodeRoot,
+        manyUsers,
         node: machine,
       },
       tools: { setpriv: tool('setpriv'), nsenter: tool('nsenter'), unshare: tool('unshare'), setsid: tool('setsid') },
@@ -219,12 +237,18 @@ function openCaches(client: ObjectClient, logger: Logger, clock: Clock, stack: A
     ...openControllerCaches(components, stack),
     configMaps: stack.use(new ObjectCache<ConfigMap>(components, GVR.configMaps)),
     secrets: stack.use(new ObjectCache<Secret>(components, GVR.secrets)),
+    volumes: stack.use(new ObjectCache<PersistentVolume>(components, GVR.persistentVolumes)),
+    networkPolicies: stack.use(new ObjectCache<NetworkPolicy>(components, GVR.networkPolicies)),
+    volumeClaims: stack.use(new ObjectCache<PersistentVolumeClaim>(components, GVR.persistentVolumeClaims)),
   }
 }
 
 type ClusterCaches = ControllerCaches & {
+  readonly networkPolicies: ObjectCache<NetworkPolicy>
   readonly configMaps: ObjectCache<ConfigMap>
   readonly secrets: ObjectCache<Secret>
+  readonly volumes: ObjectCache<PersistentVolume>
+  readonly volumeClaims: ObjectCache<PersistentVolumeClaim>
 }
 
 function zoneSource(caches: ClusterCaches, client: ObjectClient): ZoneSource {
@@ -235,7 +259,7 @@ function zoneSource(caches: ClusterCaches, client: ObjectClient): ZoneSource {
     service: (namespace, name) => caches.services.get(namespace, name),
     services: () => caches.services.all(),
     slices: (namespace, name) => slicesOfService(caches.endpointSlices.all(), namespace, name),
-    hasNamespace: (name) => [...caches.services.all()].some(({ metadata }) => metadata.namespace === name),
+    hasNamespace: (name) => caches.namespaces.get(undefined, name) !== undefined,
   }
 }
 
@@ -274,21 +298,31 @@ async function publishClusterObjects(client: ObjectClient): Promise<void> {
   await ensure(
     client,
     GVR.endpointSlices,
-    fixedSlice('default', 'kubernetes', [{ name: 'https', port: NETWORK.apiPort, protocol: 'TCP' }]),
+    fixedSlice('default', 'kubernetes', NETWORK.rootIp, [{ name: 'https', port: NETWORK.apiPort, protocol: 'TCP' }]),
   )
   await ensure(
     client,
     GVR.endpointSlices,
-    fixedSlice('kube-system', 'kube-dns', [
+    fixedSlice('kube-system', 'kube-dns', NETWORK.dnsIp, [
       { name: 'dns', port: NETWORK.dnsPort, protocol: 'UDP' },
       { name: 'dns-tcp', port: NETWORK.dnsPort, protocol: 'TCP' },
     ]),
   )
 }
 
+/** People let their pods ask for names by allowing pods of this label. */
+function nameServerPod(): PolicyPod {
+  const ports = [
+    { name: 'dns', port: NETWORK.dnsPort, protocol: 'UDP' },
+    { name: 'dns-tcp', port: NETWORK.dnsPort, protocol: 'TCP' },
+  ]
+  return { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' }, ips: [NETWORK.dnsIp], node: '', ports }
+}
+
 function fixedSlice(
   namespace: string,
   service: string,
+  ip: string,
   ports: readonly object[],
 ): Parameters<ObjectClient['create']>[1] {
   return {
@@ -296,7 +330,7 @@ function fixedSlice(
     kind: 'EndpointSlice',
     metadata: { name: service, namespace, labels: { [SERVICE_NAME_LABEL]: service } },
     addressType: 'IPv4',
-    endpoints: [{ addresses: [NETWORK.rootIp], conditions: { ready: true, serving: true, terminating: false } }],
+    endpoints: [{ addresses: [ip], conditions: { ready: true, serving: true, terminating: false } }],
     ports,
   }
 }

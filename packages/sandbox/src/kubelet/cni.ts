@@ -5,6 +5,7 @@ import { CommandError, runCommand } from '../host/run-command.ts'
 import { LIMITS } from '../limits.ts'
 import type { PodAddresses } from '../net/addresses.ts'
 import type { PodNetwork } from '../net/pod-network.ts'
+import type { StartingPod } from '../policy/network-policies.ts'
 import { BUILTIN_PLUGIN, CNI_CONFIG_FOLDER, CNI_PLUGIN_FOLDER, NODE_CACHE_FOLDER } from './node-root.ts'
 import { Semaphore } from './semaphore.ts'
 
@@ -24,6 +25,12 @@ export interface CniPod {
   readonly netnsOnNode: string
 }
 
+/** What decides whom a pod may talk to, told of it before its first process. */
+export interface PodPolicies {
+  isolate(pod: StartingPod): Promise<void>
+  release(uid: string): void
+}
+
 interface NetworkConfig {
   readonly cniVersion: string
   readonly name: string
@@ -37,9 +44,16 @@ export class CniChain {
   readonly #nodeRoot: string
   readonly #nodeNetns: string
   readonly #network: PodNetwork
+  readonly #policies: PodPolicies
   readonly #plugins = new Semaphore(LIMITS.cniPluginsAtOnce)
 
-  constructor(o: { readonly nodeRoot: string; readonly nodeNetns: string; readonly network: PodNetwork }) {
+  constructor(o: {
+    readonly nodeRoot: string
+    readonly nodeNetns: string
+    readonly network: PodNetwork
+    readonly policies: PodPolicies
+  }) {
+    this.#policies = o.policies
     this.#nodeRoot = o.nodeRoot
     this.#nodeNetns = o.nodeNetns
     this.#network = o.network
@@ -52,6 +66,7 @@ export class CniChain {
     for (const plugin of config.plugins) {
       if (plugin.type === BUILTIN_PLUGIN) {
         addresses = await this.#network.add(pod.uid, pod.netns)
+        await this.#policies.isolate({ ...pod, node: this.#network.node, ips: this.#ipsOf(addresses) })
         result = builtinResult(config.cniVersion, pod, addresses, this.#network.ipv6)
         continue
       }
@@ -71,6 +86,11 @@ export class CniChain {
       await this.#execute('DEL', pod, config, plugin, undefined).catch(onError)
     }
     await this.#network.remove(pod.uid)
+    this.#policies.release(pod.uid)
+  }
+
+  #ipsOf({ ip, ipV6 }: PodAddresses): readonly string[] {
+    return this.#network.ipv6 ? [ip, ipV6] : [ip]
   }
 
   async #execute(

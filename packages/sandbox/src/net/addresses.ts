@@ -10,6 +10,8 @@ export const NETWORK = {
   apiServicePort: 443,
   dnsServiceIp: '10.96.0.10',
   dnsPort: 53,
+  /** Where the name server listens: besides the root's own address, so that policies can tell it from all else there. */
+  dnsIp: '172.18.255.53',
   /** The sandbox's root namespace on the switch between the nodes: API server and DNS listen here. */
   rootIp: '172.18.0.1',
   rootIpV6: 'fd00:172:18::1',

@@ -30,6 +30,11 @@ export class PodNetwork {
     this.#ipv6 = o.ipv6
   }
 
+  /** Name of the node. */
+  get node(): string {
+    return this.#node.name
+  }
+
   /** Whether pods have IPv6 addresses too. */
   get ipv6(): boolean {
     return this.#ipv6

@@ -64,6 +64,7 @@ function rootBatch(nodes: readonly NodeAddresses[], netnsOf: (node: NodeAddresse
     'link set lo up',
     'link add br0 type bridge',
     `addr add ${NETWORK.rootIp}/${NETWORK.nodeNetworkLength} dev br0`,
+    `addr add ${NETWORK.dnsIp}/${NETWORK.nodeNetworkLength} dev br0`,
     ...(ipv6 ? [`addr add ${NETWORK.rootIpV6}/${NETWORK.nodeNetworkLengthV6} dev br0 nodad`] : []),
     'link set br0 up',
     // Only so that the routing decision succeeds; the service rules then rewrite the destination.

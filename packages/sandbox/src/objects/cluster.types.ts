@@ -154,3 +154,34 @@ export interface ConfigMap extends KubeObject {
 export interface Secret extends KubeObject {
   readonly data?: Readonly<Record<string, string>> | undefined
 }
+
+export interface PersistentVolumeClaim extends KubeObject {
+  readonly spec: {
+    readonly accessModes?: readonly string[] | undefined
+    readonly storageClassName?: string | undefined
+    readonly volumeName?: string | undefined
+    readonly volumeMode?: string | undefined
+    readonly selector?: LabelSelector | undefined
+    readonly resources?: { readonly requests?: Readonly<Record<string, string | number>> } | undefined
+  }
+  readonly status?: { readonly phase?: string | undefined } | undefined
+}
+
+export interface PersistentVolume extends KubeObject {
+  readonly spec: {
+    readonly accessModes?: readonly string[] | undefined
+    readonly capacity?: Readonly<Record<string, string | number>> | undefined
+    readonly claimRef?: { readonly namespace?: string; readonly name?: string; readonly uid?: string } | undefined
+    readonly hostPath?: { readonly path: string; readonly type?: string } | undefined
+    readonly local?: { readonly path: string } | undefined
+    readonly persistentVolumeReclaimPolicy?: string | undefined
+    readonly storageClassName?: string | undefined
+    readonly volumeMode?: string | undefined
+  }
+  readonly status?: { readonly phase?: string | undefined } | undefined
+}
+
+export interface StorageClass extends KubeObject {
+  readonly provisioner: string
+  readonly reclaimPolicy?: string | undefined
+}

@@ -27,8 +27,10 @@ export const GVR: {
     | 'disruptionBudgets'
     | 'autoscalers'
     | 'resourceQuotas'
+    | 'networkPolicies'
     | 'persistentVolumes'
-    | 'persistentVolumeClaims']: Gvr
+    | 'persistentVolumeClaims'
+    | 'storageClasses']: Gvr
 } = {
   pods: core('pods'),
   nodes: core('nodes'),
@@ -42,6 +44,7 @@ export const GVR: {
   replicaSets: apps('replicasets'),
   daemonSets: apps('daemonsets'),
   endpointSlices: { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' },
+  networkPolicies: { group: 'networking.k8s.io', version: 'v1', resource: 'networkpolicies' },
   leases: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
   endpoints: core('endpoints'),
   statefulSets: apps('statefulsets'),
@@ -53,4 +56,5 @@ export const GVR: {
   resourceQuotas: core('resourcequotas'),
   persistentVolumes: core('persistentvolumes'),
   persistentVolumeClaims: core('persistentvolumeclaims'),
+  storageClasses: { group: 'storage.k8s.io', version: 'v1', resource: 'storageclasses' },
 }

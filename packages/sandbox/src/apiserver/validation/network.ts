@@ -1,8 +1,9 @@
-import { isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import type { KubeObject } from '../contract.types.ts'
 import { arrayOf, at, isObject, objectOf } from '../json.ts'
 import type { StatusCause } from '../status-error.ts'
 import { forbiddenValue, immutable, invalidValue, requiredValue, unsupportedValue } from './causes.ts'
+import { selectorCauses } from './label-selectors.ts'
 import { isDnsSubdomain, SUBDOMAIN_RULE } from './names.ts'
 import { isPort } from './pods.ts'
 
@@ -26,8 +27,8 @@ export function validateEndpoints(endpoints: KubeObject): readonly StatusCause[]
 }
 
 export function validateNetworkPolicy(policy: KubeObject): readonly StatusCause[] {
-  const causes: StatusCause[] = []
   const spec = objectOf(policy['spec'])
+  const causes: StatusCause[] = [...selectorCauses('spec.podSelector', spec['podSelector'])]
   for (const [index, type] of arrayOf(spec['policyTypes']).entries())
     if (type !== 'Ingress' && type !== 'Egress')
       causes.push(unsupportedValue(`spec.policyTypes[${index}]`, type, ['Egress', 'Ingress']))
@@ -63,11 +64,32 @@ function policyPortCauses(port: unknown, field: string): readonly StatusCause[] 
 function peerCauses(peer: unknown, field: string): readonly StatusCause[] {
   const block = at(peer, 'ipBlock')
   const hasSelector = at(peer, 'podSelector') !== undefined || at(peer, 'namespaceSelector') !== undefined
-  if (block === undefined) return hasSelector ? [] : [requiredValue(field, 'must specify a peer')]
+  if (block === undefined)
+    return hasSelector
+      ? [
+          ...selectorCauses(`${field}.podSelector`, at(peer, 'podSelector')),
+          ...selectorCauses(`${field}.namespaceSelector`, at(peer, 'namespaceSelector')),
+        ]
+      : [requiredValue(field, 'must specify a peer')]
   if (hasSelector) return [forbiddenValue(field, 'may not specify both ipBlock and another peer')]
-  return [at(block, 'cidr'), ...arrayOf(at(block, 'except'))]
-    .filter((cidr) => !isCidr(cidr))
-    .map((cidr) => invalidValue(`${field}.ipBlock`, cidr, 'must be a valid CIDR value'))
+  const cidr = at(block, 'cidr')
+  const except = arrayOf(at(block, 'except'))
+  const wrong = [cidr, ...except].filter((each) => !isCidr(each))
+  if (wrong.length > 0) return wrong.map((each) => invalidValue(`${field}.ipBlock`, each, 'must be a valid CIDR value'))
+  return except.flatMap((each, index) =>
+    isWithin(String(each), String(cidr))
+      ? []
+      : [invalidValue(`${field}.ipBlock.except[${index}]`, each, 'must be a strict subset of `cidr`')],
+  )
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  const [[innerIp = '', innerBits], [ip = '', bits]] = [inner.split('/'), outer.split('/')]
+  const family = isIP(ip) === 6 ? 'ipv6' : 'ipv4'
+  if (isIP(innerIp) !== isIP(ip) || Number(innerBits) <= Number(bits)) return false
+  const block = new BlockList()
+  block.addSubnet(ip, Number(bits), family)
+  return block.check(innerIp, family)
 }
 
 function isCidr(value: unknown): boolean {
