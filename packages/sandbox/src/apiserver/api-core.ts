@@ -1,6 +1,12 @@
 import type { Clock, Logger } from '@ambit/core'
+import { AdmissionChain } from './admission/admission-chain.ts'
+import { AdmissionExpressions } from './admission/admission-expressions.ts'
+import { admissionConfigurationRules } from './admission/configuration-rules.ts'
 import { builtinRules } from './admission/kind-rules.ts'
+import { AdmissionPolicies } from './admission/policies.ts'
 import { type ServiceRanges, StoreServiceAllocator } from './admission/service-allocator.ts'
+import { WebhookClient } from './admission/webhook-client.ts'
+import { Webhooks } from './admission/webhooks.ts'
 import { bootstrapObjects } from './bootstrap-objects.ts'
 import type { KubeObject, ObjectClient } from './contract.types.ts'
 import { EventExpiry } from './controllers/event-expiry.ts'
@@ -8,10 +14,14 @@ import { GarbageCollector } from './controllers/garbage-collector.ts'
 import { NamespaceController } from './controllers/namespace-controller.ts'
 import { CustomResources } from './crd/custom-resources.ts'
 import { MAX_HISTORY_EVENTS, MAX_OBJECTS } from './limits.ts'
+import { AdmittedService } from './resources/admitted-service.ts'
 import { ApiService } from './resources/api-service.ts'
 import { builtinResources } from './resources/builtin-resources.ts'
+import type { KindRules } from './resources/kind-rules.types.ts'
 import { LocalObjectClient } from './resources/object-client.ts'
+import { ObjectWriter } from './resources/object-writer.ts'
 import { internalContext } from './resources/request-context.ts'
+import type { ResourceDefinition } from './resources/resource-definition.ts'
 import { ResourceRegistry } from './resources/resource-registry.ts'
 import { BuiltinTypes } from './schema/builtin-types.ts'
 import { ObjectStore } from './store/object-store.ts'
@@ -30,6 +40,7 @@ export class ApiCore implements Disposable {
   readonly registry: ResourceRegistry
   readonly types: BuiltinTypes
   readonly service: ApiService
+  readonly admitted: AdmittedService
   readonly #parts: readonly Disposable[]
 
   constructor(options: ApiCoreOptions) {
@@ -40,22 +51,34 @@ export class ApiCore implements Disposable {
     this.registry = new ResourceRegistry(builtinResources(this.types))
     const customs = new CustomResources(this.registry, this.types, logger, clock)
     const ranges = options.serviceRanges ?? { ipv4: '10.96.0.0/16' }
-    this.service = new ApiService({
+    const expressions = new AdmissionExpressions()
+    const configurationRules = admissionConfigurationRules(expressions)
+    const rulesOf = (definition: ResourceDefinition): KindRules => {
+      if (definition.group === 'apiextensions.k8s.io') return customs.rules
+      if (definition.group === 'admissionregistration.k8s.io') return configurationRules[definition.kind] ?? {}
+      return builtinRules(definition)
+    }
+    const writer = new ObjectWriter({
       store,
       clock,
-      rules: (definition) => (definition.group === 'apiextensions.k8s.io' ? customs.rules : builtinRules(definition)),
+      rules: rulesOf,
       environment: { store, now: () => clock.now(), services: new StoreServiceAllocator(store, ranges) },
     })
+    this.service = new ApiService(store, writer)
+    const client = new WebhookClient(store)
+    const webhooks = new Webhooks({ store, client, expressions, logger })
+    const policies = new AdmissionPolicies(store, this.registry, expressions, () => clock.now())
+    this.admitted = new AdmittedService(writer, new AdmissionChain(webhooks, policies))
     customs.attach(this.service)
     const namespaces = new NamespaceController(this.service, this.registry, logger, options.caPem)
     const collector = new GarbageCollector(this.service, this.registry, logger)
-    this.#parts = [customs, namespaces, collector, new EventExpiry(store, clock)]
+    this.#parts = [customs, namespaces, collector, new EventExpiry(store, clock), webhooks, policies, client]
     for (const object of bootstrapObjects(ranges)) this.#createUnlessThere(object)
   }
 
   /** A client whose changes managedFields show under that name. */
   client(manager: string): ObjectClient {
-    return new LocalObjectClient(this.service, this.registry, manager)
+    return new LocalObjectClient(this.service, this.admitted, this.registry, manager)
   }
 
   [Symbol.dispose](): void {

@@ -61,3 +61,9 @@ export const MAX_MATCHED_CHARACTERS: number = 64 * 1024
 export const MAX_PATCH_OPERATIONS = 10_000
 /** Time for a whole request to arrive, headers and body; then 408. */
 export const REQUEST_TIMEOUT_MS = 60_000
+/** Times a write begins again because its object changed while webhooks were asked; then it answers 409. */
+export const MAX_ADMISSION_RESTARTS = 5
+/** Largest answer of a webhook; then it counts as failed. */
+export const MAX_WEBHOOK_RESPONSE_BYTES: number = 3 * 1024 * 1024
+/** Calls to webhooks at a time; further ones wait. */
+export const MAX_WEBHOOK_CALLS = 64

@@ -83,16 +83,9 @@ const BINDING: KindRules = {
   validate: validateRbac,
 }
 
-const WEBHOOK: KindRules = {
-  admitCreate(object, _environment, context) {
-    context.warnings.push(`the sandbox stores ${object.kind} but never calls webhooks`)
-  },
-}
-
 /** Rules of the built-in kinds; none for custom ones. */
 export function builtinRules(definition: ResourceDefinition): KindRules {
   if (definition.custom !== undefined) return {}
   if (definition.group === RBAC) return definition.kind.endsWith('Binding') ? BINDING : { validate: validateRbac }
-  if (definition.kind.endsWith('WebhookConfiguration')) return WEBHOOK
   return RULES[`${definition.group}/${definition.kind}`] ?? {}
 }

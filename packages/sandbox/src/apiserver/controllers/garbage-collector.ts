@@ -1,9 +1,10 @@
 import { type Logger, messageOf } from '@ambit/core'
 import type { KubeObject, OwnerReference } from '../contract.types.ts'
-import type { ApiService, Target } from '../resources/api-service.ts'
+import type { ApiService } from '../resources/api-service.ts'
 import { FOREGROUND, ORPHAN } from '../resources/deletion.ts'
 import { internalContext } from '../resources/request-context.ts'
 import type { ResourceRegistry } from '../resources/resource-registry.ts'
+import type { Target } from '../resources/target.ts'
 import { hasStatus } from '../status-error.ts'
 import type { StoreEvent } from '../store/object-store.ts'
 

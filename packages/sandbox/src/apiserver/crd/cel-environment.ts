@@ -1,4 +1,4 @@
-import { isIP, isIPv4 } from 'node:net'
+import { BlockList, isIP, isIPv4 } from 'node:net'
 import { Environment } from '@marcbachmann/cel-js'
 import { parseQuantity } from '../../objects/quantity.ts'
 import { MAX_MATCHED_CHARACTERS } from '../limits.ts'
@@ -14,6 +14,13 @@ class CelIp {
   readonly text: string
   constructor(text: string) {
     this.text = text
+  }
+}
+
+class CelCidr {
+  readonly list: BlockList
+  constructor(list: BlockList) {
+    this.list = list
   }
 }
 
@@ -33,6 +40,12 @@ function quantity(text: string): CelQuantity {
 function bounded(text: string): string {
   if (text.length > MAX_MATCHED_CHARACTERS) throw new Error('the text is too long for a regular expression')
   return text
+}
+
+function extreme(items: readonly (bigint | number | string)[], sign: 1 | -1): bigint | number | string {
+  const [first, ...rest] = items
+  if (first === undefined) throw new Error('an empty list has no least or greatest item')
+  return rest.reduce((best, item) => ((sign === 1 ? item > best : item < best) ? item : best), first)
 }
 
 /** Adds a function unless the library has it already. */
@@ -55,6 +68,7 @@ export function celEnvironment(): Environment {
   environment.registerVariable('oldSelf', 'dyn')
   environment.registerType('kubernetes.URL', CelUrl)
   environment.registerType('net.IP', CelIp)
+  environment.registerType('net.CIDR', CelCidr)
   environment.registerType('kubernetes.Quantity', CelQuantity)
 
   add(environment, 'isURL(string): bool', (text: string) => URL.canParse(text))
@@ -75,6 +89,16 @@ export function celEnvironment(): Environment {
     const [address = '', bits = ''] = text.split('/')
     return isIP(address) !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv4(address) ? 32 : 128)
   })
+  add(environment, 'cidr(string): net.CIDR', (text: string) => {
+    const [address = '', bits = ''] = text.split('/')
+    if (isIP(address) === 0) throw new Error(`${text} is no CIDR`)
+    const list = new BlockList()
+    list.addSubnet(address, Number(bits), isIPv4(address) ? 'ipv4' : 'ipv6')
+    return new CelCidr(list)
+  })
+  add(environment, 'net.CIDR.containsIP(string): bool', (cidr: CelCidr, ip: string) =>
+    cidr.list.check(ip, isIPv4(ip) ? 'ipv4' : 'ipv6'),
+  )
   add(environment, 'isQuantity(string): bool', (text: string) => parseQuantity(text) !== undefined)
   add(environment, 'quantity(string): kubernetes.Quantity', quantity)
   add(
@@ -109,6 +133,12 @@ export function celEnvironment(): Environment {
     'string.findAll(string): list<string>',
     (text: string, by: string) => bounded(text).match(new RegExp(by, 'gu')) ?? [],
   )
+  add(environment, 'matches(string, string): bool', (text: string, by: string) =>
+    new RegExp(by, 'u').test(bounded(text)),
+  )
+  add(environment, 'string.reverse(): string', (text: string) => [...text].reverse().join(''))
+  add(environment, 'list.max(): dyn', (items: readonly (bigint | number | string)[]) => extreme(items, 1))
+  add(environment, 'list.min(): dyn', (items: readonly (bigint | number | string)[]) => extreme(items, -1))
   add(environment, 'list.sum(): dyn', (items: readonly (bigint | number)[]) =>
     items.reduce((sum, item) => (Number(sum) + Number(item)) as never, 0n),
   )

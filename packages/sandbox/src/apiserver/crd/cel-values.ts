@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, objectOf } from '../json.ts'
 
 /** Words a CEL expression can't use as they are; Kubernetes escapes them as `__word__`. */
-const RESERVED = new Set([
+export const RESERVED: ReadonlySet<string> = new Set([
   'true',
   'false',
   'null',

@@ -78,7 +78,7 @@ export class ApiHttpServer {
   constructor(components: ApiHttpComponents) {
     this.#c = components
     const { core, clock, logger, runtime, tls } = components
-    this.#resources = new ResourceHandler(core.service, clock)
+    this.#resources = new ResourceHandler(core.service, core.admitted, clock)
     this.#upgrades = new UpgradeHandler(runtime, clock)
     this.#server = createServer({
       cert: tls.certPem,
@@ -296,7 +296,7 @@ export class ApiHttpServer {
     const { core, tokens } = this.#c
     const key = `${info.group}/${info.resource}/${info.subresource}`
     if (definition.scale && info.subresource === 'scale') {
-      this.#scale(input)
+      await this.#scale(input)
       return true
     }
     const target = { definition, version: info.version, namespace: info.namespace, name: info.name }
@@ -330,7 +330,7 @@ export class ApiHttpServer {
         throw badRequest('Upgrade request required')
       case '/pods/eviction':
         if (request.method !== 'POST') throw methodNotAllowed()
-        respond(response, 201, evict(core.service, target, bodyObject(decodeAny()), contextOf(input, 'unknown')))
+        respond(response, 201, await evict(core.admitted, target, bodyObject(decodeAny()), contextOf(input, 'unknown')))
         return true
       case '/pods/binding':
         if (request.method !== 'POST') throw methodNotAllowed()
@@ -345,20 +345,24 @@ export class ApiHttpServer {
     }
   }
 
-  #scale(input: Parameters<ResourceHandler['handle']>[0]): void {
+  async #scale(input: Parameters<ResourceHandler['handle']>[0]): Promise<void> {
     const { request, response, info } = input
-    const { service } = this.#c.core
+    const { service, admitted } = this.#c.core
     const target = targetOf({ ...input, info: { ...info, subresource: '' } })
     if (request.method === 'GET') return respond(response, 200, toScale(service.get(target)))
     const context = contextOf(input, 'unknown')
     if (request.method === 'PUT') {
       const scale = decodeBody(input.body, request.headers['content-type'], undefined, this.#c.core.types)
-      return respond(response, 200, toScale(service.patch(target, (object) => withScale(object, scale), context)))
+      return respond(
+        response,
+        200,
+        toScale(await admitted.patch(target, (object) => withScale(object, scale), context)),
+      )
     }
     if (request.method !== 'PATCH') throw methodNotAllowed()
     const media = request.headers['content-type']?.split(';', 1)[0]?.trim() ?? ''
     const patch = input.decodePatch(media)
-    const changed = service.patch(
+    const changed = await admitted.patch(
       target,
       (object) =>
         withScale(

@@ -6,9 +6,11 @@ import { MAX_LIST_SNAPSHOTS, MAX_WATCHES } from '../limits.ts'
 import { applyJsonPatch } from '../patch/json-patch.ts'
 import { applyMergePatch } from '../patch/merge-patch.ts'
 import { applyStrategicMerge } from '../patch/strategic-merge.ts'
-import { type ApiService, inVersion, type Target } from '../resources/api-service.ts'
+import type { AdmittedService } from '../resources/admitted-service.ts'
+import type { ApiService } from '../resources/api-service.ts'
 import type { RequestContext, UserInfo } from '../resources/request-context.ts'
 import { apiVersionOf, type ResourceDefinition, storageKey } from '../resources/resource-definition.ts'
+import { inVersion, type Target } from '../resources/target.ts'
 import { badRequest, noSuchResource, StatusError } from '../status-error.ts'
 import { ListPages } from '../store/list-pages.ts'
 import { type Predicate, parseFieldSelector, parseLabelSelector } from '../store/selectors.ts'
@@ -34,12 +36,14 @@ export interface ResourceRequest {
 /** The verbs of stored objects over HTTP. */
 export class ResourceHandler {
   readonly #service: ApiService
+  readonly #admitted: AdmittedService
   readonly #clock: Clock
   readonly #pages = new ListPages(MAX_LIST_SNAPSHOTS)
   #watches = 0
 
-  constructor(service: ApiService, clock: Clock) {
+  constructor(service: ApiService, admitted: AdmittedService, clock: Clock) {
     this.#service = service
+    this.#admitted = admitted
     this.#clock = clock
   }
 
@@ -52,13 +56,13 @@ export class ResourceHandler {
         return info.name === '' ? this.#list(input) : this.#get(input)
       case 'POST':
         if (info.name !== '') throw methodNotAllowed()
-        return this.#create(input)
+        return await this.#create(input)
       case 'PUT':
-        return this.#update(input)
+        return await this.#update(input)
       case 'PATCH':
-        return this.#patch(input)
+        return await this.#patch(input)
       case 'DELETE':
-        return info.name === '' ? this.#deleteCollection(input) : this.#delete(input)
+        return info.name === '' ? await this.#deleteCollection(input) : await this.#delete(input)
       default:
         throw methodNotAllowed()
     }
@@ -139,19 +143,20 @@ export class ResourceHandler {
     }
   }
 
-  #create(input: ResourceRequest): void {
+  async #create(input: ResourceRequest): Promise<void> {
     const context = contextOf(input, 'unknown')
-    const created = this.#service.create(targetOf(input), input.decode(), context)
+    const created = await this.#admitted.create(targetOf(input), input.decode(), context)
     this.#answer(input, 201, created, context.warnings)
   }
 
-  #update(input: ResourceRequest): void {
+  async #update(input: ResourceRequest): Promise<void> {
     if (input.info.name === '') throw methodNotAllowed()
     const context = contextOf(input, 'unknown')
-    this.#answer(input, 200, this.#service.update(targetOf(input), input.decode(), context), context.warnings)
+    const updated = await this.#admitted.update(targetOf(input), input.decode(), context)
+    this.#answer(input, 200, updated, context.warnings)
   }
 
-  #patch(input: ResourceRequest): void {
+  async #patch(input: ResourceRequest): Promise<void> {
     if (input.info.name === '') throw methodNotAllowed()
     const media = input.request.headers['content-type']?.split(';', 1)[0]?.trim() ?? ''
     const patch = input.decodePatch(media)
@@ -161,18 +166,18 @@ export class ResourceHandler {
       if (!manager) throw badRequest('fieldManager: Required value: is required for apply patch')
       const context = { ...contextOf(input, manager), force: isTrue(input.query.get('force')) }
       const existed = this.#service.store.get(storageKey(input.definition), target.namespace, target.name) !== undefined
-      const applied = this.#service.apply(target, patch, context)
+      const applied = await this.#admitted.apply(target, patch, context)
       return this.#answer(input, existed ? 200 : 201, applied, context.warnings)
     }
     const context = contextOf(input, 'unknown')
     const change = changeOf(media, patch, input)
-    this.#answer(input, 200, this.#service.patch(target, change, context), context.warnings)
+    this.#answer(input, 200, await this.#admitted.patch(target, change, context), context.warnings)
   }
 
-  #delete(input: ResourceRequest): void {
+  async #delete(input: ResourceRequest): Promise<void> {
     const options = deleteOptionsOf(input)
     const context = contextOf(input, 'unknown', options)
-    const { object, gone } = this.#service.delete(targetOf(input), options, context)
+    const { object, gone } = await this.#admitted.delete(targetOf(input), options, context)
     const { definition, info, response } = input
     if (!gone) return this.#answer(input, 200, object, [])
     const details = {
@@ -184,7 +189,7 @@ export class ResourceHandler {
     respond(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details })
   }
 
-  #deleteCollection(input: ResourceRequest): void {
+  async #deleteCollection(input: ResourceRequest): Promise<void> {
     const { definition, info, response } = input
     const options = deleteOptionsOf(input)
     const context = contextOf(input, 'unknown', options)
@@ -192,7 +197,7 @@ export class ResourceHandler {
     if (definition.namespaced && namespace === undefined) throw methodNotAllowed()
     const selected = this.#service.store.list(storageKey(definition), namespace).filter(selection(input))
     for (const object of selected)
-      this.#service.delete({ ...targetOf(input), name: object.metadata.name ?? '' }, options, context)
+      await this.#admitted.delete({ ...targetOf(input), name: object.metadata.name ?? '' }, options, context)
     const items = selected.map((object) => inVersion(object, { definition, version: info.version }))
     const apiVersion = apiVersionOf(definition.group, info.version)
     const metadata = { resourceVersion: String(this.#service.store.revision) }

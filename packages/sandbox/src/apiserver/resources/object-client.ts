@@ -14,19 +14,23 @@ import { applyMergePatch } from '../patch/merge-patch.ts'
 import { badRequest, expired, noSuchResource } from '../status-error.ts'
 import { parseFieldSelector, parseLabelSelector } from '../store/selectors.ts'
 import { startWatch } from '../store/watch-events.ts'
-import { type ApiService, inVersion, type Target } from './api-service.ts'
+import type { AdmittedService } from './admitted-service.ts'
+import type { ApiService } from './api-service.ts'
 import { internalContext, type RequestContext } from './request-context.ts'
 import { type ResourceDefinition, storageKey } from './resource-definition.ts'
 import type { ResourceRegistry } from './resource-registry.ts'
+import { inVersion, type Target } from './target.ts'
 
 /** The in-process client: same rules as over HTTP, no wire between. */
 export class LocalObjectClient implements ObjectClient {
   readonly #service: ApiService
+  readonly #admitted: AdmittedService
   readonly #registry: ResourceRegistry
   readonly #manager: string
 
-  constructor(service: ApiService, registry: ResourceRegistry, manager: string) {
+  constructor(service: ApiService, admitted: AdmittedService, registry: ResourceRegistry, manager: string) {
     this.#service = service
+    this.#admitted = admitted
     this.#registry = registry
     this.#manager = manager
   }
@@ -88,16 +92,16 @@ export class LocalObjectClient implements ObjectClient {
 
   async create(gvr: Gvr, object: KubeObject): Promise<KubeObject> {
     const { namespace } = object.metadata
-    return this.#service.create(this.#target(gvr, namespace, ''), object, this.#context())
+    return await this.#admitted.create(this.#target(gvr, namespace, ''), object, this.#context())
   }
 
   async update(gvr: Gvr, object: KubeObject): Promise<KubeObject> {
-    return this.#service.update(this.#targetOf(gvr, object), object, this.#context())
+    return await this.#admitted.update(this.#targetOf(gvr, object), object, this.#context())
   }
 
   async updateStatus(gvr: Gvr, object: KubeObject): Promise<KubeObject> {
     const target: Target = { ...this.#targetOf(gvr, object), subresource: 'status' }
-    return this.#service.update(target, object, this.#context())
+    return await this.#admitted.update(target, object, this.#context())
   }
 
   async patch(
@@ -110,18 +114,18 @@ export class LocalObjectClient implements ObjectClient {
     const { subresource } = options
     if (subresource === 'scale') {
       const target = this.#target(gvr, namespace, name)
-      return this.#service.patch(
+      return await this.#admitted.patch(
         target,
         (current) => applyMergePatch(current, { spec: patch['spec'] }),
         this.#context(),
       )
     }
     const target: Target = { ...this.#target(gvr, namespace, name), subresource }
-    return this.#service.patch(target, (current) => applyMergePatch(current, patch), this.#context())
+    return await this.#admitted.patch(target, (current) => applyMergePatch(current, patch), this.#context())
   }
 
   async delete(gvr: Gvr, namespace: string | undefined, name: string, options: DeleteOptions = {}): Promise<void> {
-    this.#service.delete(this.#target(gvr, namespace, name), options, this.#context())
+    await this.#admitted.delete(this.#target(gvr, namespace, name), options, this.#context())
   }
 
   #context(): RequestContext {

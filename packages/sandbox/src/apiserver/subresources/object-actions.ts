@@ -1,8 +1,10 @@
 import type { ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import type { KubeObject } from '../contract.types.ts'
 import { arrayOf, at, isObject, type JsonObject, objectOf, textOf } from '../json.ts'
-import type { ApiService, Target } from '../resources/api-service.ts'
+import type { AdmittedService } from '../resources/admitted-service.ts'
+import type { ApiService } from '../resources/api-service.ts'
 import type { RequestContext } from '../resources/request-context.ts'
+import type { Target } from '../resources/target.ts'
 import { badRequest, conflict, notFound } from '../status-error.ts'
 
 /** POST serviceaccounts/token. */
@@ -47,10 +49,15 @@ export function requestToken(
 }
 
 /** POST pods/eviction: deletion that respects no budget but says so when one is there and forbids it. */
-export function evict(service: ApiService, target: Target, body: JsonObject, context: RequestContext): JsonObject {
+export async function evict(
+  service: AdmittedService,
+  target: Target,
+  body: JsonObject,
+  context: RequestContext,
+): Promise<JsonObject> {
   const options = objectOf(body['deleteOptions'])
   const grace = options['gracePeriodSeconds']
-  service.delete(target, { gracePeriodSeconds: typeof grace === 'number' ? grace : undefined }, context)
+  await service.delete(target, { gracePeriodSeconds: typeof grace === 'number' ? grace : undefined }, context)
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }
 }
 
