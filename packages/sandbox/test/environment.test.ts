@@ -5,8 +5,9 @@ import {
   type EnvironmentSources,
   serviceLinks,
 } from '../src/kubelet/environment.ts'
-import { parseQuantity, resolveFieldRef, resolveResourceRef } from '../src/kubelet/field-ref.ts'
+import { resolveFieldRef, resolveResourceRef } from '../src/kubelet/field-ref.ts'
 import type { Container, Pod } from '../src/objects/pod.types.ts'
+import { parseQuantity } from '../src/objects/quantity.ts'
 
 const pod: Pod = {
   apiVersion: 'v1',

@@ -1,15 +1,16 @@
 import { existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import type { TableMount } from './mount-table.ts'
 import { runCommand } from './run-command.ts'
 import { shellQuote } from './shell.ts'
 
 /** What every container and node sees of the machine: programs and libraries, read-only; nothing of anybody's home. */
 export interface BaseRoot {
   readonly folder: string
-  /** Top-level links such as bin → usr/bin, relative. */
-  readonly links: readonly { readonly name: string; readonly target: string }[]
-  /** Top-level folders of `folder` to bind into a new root. */
-  readonly binds: readonly string[]
+  /** What every new root starts as: folders, links, files of /etc, and the points its mounts go to. */
+  readonly skeleton: string
+  /** What a new root shows of the machine. */
+  readonly mounts: readonly TableMount[]
   /** Folders outside /usr that programs of ours need at the same path: the workspace and Node. */
   readonly program: readonly string[]
 }
@@ -42,6 +43,8 @@ nogroup:x:65534:
 `
 const NSSWITCH = 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n'
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
+/** `.old` takes the old root for the moment of the change. */
+const FOLDERS = '.old dev proc sys tmp run var/lib var/log var/tmp etc root home mnt opt srv media'.split(' ')
 
 /** Builds it once per sandbox, in the sandbox's own mount namespace. */
 export async function createBaseRoot(folder: string, program: readonly string[]): Promise<BaseRoot> {
@@ -54,47 +57,45 @@ export async function createBaseRoot(folder: string, program: readonly string[])
     else binds.push(name)
   }
   const outside = program.filter((path) => !path.startsWith('/usr/'))
+  const etcFolders = ETC_FOLDERS.filter((name) => existsSync(`/etc/${name}`))
+  const skeleton = `${folder}/skeleton`
+  const mounts: readonly TableMount[] = [
+    ...binds.map((name) => ({ source: join(folder, name), target: `/${name}` })),
+    ...outside.map((path) => ({ source: `${folder}/program${path}`, target: path })),
+    ...etcFolders.map((name) => ({ source: `${folder}/etc-folders/${name}`, target: `/etc/${name}` })),
+    { source: `${folder}/dev`, target: '/dev' },
+  ]
+  const points = mounts.map(({ target }) => target)
   const script = [
     `B=${shellQuote(folder)}`,
-    `mkdir -p "$B/etc-folders" "$B/etc-files" "$B/dev/pts" "$B/dev/shm"`,
+    `S=${shellQuote(skeleton)}`,
+    `mkdir -p "$B/dev/pts" "$B/dev/shm" "$S"; cd "$S"`,
+    `mkdir -p ${[...FOLDERS, ...points].map((path) => shellQuote(`.${path.startsWith('/') ? path : `/${path}`}`)).join(' ')}`,
+    'chmod 1777 tmp var/tmp; chmod 0700 root; ln -s ../run var/run',
+    ...links.map((link) => `ln -s ${shellQuote(link.target)} ${shellQuote(link.name)}`),
     ...binds.map((name) => bindReadOnly(`/${name}`, `${folder}/${name}`)),
     ...outside.map((path) => bindReadOnly(path, `${folder}/program${path}`)),
-    ...ETC_FOLDERS.filter((name) => existsSync(`/etc/${name}`)).map((name) =>
-      bindReadOnly(`/etc/${name}`, `${folder}/etc-folders/${name}`),
-    ),
-    `for f in ${ETC_FILES.join(' ')}; do if [ -e "/etc/$f" ]; then cp -L "/etc/$f" "$B/etc-files/$f"; fi; done`,
-    `printf %s ${shellQuote(PASSWD)} > "$B/etc-files/passwd"`,
-    `printf %s ${shellQuote(GROUP)} > "$B/etc-files/group"`,
-    `printf %s ${shellQuote(NSSWITCH)} > "$B/etc-files/nsswitch.conf"`,
+    ...etcFolders.map((name) => bindReadOnly(`/etc/${name}`, `${folder}/etc-folders/${name}`)),
+    `for f in ${ETC_FILES.join(' ')}; do if [ -e "/etc/$f" ]; then cp -L "/etc/$f" "etc/$f"; fi; done`,
+    `printf %s ${shellQuote(PASSWD)} > etc/passwd`,
+    `printf %s ${shellQuote(GROUP)} > etc/group`,
+    `printf %s ${shellQuote(NSSWITCH)} > etc/nsswitch.conf`,
     `for d in ${DEVICES.join(' ')}; do : > "$B/dev/$d"; mount --bind "/dev/$d" "$B/dev/$d"; done`,
     // One terminal device file system for everybody, so that a terminal has the same name inside a container.
     'mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts /dev/pts; mount --bind /dev/pts/ptmx /dev/ptmx',
     'mount --rbind /dev/pts "$B/dev/pts"',
     `ln -s pts/ptmx "$B/dev/ptmx"; ln -s /proc/self/fd "$B/dev/fd"`,
     `ln -s /proc/self/fd/0 "$B/dev/stdin"; ln -s /proc/self/fd/1 "$B/dev/stdout"; ln -s /proc/self/fd/2 "$B/dev/stderr"`,
-    `chmod 1777 "$B/dev/shm"`,
+    // Every container mounts a folder and a file of its own on these.
+    `chmod 1777 "$B/dev/shm"; : > "$B/dev/termination-log"`,
   ]
   await runCommand(['sh', '-euc', script.join('\n')])
-  return { folder, links, binds, program: outside }
+  return { folder, skeleton, mounts, program: outside }
 }
 
-/** Shell lines that fill the folder `$R` (or another expression) with the base; everything but `$R` is fixed text. */
+/** Shell lines that make a new root of an empty folder, and go there. Mounts come after, by their table. */
 export function baseRootLines(base: BaseRoot, root: string): string[] {
-  return [
-    `cd ${root}`,
-    'mkdir -p dev proc sys tmp run var/lib var/log var/tmp etc root home mnt',
-    'chmod 1777 tmp var/tmp',
-    'ln -s ../run var/run',
-    ...base.links.map((link) => `ln -s ${shellQuote(link.target)} ${shellQuote(link.name)}`),
-    ...base.binds.map((name) => `mkdir ${name}; mount --rbind ${shellQuote(join(base.folder, name))} ${name}`),
-    ...base.program.map(
-      (path) =>
-        `mkdir -p .${shellQuote(path)}; mount --rbind ${shellQuote(`${base.folder}/program${path}`)} .${shellQuote(path)}`,
-    ),
-    `cp -a ${shellQuote(`${base.folder}/etc-files/.`)} etc/`,
-    `for d in ${shellQuote(`${base.folder}/etc-folders`)}/*; do n="etc/\${d##*/}"; mkdir -p "$n"; mount --rbind "$d" "$n"; done`,
-    `mount --rbind ${shellQuote(`${base.folder}/dev`)} dev`,
-  ]
+  return [`cd ${root}`, `cp -a ${shellQuote(`${base.skeleton}/.`)} .`]
 }
 
 function bindReadOnly(from: string, to: string): string {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 
 export interface FileContent {
@@ -21,8 +21,8 @@ export class AtomicFiles {
     this.#folder = folder
   }
 
-  /** Returns whether anything changed. */
-  async write(files: ReadonlyMap<string, FileContent>): Promise<boolean> {
+  /** Returns whether anything changed. The group owns the files, where there is more than one. */
+  async write(files: ReadonlyMap<string, FileContent>, group?: number): Promise<boolean> {
     const fingerprint = fingerprintOf(files)
     if (fingerprint === this.#written) return false
     const name = `..${++this.#generation}`
@@ -31,7 +31,10 @@ export class AtomicFiles {
     for (const [path, file] of files) {
       const full = join(target, safePath(path))
       await mkdir(dirname(full), { recursive: true })
-      await writeFile(full, file.bytes, { mode: file.mode })
+      await writeFile(full, file.bytes)
+      // After writing, as the umask would take bits away. A group that is named may read.
+      await chmod(full, group === undefined ? file.mode : file.mode | 0o440)
+      if (group !== undefined) await chown(full, 0, group)
     }
     const link = join(this.#folder, '..data_new')
     await rm(link, { force: true })

@@ -19,7 +19,8 @@ import { restarts } from './pod-status.ts'
 import { type ProbeTarget, runProbe } from './probe.ts'
 import { keepProbing, type ProbeKind } from './prober.ts'
 import { privilegeWords } from './rootfs.ts'
-import { type PodVolumes, VolumeError } from './volumes.ts'
+import { VolumeError } from './volume-error.ts'
+import type { PodVolumes } from './volumes.ts'
 
 /** A container isn't running, so nothing can be run in it. */
 export class NotRunningError extends AmbitError {

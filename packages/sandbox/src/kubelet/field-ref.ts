@@ -1,4 +1,5 @@
 import type { Container, Pod, ResourceFieldRef } from '../objects/pod.types.ts'
+import { parseQuantity } from '../objects/quantity.ts'
 
 export interface PodFacts {
   readonly podIps: readonly string[]
@@ -45,27 +46,6 @@ function quotedLines(map: Readonly<Record<string, string>> | undefined): string 
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
     .join('\n')
-}
-
-const UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  m: 1e-3,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-}
-
-/** A Kubernetes quantity as a number; undefined when it is none. */
-export function parseQuantity(text: string | number): number | undefined {
-  const match = /^([0-9.]+)([A-Za-z]*)$/.exec(String(text))
-  const unit = UNITS[match?.[2] ?? '']
-  const value = Number(match?.[1])
-  return match === null || unit === undefined || Number.isNaN(value) ? undefined : value * unit
 }
 
 /** Value of a resource field, rounded up to the divisor; what the node has when there is no limit. */

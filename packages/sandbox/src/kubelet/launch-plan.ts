@@ -1,11 +1,13 @@
 import { join } from 'node:path'
+import type { BaseRoot } from '../host/base-root.ts'
 import { COMPILE_CACHE_FOLDER, commandLine, type ImageProgram } from '../images/catalogue.ts'
 import type { Container, Pod } from '../objects/pod.types.ts'
 import type { NodeComponents } from './components.types.ts'
 import { containerEnvironment } from './environment.ts'
 import { expand } from './expand.ts'
+import { type Mount, planMountPoints } from './mount-points.ts'
 import type { PodSandbox } from './pod-sandbox.ts'
-import { type Mount, privilegeWords, rootfsScript } from './rootfs.ts'
+import { privilegeWords, rootfsScript } from './rootfs.ts'
 import type { PodVolumes } from './volumes.ts'
 
 export interface Launch {
@@ -35,11 +37,20 @@ export async function planLaunch(
     command: container.command?.map((word) => expand(word, lookup)),
     args: container.args?.map((word) => expand(word, lookup)),
   })
+  const mounts = [
+    { source: join(podFolderOf(components, pod), 'shm'), target: '/dev/shm', readOnly: false },
+    ...cacheMounts(image, components.compileCache),
+    ...(await volumes.mountsOf(pod, container, env)),
+  ]
   const script = rootfsScript({
     base: components.base,
     mountPoint: components.rootMountPoint,
     etcFolder: etcFolderOf(components, pod),
-    mounts: [...cacheMounts(image, components.compileCache), ...(await volumes.mountsOf(pod, container, env))],
+    mounts: await planMountPoints({
+      base: components.base,
+      mounts: [...mounts, ...hiddenPrograms(components.base, mounts)],
+      layers: join(podFolderOf(components, pod), 'layers', container.name),
+    }),
     workingDir: container.workingDir ?? '/',
     readOnlyRoot: container.securityContext?.readOnlyRootFilesystem === true,
     hostPid: pod.spec.hostPID === true,
@@ -52,7 +63,19 @@ function cacheMounts(image: ImageProgram, source: string | undefined): readonly 
   return source === undefined || !image.keepsCompiled ? [] : [{ source, target: COMPILE_CACHE_FOLDER, readOnly: true }]
 }
 
+/** Programs of ours that a volume has covered, such as a workspace below /tmp: they go on top again. */
+function hiddenPrograms({ folder, program }: BaseRoot, mounts: readonly Mount[]): Mount[] {
+  return program
+    .filter((path) => mounts.some(({ target }) => path.startsWith(`${target.replace(/\/$/, '')}/`)))
+    .map((path) => ({ source: `${folder}/program${path}`, target: path, readOnly: true }))
+}
+
+/** Folder of all that a pod has on its node but logs. */
+export function podFolderOf(components: { readonly podsFolder: string }, pod: Pod): string {
+  return join(components.podsFolder, pod.metadata.uid ?? '')
+}
+
 /** Folder of the files that all containers of a pod share below /etc. */
 export function etcFolderOf(components: { readonly podsFolder: string }, pod: Pod): string {
-  return join(components.podsFolder, pod.metadata.uid ?? '', 'etc')
+  return join(podFolderOf(components, pod), 'etc')
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { type BaseRoot, baseRootLines } from '../host/base-root.ts'
+import { mountTableLines } from '../host/mount-table.ts'
 import { runCommand } from '../host/run-command.ts'
 import { shellQuote } from '../host/shell.ts'
 
@@ -32,7 +33,7 @@ export async function createNodeRoot(
   const script = [
     `mkdir -p ${shellQuote(folder)}`,
     ...baseRootLines(base, shellQuote(folder)),
-    'mount --rbind /proc proc',
+    ...mountTableLines([...base.mounts, { source: '/proc', target: '/proc' }], folder),
     'mount --rbind /sys sys || :',
     `mkdir -p .${CNI_CONFIG_FOLDER} .${CNI_PLUGIN_FOLDER} .${NODE_NETNS_FOLDER} var/lib/kubelet .${NODE_CACHE_FOLDER}`,
     `printf %s ${shellQuote(JSON.stringify(CONFLIST, undefined, 2))} > .${CNI_CONFIG_FOLDER}/10-ambit.conflist`,
@@ -41,6 +42,7 @@ export async function createNodeRoot(
     `mount --bind ${shellQuote(netns)} ${shellQuote(netns)}`,
     `mount --make-shared ${shellQuote(netns)}`,
     // Nodes share one process space, so a process number can't name the node's namespace: this name does.
+    'rmdir .old',
     `: > ${shellQuote(`${netns}/node`)}; mount --bind ${shellQuote(nodeNetns)} ${shellQuote(`${netns}/node`)}`,
   ]
   await runCommand(['sh', '-euc', script.join('\n')])

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { chmod, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Backoff, messageOf } from '@ambit/core'
 import { hasStatus } from '../apiserver/status-error.ts'
@@ -8,7 +8,7 @@ import type { Pod, PodStatus } from '../objects/pod.types.ts'
 import type { NodeComponents } from './components.types.ts'
 import { ContainerRunner, type PodContext } from './container-runner.ts'
 import { writeEtcFiles } from './etc-files.ts'
-import { etcFolderOf } from './launch-plan.ts'
+import { etcFolderOf, podFolderOf } from './launch-plan.ts'
 import { createPodSandbox, type PodSandbox, removePodSandbox } from './pod-sandbox.ts'
 import { finishedPhase, podStatus } from './pod-status.ts'
 import { PodVolumes } from './volumes.ts'
@@ -144,13 +144,14 @@ export class PodWorker {
   async #setUp(signal: AbortSignal): Promise<PodSandbox> {
     const backoff = new Backoff({ initialMs: LIMITS.setupBackoffInitialMs, maxMs: LIMITS.setupBackoffMaxMs })
     const { clock, node } = this.#components
-    const folder = join(this.#components.podsFolder, this.#pod.metadata.uid ?? '')
+    const folder = podFolderOf(this.#components, this.#pod)
     for (;;) {
       signal.throwIfAborted()
       let reason = 'FailedMount'
       try {
         await this.#volumes.sync(this.#pod, { podIps: [], hostIp: node.ip })
         reason = 'FailedCreatePodSandBox'
+        await makeSharedMemory(join(folder, 'shm'))
         this.#sandbox ??= await createPodSandbox(this.#components.sandbox, this.#pod, folder)
         await writeEtcFiles(etcFolderOf(this.#components, this.#pod), this.#pod, this.#sandbox.ips)
         return this.#sandbox
@@ -193,7 +194,8 @@ export class PodWorker {
     }
     for (const runner of [...this.#init, ...this.#main]) runner.close()
     if (removeObject) await this.#removeObject()
-    await rm(join(this.#components.podsFolder, this.#pod.metadata.uid ?? ''), { recursive: true, force: true })
+    await this.#volumes.close()
+    await rm(podFolderOf(this.#components, this.#pod), { recursive: true, force: true })
   }
 
   async #removeObject(): Promise<void> {
@@ -271,6 +273,12 @@ export class PodWorker {
   #now(): string {
     return new Date(this.#components.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
   }
+}
+
+/** /dev/shm of all containers of a pod; nobody else's. */
+async function makeSharedMemory(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await chmod(folder, 0o1777)
 }
 
 function sameStatus(a: PodStatus | undefined, b: PodStatus): boolean {

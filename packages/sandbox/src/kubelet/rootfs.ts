@@ -1,13 +1,10 @@
+import { dirname } from 'node:path'
 import { type BaseRoot, baseRootLines } from '../host/base-root.ts'
+import { mountTableLines, type TableMount } from '../host/mount-table.ts'
 import { shellQuote } from '../host/shell.ts'
 import { LIMITS } from '../limits.ts'
 import type { Container, Pod, SecurityContext } from '../objects/pod.types.ts'
-
-export interface Mount {
-  readonly source: string
-  readonly target: string
-  readonly readOnly: boolean
-}
+import type { MountPlan } from './mount-points.ts'
 
 export interface RootfsPlan {
   readonly base: BaseRoot
@@ -15,9 +12,10 @@ export interface RootfsPlan {
   readonly mountPoint: string
   /** Folder whose files go to /etc: resolv.conf, hosts, hostname. */
   readonly etcFolder: string
-  readonly mounts: readonly Mount[]
+  readonly mounts: MountPlan
   readonly workingDir: string
   readonly readOnlyRoot: boolean
+  /** The node's processes are shown instead of the container's. */
   readonly hostPid: boolean
   /** Words of setpriv that lower the privileges. */
   readonly privileges: readonly string[]
@@ -53,14 +51,12 @@ export function rootfsScript(plan: RootfsPlan): string {
     `R=${shellQuote(plan.mountPoint)}`,
     `mount -t tmpfs -o mode=0755,size=${LIMITS.containerRootBytes} tmpfs "$R"`,
     ...baseRootLines(plan.base, '"$R"'),
-    plan.hostPid ? 'mount --rbind /proc proc' : 'mount -t proc proc proc',
-    'mount -t sysfs -o ro sysfs sys 2>/dev/null || :',
     `cp -a ${shellQuote(`${plan.etcFolder}/.`)} etc/`,
-    'm() { if [ -d "$1" ]; then mkdir -p ".$2"; else mkdir -p "$(dirname ".$2")"; [ -e ".$2" ] || : > ".$2"; fi; mount --rbind "$1" ".$2"; }',
-    ...plan.mounts.flatMap(mountLines),
-    ...hiddenPrograms(plan).flatMap(mountLines),
-    `mkdir -p .${shellQuote(plan.workingDir)}`,
-    'mkdir .old; pivot_root . .old; cd /; umount -l /.old; rmdir /.old',
+    ...pointLines(plan.mounts),
+    ...mountTableLines(tableOf(plan), plan.mountPoint),
+    'mount -t sysfs -o ro sysfs sys 2>/dev/null || :',
+    `[ -d .${shellQuote(plan.workingDir)} ] || mkdir -p .${shellQuote(plan.workingDir)}`,
+    'pivot_root . .old; cd /; umount -l /.old; rmdir /.old',
     ...(plan.readOnlyRoot ? ['mount -o remount,bind,ro /'] : []),
     `cd ${shellQuote(plan.workingDir)}`,
     '__setpriv=$(command -v setpriv)',
@@ -70,16 +66,19 @@ export function rootfsScript(plan: RootfsPlan): string {
   ].join('\n')
 }
 
-/** Programs of ours that a volume has covered, such as a workspace below /tmp: they go on top again. */
-function hiddenPrograms({ base, mounts }: RootfsPlan): Mount[] {
-  return base.program
-    .filter((path) => mounts.some(({ target }) => path.startsWith(`${target.replace(/\/$/, '')}/`)))
-    .map((path) => ({ source: `${base.folder}/program${path}`, target: path, readOnly: true }))
+function pointLines({ files, folders }: MountPlan): string[] {
+  const made = new Set([...folders, ...files.map((file) => dirname(file))])
+  return [
+    ...(made.size === 0 ? [] : [`mkdir -p ${[...made].map((path) => `.${shellQuote(path)}`).join(' ')}`]),
+    ...files.map((file) => `[ -e .${shellQuote(file)} ] || : > .${shellQuote(file)}`),
+  ]
 }
 
-function mountLines(mount: Mount): string[] {
-  const [source, target] = [shellQuote(mount.source), shellQuote(mount.target)]
-  return [`m ${source} ${target}`, ...(mount.readOnly ? [`mount -o remount,bind,ro .${target}`] : [])]
+/** A process space of the container's own has a view of its own. */
+function tableOf({ hostPid, mounts }: RootfsPlan): readonly TableMount[] {
+  return hostPid
+    ? mounts.table.map((mount) => (mount.target === '/proc' ? { source: '/proc', target: '/proc' } : mount))
+    : mounts.table
 }
 
 /** Arguments of setpriv for a container. Users other than root exist only when the sandbox itself runs as root. */

@@ -1,26 +1,29 @@
-import { chmod, lstat, mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { AmbitError, type Clock } from '@ambit/core'
+import { chmod, chown, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '@ambit/core'
 import type { IssuedToken, IssueTokenOptions } from '../apiserver/contract.types.ts'
-import type { ConfigMap, Secret } from '../objects/cluster.types.ts'
+import { runCommand } from '../host/run-command.ts'
+import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret } from '../objects/cluster.types.ts'
 import type { Container, DownwardItem, KeyToPath, Pod, ProjectedSource, Volume } from '../objects/pod.types.ts'
+import { parseQuantity } from '../objects/quantity.ts'
 import { AtomicFiles, type FileContent } from './atomic-files.ts'
 import { expand } from './expand.ts'
 import { type PodFacts, resolveFieldRef, resolveResourceRef } from './field-ref.ts'
-import { pathOnNode } from './node-root.ts'
-import type { Mount } from './rootfs.ts'
-
-/** A volume can't be provided (yet); retried, and told as a FailedMount event. */
-export class VolumeError extends AmbitError {
-  readonly code = 'SANDBOX_VOLUME'
-}
+import { prepareHostPath } from './host-path.ts'
+import type { Mount } from './mount-points.ts'
+import { pathInside } from './path-inside.ts'
+import { VolumeError } from './volume-error.ts'
 
 export interface VolumeSources {
   configMap(namespace: string, name: string): ConfigMap | undefined
   secret(namespace: string, name: string): Secret | undefined
   issueToken(options: IssueTokenOptions): Promise<IssuedToken>
+  claim(namespace: string, name: string): PersistentVolumeClaim | undefined
+  volume(name: string): PersistentVolume | undefined
   readonly clock: Clock
   readonly nodeRoot: string
+  /** Whether files can belong to somebody else than root. */
+  readonly manyUsers: boolean
   readonly node: { readonly cpus: number; readonly memoryBytes: number }
 }
 
@@ -41,6 +44,10 @@ export class PodVolumes {
   readonly #sources: VolumeSources
   readonly #written = new Map<string, AtomicFiles>()
   readonly #tokens = new Map<string, HeldToken>()
+  /** Where volumes lie that aren't in the pod's own folder. */
+  readonly #elsewhere = new Map<string, string>()
+  /** Folders with a file system of their own. */
+  readonly #sized = new Set<string>()
 
   constructor(folder: string, sources: VolumeSources) {
     this.#folder = folder
@@ -51,36 +58,65 @@ export class PodVolumes {
     for (const volume of pod.spec.volumes ?? []) await this.#syncOne(pod, volume, facts)
   }
 
-  /** The mounts of one container. */
+  /** The mounts of one container, parents before what is mounted inside them. */
   async mountsOf(pod: Pod, container: Container, env: Readonly<Record<string, string>>): Promise<Mount[]> {
     const mounts: Mount[] = []
     for (const mount of container.volumeMounts ?? []) {
       const volume = pod.spec.volumes?.find(({ name }) => name === mount.name)
       if (volume === undefined) throw new VolumeError(`volume mount "${mount.name}" names no volume of the pod`)
       const subPath = mount.subPathExpr ? expand(mount.subPathExpr, (name) => env[name]) : (mount.subPath ?? '')
-      const source = join(this.#sourceOf(volume), join('/', subPath))
-      if (subPath !== '' && volume.emptyDir !== undefined) await mkdir(source, { recursive: true })
-      const fixed = volume.configMap ?? volume.secret ?? volume.projected ?? volume.downwardAPI
-      mounts.push({ source, target: mount.mountPath, readOnly: mount.readOnly === true || fixed !== undefined })
+      const fixed = (volume.configMap ?? volume.secret ?? volume.projected ?? volume.downwardAPI) !== undefined
+      const readOnly = mount.readOnly === true || fixed || volume.persistentVolumeClaim?.readOnly === true
+      const source = await this.#subPath(volume, subPath, fixed)
+      mounts.push({ source, target: join('/', mount.mountPath), readOnly, fixed })
     }
-    // Parents before what is mounted inside them.
     return mounts.sort((a, b) => a.target.split('/').length - b.target.split('/').length)
   }
 
+  /** Takes away what rm can't. */
+  async close(): Promise<void> {
+    for (const folder of this.#sized) await runCommand(['umount', '-l', folder]).catch(() => undefined)
+    this.#sized.clear()
+  }
+
+  async #subPath(volume: Volume, subPath: string, fixed: boolean): Promise<string> {
+    const folder = this.#sourceOf(volume)
+    if (subPath === '') return folder
+    const source = await pathInside(folder, subPath)
+    if (source === undefined) throw new VolumeError(`subPath ${subPath} leads out of volume "${volume.name}"`)
+    if (!fixed) await mkdir(source, { recursive: true }).catch(() => undefined)
+    return source
+  }
+
   #sourceOf(volume: Volume): string {
-    if (volume.hostPath) return pathOnNode(this.#sources.nodeRoot, volume.hostPath.path)
-    return join(this.#folder, volume.name)
+    return this.#elsewhere.get(volume.name) ?? join(this.#folder, volume.name)
   }
 
   async #syncOne(pod: Pod, volume: Volume, facts: PodFacts): Promise<void> {
-    if (volume.hostPath) return await prepareHostPath(this.#sourceOf(volume), volume.hostPath)
+    const { nodeRoot } = this.#sources
+    if (volume.hostPath) {
+      this.#elsewhere.set(volume.name, await prepareHostPath(nodeRoot, volume.hostPath))
+      return
+    }
+    const group = this.#sources.manyUsers ? pod.spec.securityContext?.fsGroup : undefined
+    if (volume.persistentVolumeClaim) {
+      const path = this.#claimed(pod.metadata.namespace ?? '', volume.persistentVolumeClaim.claimName)
+      const folder = await prepareHostPath(nodeRoot, { path, type: 'DirectoryOrCreate' })
+      this.#elsewhere.set(volume.name, folder)
+      return await openToAll(folder, group)
+    }
     const folder = this.#sourceOf(volume)
     await mkdir(folder, { recursive: true, mode: 0o755 })
-    // Open to every user, as Kubernetes makes it; outside the pod a folder above is closed. mkdir heeds the umask.
-    if (volume.emptyDir !== undefined) return await chmod(folder, 0o777)
+    if (volume.emptyDir !== undefined) {
+      await this.#limitSize(volume.name, folder, volume.emptyDir.sizeLimit)
+      return await openToAll(folder, group)
+    }
     const files: Files = new Map()
     const fixed = volume.configMap ?? volume.secret ?? volume.projected ?? volume.downwardAPI
-    if (!fixed) throw new VolumeError(`volume "${volume.name}": this kind of volume isn't served by the sandbox`)
+    if (!fixed) {
+      const kind = Object.keys(volume).find((key) => key !== 'name') ?? 'unknown'
+      throw new VolumeError(`volume "${volume.name}": the sandbox serves no volumes of type ${kind}`)
+    }
     const mode = fixed.defaultMode ?? DEFAULT_MODE
     if (volume.configMap) this.#addConfigMap(files, pod, volume.configMap, mode)
     if (volume.secret) this.#addSecret(files, pod, { ...volume.secret, name: volume.secret.secretName ?? '' }, mode)
@@ -89,7 +125,29 @@ export class PodVolumes {
       await this.#addProjected(files, pod, volume.name, source, mode, facts)
     let writer = this.#written.get(volume.name)
     if (writer === undefined) this.#written.set(volume.name, (writer = new AtomicFiles(folder)))
-    await writer.write(files)
+    await writer.write(files, group)
+  }
+
+  /** What is written beyond the limit fails with ENOSPC; a folder without a limit shares the sandbox's memory. */
+  async #limitSize(name: string, folder: string, limit: string | number | undefined): Promise<void> {
+    if (limit === undefined || this.#sized.has(folder)) return
+    const bytes = parseQuantity(limit)
+    if (bytes === undefined || bytes < 0) throw new VolumeError(`volume "${name}": ${limit} is no size`)
+    if (bytes === 0) return
+    await runCommand(['mount', '-t', 'tmpfs', '-o', `mode=0777,size=${Math.ceil(bytes)}`, 'tmpfs', folder])
+    this.#sized.add(folder)
+  }
+
+  /** The folder on the node of a claim's volume. */
+  #claimed(namespace: string, name: string): string {
+    const claim = this.#sources.claim(namespace, name)
+    if (claim === undefined) throw new VolumeError(`persistentvolumeclaim "${name}" not found`)
+    const volume = claim.status?.phase === 'Bound' ? this.#sources.volume(claim.spec.volumeName ?? '') : undefined
+    if (volume === undefined) throw new VolumeError(`persistentvolumeclaim "${name}" is not bound to a volume yet`)
+    const path = volume.spec.hostPath?.path ?? volume.spec.local?.path
+    if (path === undefined)
+      throw new VolumeError(`persistentvolume "${volume.metadata.name}": the sandbox serves hostPath and local volumes`)
+    return path
   }
 
   async #addProjected(
@@ -196,31 +254,8 @@ function addKeys(
   }
 }
 
-async function prepareHostPath(
-  path: string,
-  hostPath: { readonly path: string; readonly type?: string },
-): Promise<void> {
-  const kind = await lstat(path).catch(() => undefined)
-  switch (hostPath.type ?? '') {
-    case '':
-    case 'DirectoryOrCreate':
-      if (kind === undefined) await mkdir(path, { recursive: true })
-      return
-    case 'FileOrCreate':
-      if (kind !== undefined) return
-      await mkdir(dirname(path), { recursive: true })
-      await writeFile(path, '')
-      return
-    case 'Directory':
-      if (kind?.isDirectory() !== true) throw new VolumeError(`hostPath ${hostPath.path} is no directory on this node`)
-      return
-    case 'File':
-      if (kind?.isFile() !== true) throw new VolumeError(`hostPath ${hostPath.path} is no file on this node`)
-      return
-    case 'Socket':
-      if (kind?.isSocket() !== true) throw new VolumeError(`hostPath ${hostPath.path} is no socket on this node`)
-      return
-    default:
-      throw new VolumeError(`hostPath ${hostPath.path}: type ${hostPath.type} isn't served by the sandbox`)
-  }
+/** Open to every user, as Kubernetes makes it; outside the pod a folder above is closed. mkdir heeds the umask. */
+async function openToAll(folder: string, group: number | undefined): Promise<void> {
+  if (group !== undefined) await chown(folder, 0, group)
+  await chmod(folder, group === undefined ? 0o777 : 0o2777)
 }
