@@ -75,6 +75,8 @@ const CATALOGUE: Readonly<Record<string, Entry>> = {
   'kong/httpbin': program('httpbin.ts', '--port', '80'),
   'kennethreitz/httpbin': program('httpbin.ts', '--port', '80'),
   'mccutchen/go-httpbin': program('httpbin.ts', '--port', '8080', '--style', 'go'),
+  'e2e-test-images/agnhost': program('agnhost.ts'),
+  agnhost: program('agnhost.ts'),
   'hashicorp/http-echo': program('http-echo.ts'),
   'http-echo': program('http-echo.ts'),
   'istio/tcp-echo-server': program('tcp-echo.ts'),
