@@ -14,8 +14,10 @@ import { type ControllerCaches, openControllerCaches } from './controllers/cache
 import { SERVICE_NAME_LABEL } from './controllers/endpoint-slice.ts'
 import { startControllers } from './controllers/start-controllers.ts'
 import { DnsServer } from './dns/server.ts'
-import { slicesOfService, type ZoneSource } from './dns/zone.ts'
+import type { ZoneSource } from './dns/zone.ts'
 import { createBaseRoot } from './host/base-root.ts'
+import type { DataFolder } from './host/data-folder.ts'
+import { clusterKeys } from './host/kept-keys.ts'
 import { kubeconfigText } from './host/kubeconfig.ts'
 import type { MachinePorts } from './host/machine-ports.ts'
 import { runCommand } from './host/run-command.ts'
@@ -34,7 +36,7 @@ import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret } from 
 import { GVR } from './objects/gvr.ts'
 import type { NetworkPolicy } from './objects/network-policy.types.ts'
 import { ObjectCache } from './objects/object-cache.ts'
-import { createClusterPki } from './pki/cluster-pki.ts'
+import { SliceIndex } from './objects/slice-index.ts'
 import type { PolicyPod } from './policy/isolation.ts'
 import { NetworkPolicies } from './policy/network-policies.ts'
 import { ServiceProxy } from './proxy/service-proxy.ts'
@@ -61,12 +63,15 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   await warmThreadPool()
   const files = stateFolder(dirname(dirname(config.stateFolder)), config.name)
   const stack = new AsyncDisposableStack()
+  // Before anything else: a folder in use, or of another version, ends the start.
+  const data = await openDataFolder(config.dataFolder)
+  if (data !== undefined) stack.use(data)
   const runFolder = files.run
   await runCommand(['mount', '-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', runFolder])
   const [ip, nft] = [findTool('ip', config.workspace), findTool('nft', config.workspace)]
   const nodes = Array.from({ length: config.nodes }, (_, i) => nodeAddresses(i + 1))
   onProgress('network and root file systems')
-  const pki = createClusterPki({ names: servingNames(), nowMs: clock.now() })
+  const { pki, tokenKeyPem } = clusterKeys(data, { names: servingNames(), nowMs: clock.now() })
   const [topology, base] = await Promise.all([
     createTopology({ nodes, runFolder, ip }),
     createBaseRoot(`${runFolder}/base`, [config.workspace, dirname(process.execPath)].filter(outermost)),
@@ -82,6 +87,8 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
     serviceRanges: topology.ipv6
       ? { ipv4: NETWORK.serviceCidr, ipv6: NETWORK.serviceCidrV6 }
       : { ipv4: NETWORK.serviceCidr },
+    tokenKeyPem,
+    journal: data,
     runtime: new ClusterPodRuntime(kubelets),
     logger: logger.scope('apiserver'),
     clock,
@@ -118,18 +125,23 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
       clock,
     }),
   )
-  const dns = new DnsServer({ source: zoneSource(caches, client), logger: logger.scope('dns') })
+  const slices = stack.use(new SliceIndex(caches.endpointSlices))
+  const dns = new DnsServer({ source: zoneSource(caches, slices), logger: logger.scope('dns') })
   stack.use(dns)
   await dns.listen(NETWORK.dnsIp, NETWORK.dnsPort)
   await Promise.all(Object.values(caches).map((cache) => cache.synced))
   stack.use(startControllers({ client, logger: logger.scope('controllers'), clock, events, caches }))
   stack.use(
     new ServiceBalancer(
-      { client, ports: o.ports, logger: logger.scope('balancer'), clock, events, caches },
+      { client, ports: o.ports, logger: logger.scope('balancer'), clock, events, caches, slices },
       { nodes, loopbackStart: loopbackStart(config.name) },
     ),
   )
 
+  await forgetNodes(
+    client,
+    nodes.map((node) => node.name),
+  )
   onProgress('nodes')
   const machine = {
     cpus: availableParallelism(),
@@ -203,6 +215,21 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   return { kubeconfig, client, close, [Symbol.asyncDispose]: close }
 }
 
+/** SQLite takes its time to load, so only who keeps data waits for it. */
+async function openDataFolder(folder: string | undefined): Promise<DataFolder | undefined> {
+  if (folder === undefined) return undefined
+  const module = await import('./host/data-folder.ts')
+  return module.DataFolder.open(folder)
+}
+
+/** Nodes of an earlier run with more of them: without their kubelets nothing on them lives. */
+async function forgetNodes(client: ObjectClient, present: readonly string[]): Promise<void> {
+  for (const { metadata } of (await client.list(GVR.nodes)).items) {
+    const { name = '' } = metadata
+    if (!present.includes(name)) await client.delete(GVR.nodes, undefined, name)
+  }
+}
+
 /** Names under which the API server is asked, outside and inside. */
 function servingNames(): string[] {
   const service = 'kubernetes.default'
@@ -251,14 +278,14 @@ type ClusterCaches = ControllerCaches & {
   readonly volumeClaims: ObjectCache<PersistentVolumeClaim>
 }
 
-function zoneSource(caches: ClusterCaches, client: ObjectClient): ZoneSource {
-  void client
+function zoneSource(caches: ClusterCaches, slices: SliceIndex): ZoneSource {
   return {
     domain: NETWORK.clusterDomain,
     serial: 1,
     service: (namespace, name) => caches.services.get(namespace, name),
     services: () => caches.services.all(),
-    slices: (namespace, name) => slicesOfService(caches.endpointSlices.all(), namespace, name),
+    slices: (namespace, name) => slices.of(namespace, name),
+    allSlices: () => caches.endpointSlices.all(),
     hasNamespace: (name) => caches.namespaces.get(undefined, name) !== undefined,
   }
 }

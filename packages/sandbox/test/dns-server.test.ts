@@ -12,6 +12,7 @@ const source: ZoneSource = {
   service: () => undefined,
   services: () => [],
   slices: () => [],
+  allSlices: () => [],
   hasNamespace: () => false,
 }
 

@@ -2,7 +2,7 @@ import { ip } from '@ambit/core'
 import test from 'ava'
 import fc from 'fast-check'
 import { decodeQuery, encodeAnswer, RCODE, TYPE } from '../src/dns/message.ts'
-import { answerQuery, reverseAddress, slicesOfService, type ZoneSource } from '../src/dns/zone.ts'
+import { answerQuery, reverseAddress, type ZoneSource } from '../src/dns/zone.ts'
 import type { EndpointSlice, Service } from '../src/objects/cluster.types.ts'
 
 function query(name: string, type: number, edns = false): Buffer {
@@ -40,13 +40,24 @@ const slice: EndpointSlice = {
     { addresses: ['10.244.1.4'], conditions: { ready: false } },
   ],
 }
-const all = [web, db, out]
+const near: Service = {
+  ...web,
+  metadata: { name: 'near', namespace: 'demo' },
+  spec: { type: 'ExternalName', externalName: 'web.demo.svc.cluster.local' },
+}
+const loop: Service = {
+  ...web,
+  metadata: { name: 'loop', namespace: 'demo' },
+  spec: { type: 'ExternalName', externalName: 'loop.demo.svc.cluster.local' },
+}
+const all = [web, db, out, near, loop]
 const source: ZoneSource = {
   domain: 'cluster.local',
   serial: 1,
   service: (namespace, name) => all.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
   services: () => all,
-  slices: (namespace, service) => slicesOfService([slice], namespace, service),
+  slices: (namespace, service) => (namespace === 'demo' && service === 'db' ? [slice] : []),
+  allSlices: () => [slice],
   hasNamespace: (name) => name === 'demo',
 }
 
@@ -74,12 +85,34 @@ test(answers, '_sql._tcp.db.demo.svc.cluster.local', TYPE.SRV, [
 ])
 test(answers, '_http._tcp.web.demo.svc.cluster.local', TYPE.SRV, ['web.demo.svc.cluster.local'])
 test(answers, 'out.demo.svc.cluster.local', TYPE.A, ['example.com'])
+test(answers, 'near.demo.svc.cluster.local', TYPE.A, ['web.demo.svc.cluster.local', '10.96.0.7'])
+test(answers, 'near.demo.svc.cluster.local', TYPE.CNAME, ['web.demo.svc.cluster.local'])
+test(answers, '10-244-1-4.db.demo.svc.cluster.local', TYPE.A, [], RCODE.nameError)
+test(answers, '10-244-9-9.demo.pod.cluster.local', TYPE.A, ['10.244.9.9'])
+test(answers, 'fd00--9.demo.pod.cluster.local', TYPE.AAAA, ['fd00::9'])
+test(answers, '10-244-9-9.nowhere.pod.cluster.local', TYPE.A, [], RCODE.nameError)
+test(answers, 'nonsense.demo.pod.cluster.local', TYPE.A, [], RCODE.nameError)
+test(answers, 'dns-version.cluster.local', TYPE.TXT, ['TXT'])
+test(answers, '2.1.244.10.in-addr.arpa', TYPE.PTR, ['db-0.db.demo.svc.cluster.local'])
+test(answers, '3.1.244.10.in-addr.arpa', TYPE.PTR, [], RCODE.nameError)
 test(answers, 'nothing.demo.svc.cluster.local', TYPE.A, [], RCODE.nameError)
 test(answers, 'demo.svc.cluster.local', TYPE.A, [])
 test(answers, 'example.com', TYPE.A, [], RCODE.nameError)
 test(answers, 'web.demo.svc.cluster.local.demo.svc.cluster.local', TYPE.A, [], RCODE.nameError)
 test(answers, '7.0.96.10.in-addr.arpa', TYPE.PTR, ['web.demo.svc.cluster.local'])
 test(answers, '8.0.96.10.in-addr.arpa', TYPE.PTR, [], RCODE.nameError)
+
+test('names that lead in a circle are followed so far and no further', (t) => {
+  t.true(answerQuery('loop.demo.svc.cluster.local', TYPE.A, source).answers.length <= 9)
+})
+
+test('the targets of a SRV answer come with their addresses', (t) => {
+  const { additional } = answerQuery('_sql._tcp.db.demo.svc.cluster.local', TYPE.SRV, source)
+  t.deepEqual(
+    additional.map((record) => `${record.name} ${'ip' in record ? record.ip : ''}`),
+    ['db-0.db.demo.svc.cluster.local 10.244.1.2', '10-244-1-3.db.demo.svc.cluster.local 10.244.1.3'],
+  )
+})
 
 test('reverse names of both families', (t) => {
   t.is(reverseAddress('4.3.2.1.in-addr.arpa'), ip('1.2.3.4'))

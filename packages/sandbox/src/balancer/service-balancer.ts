@@ -3,7 +3,6 @@ import type { ObjectClient } from '../apiserver/contract.types.ts'
 import { hasStatus } from '../apiserver/status-error.ts'
 import { SERVICE_NAME_LABEL } from '../controllers/endpoint-slice.ts'
 import { WorkQueue } from '../controllers/work-queue.ts'
-import { slicesOfService } from '../dns/zone.ts'
 import { MachinePortError, type MachinePorts } from '../host/machine-ports.ts'
 import type { EventRecorder } from '../kubelet/event-recorder.ts'
 import { LIMITS } from '../limits.ts'
@@ -11,6 +10,7 @@ import type { NodeAddresses } from '../net/addresses.ts'
 import type { EndpointSlice, Service } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
 import { keyOf, type ObjectCache } from '../objects/object-cache.ts'
+import type { SliceIndex } from '../objects/slice-index.ts'
 import { type ServingPort, servingPorts } from '../proxy/frontends.ts'
 import { admission, type DoorOptions, TcpDoor, UdpDoor } from './door.ts'
 import {
@@ -37,6 +37,7 @@ export interface BalancerComponents {
     readonly services: ObjectCache<Service>
     readonly endpointSlices: ObjectCache<EndpointSlice>
   }
+  readonly slices: SliceIndex
 }
 
 export interface BalancerOptions {
@@ -244,10 +245,7 @@ export class ServiceBalancer implements AsyncDisposable {
     const doors = this.#services.get(key)
     if (service === undefined || doors === undefined) return []
     const { namespace = '', name = '' } = service.metadata
-    doors.serving ??= servingPorts(
-      [service],
-      slicesOfService(this.#components.caches.endpointSlices.all(), namespace, name),
-    )
+    doors.serving ??= servingPorts([service], this.#components.slices.of(namespace, name))
     const one = doors.serving.find((each) => serves(each) && each.targets.length > 0)
     if (one === undefined) return []
     const backends = backendsOf(one, this.#options.nodes)

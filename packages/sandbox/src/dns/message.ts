@@ -1,6 +1,6 @@
 import { type Ip, ipToBytes } from '@ambit/core'
 
-export const TYPE = { A: 1, CNAME: 5, SOA: 6, PTR: 12, AAAA: 28, SRV: 33, OPT: 41, ANY: 255 } as const
+export const TYPE = { A: 1, CNAME: 5, SOA: 6, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, OPT: 41, ANY: 255 } as const
 export const RCODE = { ok: 0, formatError: 1, serverFailure: 2, nameError: 3, notImplemented: 4, refused: 5 } as const
 
 const HEADER = 12
@@ -22,6 +22,7 @@ export interface Question {
 export type DnsRecord = { readonly name: string; readonly ttl: number } & (
   | { readonly type: 'A' | 'AAAA'; readonly ip: Ip }
   | { readonly type: 'CNAME' | 'PTR'; readonly target: string }
+  | { readonly type: 'TXT'; readonly text: string }
   | { readonly type: 'SRV'; readonly port: number; readonly target: string }
   | { readonly type: 'SOA'; readonly zone: string; readonly serial: number }
 )
@@ -132,6 +133,8 @@ function recordData(record: DnsRecord): Buffer {
     case 'CNAME':
     case 'PTR':
       return encodeName(record.target)
+    case 'TXT':
+      return Buffer.concat([Buffer.from([Buffer.byteLength(record.text)]), Buffer.from(record.text)])
     case 'SRV': {
       const fixed = Buffer.alloc(6)
       fixed.writeUInt16BE(100, 2)

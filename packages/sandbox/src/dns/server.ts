@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { type Closable, type Logger, messageOf } from '@ambit/core'
 import { LIMITS } from '../limits.ts'
-import { decodeQuery, encodeAnswer, encodeFailure } from './message.ts'
+import { type Answer, decodeQuery, encodeAnswer, encodeFailure } from './message.ts'
 import { answerQuery, type ZoneSource } from './zone.ts'
 
 const MAX_MESSAGE = 65_535
@@ -15,6 +15,7 @@ export class DnsServer implements Closable {
   readonly #connections = new Set<Socket>()
   #udp: UdpSocket | undefined
   #tcp: Server | undefined
+  #turn = 0
 
   constructor(components: { readonly source: ZoneSource; readonly logger: Logger }) {
     this.#source = components.source
@@ -58,7 +59,8 @@ export class DnsServer implements Closable {
     if (!('question' in decoded)) return encodeFailure(decoded.id, decoded.rcode)
     const { question } = decoded
     const udpLimit = Math.min(question.udpSize ?? LIMITS.dnsUdpBytes, LIMITS.dnsEdnsBytes)
-    return encodeAnswer(question, answerQuery(question.name, question.type, this.#source), udp ? udpLimit : MAX_MESSAGE)
+    const answer = inTurn(answerQuery(question.name, question.type, this.#source), this.#turn++)
+    return encodeAnswer(question, answer, udp ? udpLimit : MAX_MESSAGE)
   }
 
   #serve(socket: Socket): void {
@@ -85,4 +87,13 @@ export class DnsServer implements Closable {
       }
     })
   }
+}
+
+/** Clients take the first of several addresses: it is another one each time. Aliases stay in front. */
+function inTurn(answer: Answer, turn: number): Answer {
+  const aliases = answer.answers.filter(({ type }) => type === 'CNAME')
+  const others = answer.answers.filter(({ type }) => type !== 'CNAME')
+  if (others.length < 2) return answer
+  const first = turn % others.length
+  return { ...answer, answers: [...aliases, ...others.slice(first), ...others.slice(0, first)] }
 }
