@@ -18,11 +18,12 @@ import { authenticateNode } from './discovery-authentication.ts'
 import { MeshIndex } from './index/mesh-index.ts'
 import { REFERENCES } from './index/publication.ts'
 import { startLeaderWork } from './leader-work.ts'
-import { CONNECTION_GRACE_MS, MAX_STREAMS_PER_CONNECTION, SHUTDOWN_MS } from './limits.ts'
+import { CONNECTION_GRACE_MS, CREDENTIALS_START_MS, MAX_STREAMS_PER_CONNECTION, SHUTDOWN_MS } from './limits.ts'
 import { followMesh, meshConfigName } from './mesh/follow-mesh.ts'
 import { Pusher } from './push.ts'
 import { tokenGate } from './token-gate.ts'
 import { watchCluster } from './watch/watch-cluster.ts'
+import { CredentialWatches } from './watch/watch-credentials.ts'
 import { WorkloadView } from './workload-view.ts'
 
 export interface ControllerComponents {
@@ -123,6 +124,8 @@ export async function startController(config: ControllerConfig, components: Cont
   void authority.follow(signal)
   await abortable(cluster.synced, starting)
   pusher.start()
+  const credentials = cleanup.use(new CredentialWatches({ client, index, logger }))
+  await abortable(atMost(credentials.synced, CREDENTIALS_START_MS, clock), starting)
 
   const pods = podLookup(index.state.pods, client)
   const ca = new CaService(
@@ -160,13 +163,13 @@ export async function startController(config: ControllerConfig, components: Cont
   })
   server.addService(xds.service, xds.implementation)
   server.addService(ca.service, ca.implementation)
-  const credentials = cleanup.use(
+  const servingCredentials = cleanup.use(
     new ServingCredentials(
       { authority: authority.current, clock, logger },
       servingNames(config.namespace, config.revision, config.domain),
     ),
   )
-  const tlsPort = await bind(server, listenIp, config.ports.tls, credentials)
+  const tlsPort = await bind(server, listenIp, config.ports.tls, servingCredentials)
   const leaderWork = startLeaderWork({ config, client, clock, logger, signal, authority, cluster, index, meshConfigs })
   cleanup.defer(async () => {
     state.ready = false
@@ -215,7 +218,7 @@ async function shutdown(server: Server, xds: DeltaServer, clock: Clock): Promise
   await promise
 }
 
-async function atMost(work: Promise<void>, ms: number, clock: Clock): Promise<void> {
+async function atMost(work: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   using _deadline = clock.after(ms, () => resolve())
   await Promise.race([work, promise])

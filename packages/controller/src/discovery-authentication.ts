@@ -12,8 +12,8 @@ export interface DiscoveryAuthentication {
   readonly pods: Pick<PodLookup, 'cached' | 'live'>
 }
 
-/** Type of a node that asks for a waypoint's resources; all others are told what everybody may know. */
-const WAYPOINT = 'waypoint'
+/** Types of nodes that ask for a waypoint's or gateway's resources; all others are told what everybody may know. */
+const PROXY_TYPES: ReadonlySet<string | undefined> = new Set(['waypoint', 'router'])
 
 /** A proxy gets configuration only as who it is: its token's namespace and account must be those its node names. */
 export async function authenticateNode(
@@ -34,7 +34,7 @@ export async function authenticateNode(
   const account = claimed['SERVICE_ACCOUNT']
   if (account !== undefined && account !== '' && account !== serviceAccount)
     return { error: `the node claims another service account than ${serviceAccount}` }
-  if (type !== WAYPOINT) return { ok: true }
+  if (!PROXY_TYPES.has(type)) return { ok: true }
   const waypoint = await waypointAudience(pods, {
     name: rest[0] ?? '',
     namespace,

@@ -32,6 +32,8 @@ export interface Pod extends Meta {
   readonly node: string
   readonly serviceAccount: string
   readonly workloadName: string
+  /** Runs `proxy router`: what a Gateway can be served by. */
+  readonly isRouter: boolean
   readonly ports: readonly ContainerPort[]
 }
 
@@ -141,11 +143,29 @@ export interface GatewayListener {
   readonly allowedFrom: 'Same' | 'All' | 'Selector'
   /** Undefined: none that is understood, which lets nobody in. */
   readonly allowedSelector: LabelSelector | undefined
+  /** Empty: whatever the protocol carries. */
+  readonly allowedKinds: readonly { readonly group: string; readonly kind: string }[]
+  /** Lower case; empty: every host. */
+  readonly hostname: string
+  readonly tls: ListenerTls | undefined
+}
+
+export interface ListenerTls {
+  readonly mode: string
+  readonly certificates: readonly ObjectRef[]
+  readonly options: StringMap
+}
+
+export interface ObjectRef extends Named {
+  readonly group: string
+  readonly kind: string
 }
 
 export interface Gateway extends Meta {
   readonly className: string
   readonly listeners: readonly GatewayListener[]
+  /** From its spec: names of Services that serve it; empty: one is deployed for it. */
+  readonly servedBy: readonly string[]
   readonly addresses: readonly { readonly type: string | undefined; readonly value: string }[]
 }
 
@@ -238,6 +258,8 @@ export interface AuthorizationPolicy extends Meta {
 }
 
 export interface RequestAuthentication extends Meta {
+  /** Undefined: every workload of the scope. */
+  readonly selector: StringMap | undefined
   readonly targetRefs: readonly TargetRef[]
 }
 
@@ -248,13 +270,15 @@ export interface MeshConfig {
   readonly waypoints?: WaypointDefaults | undefined
 }
 
-/** What the mesh-wide settings say about waypoints. */
+/** What the mesh-wide settings say about waypoints and gateways. */
 export interface WaypointDefaults {
   readonly trustDomainAliases: readonly string[]
   readonly pathNormalization: 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES'
   /** Undefined: none. */
   readonly accessLog: { readonly encoding: 'TEXT' | 'JSON'; readonly format: string } | undefined
   readonly connectTimeoutMs: number
+  /** Proxies in front of gateways; undefined: none. */
+  readonly trustedProxies?: number | undefined
 }
 
 /** What every compiled resource needs to know of the mesh around it. */

@@ -89,7 +89,7 @@ export async function startLeaderWork(parts: {
         elect('istio-gateway-status-leader', async (leading) => {
           using writer = new StatusWriter({ client, clock, logger })
           const { sets } = cluster
-          await keepGatewayStatus({ inputs, sets, writer, domain: config.domain, clock, logger }, leading)
+          await keepGatewayStatus({ inputs, index, sets, writer, domain: config.domain, clock, logger }, leading)
         }),
       )
   }

@@ -36,3 +36,9 @@ export const GATEWAY_BACKOFF: { readonly initialMs: number; readonly maxMs: numb
   maxMs: 30_000,
   jitter: 0.2,
 }
+/** Longest certificate chain, key or list of CAs of a Secret that a listener names, bytes. */
+export const MAX_CREDENTIAL_BYTES: number = 256 * 1024
+/** Secrets that listeners may name at one time; each is a watch of its own. */
+export const MAX_WATCHED_CREDENTIALS = 500
+/** At the start proxies wait this long for Secrets that listeners name, ms: a gateway that has keys must not lose them. */
+export const CREDENTIALS_START_MS = 5_000

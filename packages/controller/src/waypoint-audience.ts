@@ -1,5 +1,6 @@
 import { LABELS } from '@ambit/api'
 import type { PodLookup } from './ca/impersonation.ts'
+import { routerNameOf } from './index/routers.ts'
 
 /** How pods of waypoints of Istio 1.18 name their Gateway. */
 const OLD_GATEWAY_NAME = 'istio.io/gateway-name'
@@ -9,8 +10,8 @@ export type AudienceVerdict =
   | { readonly ok: false; readonly reason: string }
 
 /**
- * Which waypoint a client is, `namespace/gateway`: by the labels of the pod it runs in, which must run as the account
- * that was authenticated. What the client says of itself only names the pod, and must name the one its token is bound to:
+ * Which waypoint or gateway a client is, `namespace/name`: by the pod it runs in, which must run as the account that was
+ * authenticated. What the client says of itself only names the pod, and must name the one its token is bound to:
  * other pods of the account are not this waypoint.
  */
 export async function waypointAudience(
@@ -40,6 +41,7 @@ export async function waypointAudience(
   if (pod.serviceAccount !== serviceAccount)
     return { ok: false, reason: `pod ${namespace}/${name} runs as another service account than ${serviceAccount}` }
   const gateway = pod.labels[LABELS.gatewayName] || pod.labels[OLD_GATEWAY_NAME]
-  if (!gateway) return { ok: false, reason: `pod ${namespace}/${name} belongs to no Gateway` }
+  if (!gateway && !pod.isRouter) return { ok: false, reason: `pod ${namespace}/${name} belongs to no Gateway` }
+  if (!gateway) return { ok: true, audience: `${namespace}/${routerNameOf(pod)}` }
   return { ok: true, audience: `${namespace}/${gateway}` }
 }

@@ -6,11 +6,12 @@ import { decodeGatewayRequest } from '../src/gateway/decode-gateway-request.ts'
 import type { RenderedObject } from '../src/gateway/gateway.types.ts'
 import { decodeInstallSettings } from '../src/gateway/install-settings.ts'
 import { applyOverlays, overlaysOf, trimToOverlays } from '../src/gateway/overlays.ts'
-import { type RenderedWaypoint, renderWaypoint } from '../src/gateway/render-waypoint.ts'
+import type { RenderedGateway } from '../src/gateway/render-gateway.ts'
 import { strategicMerge } from '../src/gateway/strategic-merge.ts'
 import { MAX_OVERLAY_BYTES } from '../src/limits.ts'
 import type { Json } from '../src/watch/json.ts'
 import * as make from './support/objects.ts'
+import { renderWaypoint } from './support/render.ts'
 
 const merges = test.macro({
   exec(t, object: Json, patch: Json, expected: Json | RegExp) {
@@ -114,7 +115,7 @@ test('no patch throws', (t) => {
   )
 })
 
-function waypoint(): RenderedWaypoint {
+function waypoint(): RenderedGateway {
   const verdict = decodeInstallSettings(
     JSON.stringify({ global: { hub: 'ambit', tag: '1', proxy: { image: 'waypoint' } } }),
     '',

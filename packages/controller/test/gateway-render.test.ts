@@ -4,13 +4,13 @@ import type { KubeObject } from '@ambit/kube'
 import test from 'ava'
 import { decodeGatewayRequest } from '../src/gateway/decode-gateway-request.ts'
 import type { GatewayRequest, InstallSettings } from '../src/gateway/gateway.types.ts'
-import { classOf, WAYPOINT_CLASS } from '../src/gateway/gateway-classes.ts'
+import { classOf, WAYPOINT_CLASS, WAYPOINT_KIND } from '../src/gateway/gateway-classes.ts'
 import { decodeInstallSettings } from '../src/gateway/install-settings.ts'
 import { managementOf } from '../src/gateway/management.ts'
 import { gatewayNames, nameProblem } from '../src/gateway/names.ts'
-import { renderWaypoint } from '../src/gateway/render-waypoint.ts'
 import { isOurRevision, revisionOf } from '../src/gateway/revision.ts'
 import * as make from './support/objects.ts'
+import { renderWaypoint } from './support/render.ts'
 
 const CONTEXT = {
   config: { revision: 'default', namespace: 'istio-system', domain: 'cluster.local', clusterId: 'Kubernetes' },
@@ -275,7 +275,10 @@ test('a selector that is there stays: it can not be changed', (t) => {
 
 const names = test.macro({
   exec: (t, annotations: Readonly<Record<string, string>>, expected: unknown) =>
-    t.deepEqual(gatewayNames({ name: 'wp', annotations }), expected as never),
+    t.deepEqual(
+      gatewayNames({ name: 'wp', className: 'istio-waypoint', annotations }, WAYPOINT_KIND),
+      expected as never,
+    ),
   title: (_, annotations) => `names: ${JSON.stringify(annotations)}`,
 })
 test(names, {}, { name: 'wp', serviceAccount: 'wp', makesServiceAccount: true })
@@ -287,10 +290,22 @@ test(
 )
 
 test('names Kubernetes would refuse are named before it does', (t) => {
-  t.is(nameProblem({ name: 'wp', annotations: {} }), undefined)
-  t.regex(nameProblem({ name: 'x'.repeat(64), annotations: {} }) ?? '', /63 characters/)
-  t.regex(nameProblem({ name: '1wp', annotations: {} }) ?? '', /name-override/)
-  t.is(nameProblem({ name: '1wp', annotations: { 'gateway.istio.io/name-override': 'wp' } }), undefined)
+  t.is(nameProblem({ name: 'wp', className: 'istio-waypoint', annotations: {} }, WAYPOINT_KIND), undefined)
+  t.regex(
+    nameProblem({ name: 'x'.repeat(64), className: 'istio-waypoint', annotations: {} }, WAYPOINT_KIND) ?? '',
+    /63 characters/,
+  )
+  t.regex(
+    nameProblem({ name: '1wp', className: 'istio-waypoint', annotations: {} }, WAYPOINT_KIND) ?? '',
+    /name-override/,
+  )
+  t.is(
+    nameProblem(
+      { name: '1wp', className: 'istio-waypoint', annotations: { 'gateway.istio.io/name-override': 'wp' } },
+      WAYPOINT_KIND,
+    ),
+    undefined,
+  )
 })
 
 test('service type and address', (t) => {
@@ -313,7 +328,7 @@ const manages = test.macro({
   exec(t, gateway: () => GatewayRequest, expected: boolean | RegExp) {
     const management = managementOf(gateway(), WAYPOINT_CLASS)
     if (expected instanceof RegExp) t.regex(management.managed ? '' : management.reason, expected)
-    else t.deepEqual(management, { managed: true, takesOver: expected })
+    else t.deepEqual(management, { managed: true, takesOver: expected, kind: WAYPOINT_KIND })
   },
   title: (title = '') => `deployed: ${title}`,
 })
@@ -350,7 +365,8 @@ test('a class is known by its controller, by name only while it is not there', (
   t.is(classOf('own', made('istio.io/mesh-controller')), WAYPOINT_CLASS)
   t.is(classOf('istio-waypoint', made('example.com/other')), undefined)
   t.is(classOf('own', undefined), undefined)
-  t.is(managementOf(request({ gatewayClassName: 'istio' }), classOf('istio', undefined)).managed, false)
+  const remote = request({ gatewayClassName: 'istio-remote' })
+  t.is(managementOf(remote, classOf('istio-remote', undefined)).managed, false)
 })
 
 test('a Gateway is for the revision of its label, else of its namespace, else the default', (t) => {

@@ -11,7 +11,14 @@ import * as make from './support/objects.ts'
 const NOW_MS = Date.parse('2026-01-02T03:04:05Z')
 const NOW = '2026-01-02T03:04:05Z'
 const HOST = 'wp.shop.svc.cluster.local'
-const SERVING: ServingService = { host: HOST, clusterIps: [ip('10.1.0.9'), ip('fd00::9')], ready: true }
+const SERVING: ServingService = {
+  host: HOST,
+  clusterIps: [ip('10.1.0.9'), ip('fd00::9')],
+  ready: true,
+  ports: [15008],
+  loadBalancer: false,
+  external: [],
+}
 const ADDRESSES = [
   { type: 'IPAddress', value: '10.1.0.9' },
   { type: 'IPAddress', value: 'fd00::9' },
@@ -26,6 +33,7 @@ function status(gateway: GatewayRequest, facts: Partial<StatusFacts> = {}, prese
   return gatewayStatus(gateway, present, {
     cls: WAYPOINT_CLASS,
     invalidParameters: undefined,
+    listeners: undefined,
     services: { ok: true, services: [SERVING] },
     nowMs: NOW_MS,
     ...facts,
@@ -166,7 +174,7 @@ const serves = test.macro({
     expected: readonly string[] | RegExp,
     annotations: Readonly<Record<string, string>> = {},
   ) {
-    const verdict = servicesOf(request({ addresses }, { annotations }), 'cluster.local')
+    const verdict = servicesOf(request({ addresses }, { annotations }), WAYPOINT_CLASS, 'cluster.local')
     if (expected instanceof RegExp) t.regex(verdict.ok ? '' : verdict.message, expected)
     else t.deepEqual(verdict.ok ? verdict.services.map(({ host }) => host) : verdict.message, [...expected])
   },

@@ -26,10 +26,10 @@ const route = (...parents: readonly object[]): KubeObject => {
   return object
 }
 
-test('what other controllers say stays, and what ours says of gateways', (t) => {
+test('what other controllers say stays, and what is said of kinds that are not ours', (t) => {
   const others = [
     entry('example.org/other'),
-    entry('istio.io/gateway-controller', { parentRef: { kind: 'Gateway', name: 'g' } }),
+    entry('istio.io/gateway-controller', { parentRef: { kind: 'Mesh', name: 'g' } }),
   ]
   const written = parentsToWrite(route(...others), ours('True'), NOW)
   t.deepEqual(written?.slice(0, 2), others)

@@ -23,6 +23,10 @@ export type KindName =
   | 'serviceEntry'
   | 'workloadEntry'
   | 'gateway'
+  | 'istioGateway'
+  | 'virtualService'
+  | 'destinationRule'
+  | 'validatingWebhook'
   | 'gatewayClass'
   | 'httpRoute'
   | 'grpcRoute'
@@ -50,6 +54,14 @@ export const KINDS: Readonly<Record<KindName, ResourceKind>> = {
   serviceEntry: kind('networking.istio.io/v1', 'ServiceEntry', 'serviceentries'),
   workloadEntry: kind('networking.istio.io/v1', 'WorkloadEntry', 'workloadentries'),
   gateway: kind('gateway.networking.k8s.io/v1', 'Gateway', 'gateways'),
+  istioGateway: kind('networking.istio.io/v1', 'Gateway', 'gateways'),
+  virtualService: kind('networking.istio.io/v1', 'VirtualService', 'virtualservices'),
+  destinationRule: kind('networking.istio.io/v1', 'DestinationRule', 'destinationrules'),
+  validatingWebhook: kind(
+    'admissionregistration.k8s.io/v1',
+    'ValidatingWebhookConfiguration',
+    'validatingwebhookconfigurations',
+  ),
   gatewayClass: kind('gateway.networking.k8s.io/v1', 'GatewayClass', 'gatewayclasses'),
   httpRoute: kind('gateway.networking.k8s.io/v1', 'HTTPRoute', 'httproutes'),
   grpcRoute: kind('gateway.networking.k8s.io/v1', 'GRPCRoute', 'grpcroutes'),

@@ -3,6 +3,7 @@ import type { ResourceInput } from '@ambit/xds'
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import type { KubeService, ServiceEntry } from '../domain.types.ts'
 import { appProtocolOf } from './app-protocol.ts'
+import type { Backend } from './route.ts'
 
 const { AppProtocol } = workloadpb
 const { Protocol } = waypointpb
@@ -23,20 +24,25 @@ export interface PortFacts {
 }
 
 export function serviceDestination(
-  service: { readonly namespace: string; readonly hostname: string },
-  ports: readonly (PortFacts & { readonly routes: readonly waypointpb.Route[] | undefined })[],
+  service: { readonly namespace: string; readonly hostname: string; readonly trafficPolicy: string },
+  ports: readonly (PortFacts & {
+    readonly routes: readonly waypointpb.Route[] | undefined
+    readonly tcpBackends: readonly Backend[] | undefined
+  })[],
   rules: DestinationRules,
   waypoint: string,
 ): ResourceInput {
-  const { namespace, hostname } = service
+  const { namespace, hostname, trafficPolicy } = service
   const value = {
     namespace,
     hostname,
+    trafficPolicy,
     ports: ports.map(
-      ({ number, protocol, routes }): Port => ({
+      ({ number, protocol, routes, tcpBackends }): Port => ({
         number,
         protocol,
         ...(routes && { routes: { routes: [...routes] } }),
+        ...(tcpBackends && { tcpBackends: { backends: [...tcpBackends] } }),
       }),
     ),
   }

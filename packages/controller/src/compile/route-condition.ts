@@ -10,20 +10,27 @@ export interface RouteCondition {
 
 /** How the parent and its waypoint take the route. */
 export interface ParentFacts {
-  /** Undefined: found, with the port if one is named. */
-  readonly parentProblem: string | undefined
-  /** Undefined: there is a waypoint that honours the route. */
+  /** Undefined: found, with the port if one is named, and it takes the route. */
+  readonly parentProblem: Problem
+  /** Of how many of the parent's listeners take the route; undefined: it has none. */
+  readonly bound?: number
+  /** Undefined: there is a waypoint that honours the route, or the parent needs none. */
   readonly waypointProblem: { readonly reason: string; readonly message: string } | undefined
 }
 
 export function routeConditions(
-  { parentProblem, waypointProblem }: ParentFacts,
+  { parentProblem, waypointProblem, bound = 1 }: ParentFacts,
   unsupported: readonly string[],
   refs: readonly RefProblem[],
 ): readonly RouteCondition[] {
   const [firstRef] = refs
   return [
-    condition('Accepted', acceptance(parentProblem, unsupported), 'Accepted', 'Route was valid'),
+    condition(
+      'Accepted',
+      acceptance(parentProblem, unsupported),
+      'Accepted',
+      bound > 1 ? `Route was valid, bound to ${bound} parents` : 'Route was valid',
+    ),
     condition(
       'ResolvedRefs',
       firstRef && { reason: firstRef.reason, message: refs.map(({ message }) => message).join('; ') },
@@ -44,8 +51,8 @@ export const NO_MATCHING_PARENT = { reason: 'NoMatchingParent', message: 'parent
 
 type Problem = { readonly reason: string; readonly message: string } | undefined
 
-function acceptance(parentProblem: string | undefined, unsupported: readonly string[]): Problem {
-  if (parentProblem !== undefined) return { reason: NO_MATCHING_PARENT.reason, message: parentProblem }
+function acceptance(parentProblem: Problem, unsupported: readonly string[]): Problem {
+  if (parentProblem !== undefined) return parentProblem
   if (unsupported.length === 0) return undefined
   return { reason: 'UnsupportedValue', message: `${unsupported.join('; ')}: requests of the rule are answered 500` }
 }

@@ -162,7 +162,8 @@ function redirectOf({
 
 export function backendOf(ref: BackendRef, resolve: ResolveBackend): Backend {
   const verdict = resolve(ref)
-  if (!verdict.found || ref.problems.length > 0) return { weight: ref.weight, invalid: true }
+  if (ref.problems.length > 0) return { weight: ref.weight, invalid: true }
+  if (!verdict.found) return unresolved(ref)
   const { namespace, hostname, port, protocol, trafficPolicy = '' } = verdict
   return {
     namespace,
@@ -176,6 +177,14 @@ export function backendOf(ref: BackendRef, resolve: ResolveBackend): Backend {
     ...headers('responseHeaders', ref.responseHeaders),
   }
 }
+
+/** To a VirtualService a destination that is not there is a cluster nobody knows, 503; to a route of Gateway API it is 500. */
+function unresolved({ weight, name, port, subset }: BackendRef): Backend {
+  return subset === undefined ? { weight, invalid: true } : { hostname: name, port: port ?? ANY_PORT, subset, weight }
+}
+
+/** Of nothing. */
+const ANY_PORT = 1
 
 function headers<F extends 'requestHeaders' | 'responseHeaders'>(
   field: F,

@@ -22,19 +22,33 @@ export function waypointSettings(
   mesh: MeshContext,
 ): ResourceInput {
   const { namespace, name } = gateway
-  const { trustDomainAliases, pathNormalization, accessLog, connectTimeoutMs } = mesh.waypoints ?? WAYPOINT_DEFAULTS
   const identity = gateway.annotations[CLIENT_IDENTITY] ?? gatewayClass?.annotations[CLIENT_IDENTITY]
   const settings = create(waypointpb.SettingsSchema, {
+    ...settingsOfMesh(mesh),
     namespace,
     gateway: name,
+    forwardClientIdentity: identity === 'true',
+  })
+  const key = `${namespace}/${name}`
+  return { name: key, audience: [key], bytes: toBinary(waypointpb.SettingsSchema, settings) }
+}
+
+/** The same for every waypoint and gateway. */
+export function settingsOfMesh(mesh: MeshContext): {
+  readonly trustDomain: string
+  readonly trustDomainAliases: string[]
+  readonly pathNormalization: waypointpb.PathNormalization
+  readonly accessLog?: { encoding: waypointpb.AccessLog_Encoding; format: string }
+  readonly connectTimeoutMs: number
+  readonly rootNamespace: string
+} {
+  const { trustDomainAliases, pathNormalization, accessLog, connectTimeoutMs } = mesh.waypoints ?? WAYPOINT_DEFAULTS
+  return {
     trustDomain: mesh.trustDomain,
     trustDomainAliases: [...trustDomainAliases],
     pathNormalization: PathNormalization[pathNormalization],
     ...(accessLog && { accessLog: { encoding: Encoding[accessLog.encoding], format: accessLog.format } }),
-    forwardClientIdentity: identity === 'true',
     connectTimeoutMs,
     rootNamespace: mesh.rootNamespace,
-  })
-  const key = `${namespace}/${name}`
-  return { name: key, audience: [key], bytes: toBinary(waypointpb.SettingsSchema, settings) }
+  }
 }

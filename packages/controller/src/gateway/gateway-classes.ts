@@ -8,33 +8,89 @@ export interface BuiltinClass {
   readonly controllerName: string
   readonly description: string
   /** What is deployed for its Gateways; undefined: nothing. */
-  readonly deploys: 'waypoint' | undefined
+  readonly deploys: DeployedKind | undefined
   /** Why its Gateways are refused; undefined: they are not. */
   readonly refusal: string | undefined
   /** Gateway API's names of what works, for `status.supportedFeatures`. */
   readonly supportedFeatures: readonly string[]
 }
 
+/** How what is deployed for one class differs from what is for another. */
+export interface DeployedKind {
+  /** As the proxy is started (Istio's words). */
+  readonly role: 'waypoint' | 'router'
+  /** Value of the label that marks what the class's controller owns. */
+  readonly managedBy: string
+  /** Whether the name of the class is appended to the Gateway's. */
+  readonly namedByClass: boolean
+  readonly serviceType: 'ClusterIP' | 'LoadBalancer'
+  /** What its status tells of a Service without external addresses. */
+  readonly internalAddresses: readonly ('IPAddress' | 'Hostname')[]
+}
+
+export const WAYPOINT_KIND: DeployedKind = {
+  role: 'waypoint',
+  managedBy: 'istio.io-mesh-controller',
+  namedByClass: false,
+  serviceType: 'ClusterIP',
+  internalAddresses: ['IPAddress', 'Hostname'],
+}
+
+export const INGRESS_KIND: DeployedKind = {
+  role: 'router',
+  managedBy: 'istio.io-gateway-controller',
+  namedByClass: true,
+  serviceType: 'LoadBalancer',
+  internalAddresses: ['Hostname'],
+}
+
 export const WAYPOINT_CLASS: BuiltinClass = {
   name: 'istio-waypoint',
   controllerName: 'istio.io/mesh-controller',
   description: 'The default Istio waypoint GatewayClass',
-  deploys: 'waypoint',
+  deploys: WAYPOINT_KIND,
   refusal: undefined,
   supportedFeatures: ['GatewayInfrastructurePropagation'],
 }
 
+export const INGRESS_CLASS: BuiltinClass = {
+  name: 'istio',
+  controllerName: 'istio.io/gateway-controller',
+  description: 'The default Istio GatewayClass',
+  deploys: INGRESS_KIND,
+  refusal: undefined,
+  supportedFeatures: [
+    'GRPCRoute',
+    'Gateway',
+    'GatewayAddressEmpty',
+    'GatewayHTTPListenerIsolation',
+    'GatewayInfrastructurePropagation',
+    'GatewayPort8080',
+    'HTTPRoute',
+    'HTTPRouteBackendProtocolH2C',
+    'HTTPRouteBackendProtocolWebSocket',
+    'HTTPRouteBackendRequestHeaderModification',
+    'HTTPRouteBackendTimeout',
+    'HTTPRouteHostRewrite',
+    'HTTPRouteMethodMatching',
+    'HTTPRouteParentRefPort',
+    'HTTPRoutePathRedirect',
+    'HTTPRoutePathRewrite',
+    'HTTPRoutePortRedirect',
+    'HTTPRouteQueryParamMatching',
+    'HTTPRouteRequestMirror',
+    'HTTPRouteRequestMultipleMirrors',
+    'HTTPRouteRequestPercentageMirror',
+    'HTTPRouteRequestTimeout',
+    'HTTPRouteResponseHeaderModification',
+    'HTTPRouteSchemeRedirect',
+    'ReferenceGrant',
+  ],
+}
+
 /** Created where absent; what is there is somebody's, even if changed. */
 export const BUILTIN_CLASSES: readonly BuiltinClass[] = [
-  {
-    name: 'istio',
-    controllerName: 'istio.io/gateway-controller',
-    description: 'The default Istio GatewayClass',
-    deploys: undefined,
-    refusal:
-      'this control plane does not deploy ingress gateways: nothing serves a Gateway of class istio; only class istio-waypoint is deployed',
-    supportedFeatures: [],
-  },
+  INGRESS_CLASS,
   {
     name: 'istio-remote',
     controllerName: 'istio.io/unmanaged-gateway',

@@ -32,7 +32,7 @@ export interface GatewayRequest extends Named {
   readonly parametersRef: { readonly group: string; readonly kind: string; readonly name: string } | undefined
 }
 
-/** What the installation says about every waypoint. */
+/** What the installation says about every waypoint and gateway. */
 export interface InstallSettings {
   readonly image: string
   readonly imagePullPolicy: string | undefined
@@ -51,9 +51,11 @@ export interface InstallSettings {
   readonly componentLogLevel: string
   readonly logging: string
   readonly logAsJson: boolean
-  /** Of the container. */
+  /** Of a waypoint's container. */
   readonly resources: Json
-  /** `affinity`, `nodeSelector`, `tolerations`, `topologySpreadConstraints` of the pod, where set. */
+  /** Of an ingress gateway's container. */
+  readonly gatewayResources: Json
+  /** `affinity`, `nodeSelector`, `tolerations`, `topologySpreadConstraints` of a waypoint's pod, where set. */
   readonly placement: Json
 }
 

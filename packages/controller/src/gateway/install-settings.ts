@@ -9,7 +9,7 @@ export type SettingsVerdict =
   | { readonly ok: true; readonly settings: InstallSettings }
   | { readonly ok: false; readonly reason: string }
 
-/** As Istio's chart sets them for waypoints. */
+/** As Istio's charts set them for waypoints and proxies. */
 const DEFAULT_RESOURCES: Json = {
   requests: { cpu: '100m', memory: '128Mi' },
   limits: { cpu: '2', memory: '1Gi' },
@@ -22,8 +22,8 @@ export function valuesConfigMapName({ revision }: Pick<ControllerConfig, 'revisi
 }
 
 /**
- * What holds for every waypoint: `values` of the installation's ConfigMap and `defaultConfig` of the mesh. Without
- * readable values nothing is deployed or changed: a guessed image would restart every waypoint.
+ * What holds for every waypoint and gateway: `values` of the installation's ConfigMap and `defaultConfig` of the mesh. Without
+ * readable values nothing is deployed or changed: a guessed image would restart every one.
  */
 export function decodeInstallSettings(
   values: string | undefined,
@@ -75,6 +75,7 @@ export function decodeInstallSettings(
       logging: text(record(global['logging'])['level']) || 'default:info',
       logAsJson: global['logAsJson'] === true,
       resources: isRecord(waypoint['resources']) ? waypoint['resources'] : DEFAULT_RESOURCES,
+      gatewayResources: isRecord(proxy['resources']) ? proxy['resources'] : DEFAULT_RESOURCES,
       placement: Object.fromEntries(
         PLACEMENT_FIELDS.filter((field) => isFilled(waypoint[field])).map((field) => [field, waypoint[field]]),
       ),

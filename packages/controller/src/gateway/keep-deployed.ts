@@ -13,14 +13,14 @@ import {
 import { specOf } from '../watch/decode-meta.ts'
 import { type Json, record, stringMap } from '../watch/json.ts'
 import type { RenderedObject } from './gateway.types.ts'
-import { WAYPOINT_CLASS } from './gateway-classes.ts'
+import { BUILTIN_CLASSES } from './gateway-classes.ts'
 import type { GatewayInputs, OurGateway } from './gateway-inputs.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { CONTROLLER_VERSION, CONTROLLER_VERSION_ANNOTATION, managementOf } from './management.ts'
 import { gatewayNames, LEGACY_GATEWAY_NAME_LABEL, nameProblem } from './names.ts'
 import { applyOverlays } from './overlays.ts'
 import { foreignness } from './ownership.ts'
-import { MANAGED_BY, renderWaypoint } from './render-waypoint.ts'
+import { renderGateway } from './render-gateway.ts'
 
 /** Kinds of what is made for a Gateway, in the order of application. */
 const DEPLOYED_KINDS: readonly ResourceKind[] = [
@@ -30,6 +30,8 @@ const DEPLOYED_KINDS: readonly ResourceKind[] = [
   KINDS.horizontalPodAutoscaler,
   KINDS.podDisruptionBudget,
 ]
+/** Marks what is ours to keep, for all classes. */
+const OURS = `${LABELS.gatewayManaged} in (${BUILTIN_CLASSES.flatMap(({ deploys }) => deploys?.managedBy ?? []).join()})`
 /** Removed again when no overlay asks for them any more. */
 const ON_REQUEST: ReadonlySet<ResourceKind> = new Set([KINDS.horizontalPodAutoscaler, KINDS.podDisruptionBudget])
 
@@ -49,7 +51,7 @@ export async function keepDeployed(parts: DeploymentParts, signal: AbortSignal):
       watchObjects({
         client,
         kind,
-        labelSelector: `${LABELS.gatewayManaged}=${MANAGED_BY}`,
+        labelSelector: OURS,
         signal,
         logger,
         trim: withoutStatus,
@@ -106,21 +108,22 @@ class Deployer {
     const { gateway, cls } = ours
     const management = managementOf(gateway, cls)
     if (!management.managed) return this.#tell(key, `not deployed: ${management.reason}`)
+    const { kind } = management
     const settings = inputs.settings()
     if (!settings.ok) return this.#tell(key, `not deployed: ConfigMap of the installation's values: ${settings.reason}`)
-    const problem = nameProblem(gateway)
+    const problem = nameProblem(gateway, kind)
     if (problem !== undefined) return this.#tell(key, `not deployed: ${problem}`)
     const overlays = inputs.overlays(gateway)
     if (!overlays.ok) return this.#tell(key, `not deployed: ${overlays.reason}`)
-    const { name } = gatewayNames(gateway)
+    const { name } = gatewayNames(gateway, kind)
     const rendered = applyOverlays(
-      renderWaypoint(gateway, settings.settings, this.#selectorOf(gateway.namespace, name)),
+      renderGateway(gateway, kind, settings.settings, this.#selectorOf(gateway.namespace, name)),
       overlays.overlays,
     )
     if (!rendered.ok) return this.#tell(key, `not deployed: ${rendered.reason}`)
     this.#told.delete(key)
     if (management.takesOver) await this.#takeOver(ours, signal)
-    for (const object of rendered.objects) await this.#apply(key, gateway.uid, object, signal)
+    for (const object of rendered.objects) await this.#apply(ours, object, signal)
     await this.#removeUnasked(gateway, rendered.objects, signal)
     logger.debug('objects of a Gateway applied', { gateway: key, objects: rendered.objects.length })
   }
@@ -139,18 +142,21 @@ class Deployer {
     await this.#parts.client.mergePatch(KINDS.gateway, at, patch, { fieldManager: cls.controllerName, signal })
   }
 
-  async #apply(key: string, uid: string, object: RenderedObject, signal: AbortSignal): Promise<void> {
+  async #apply({ gateway, cls }: OurGateway, object: RenderedObject, signal: AbortSignal): Promise<void> {
     const kind = kindOf(object)
     const { namespace, name } = object.metadata
     const present =
       this.#sets.get(kind)?.get(namespace, name) ?? (await this.#parts.client.get(kind, { namespace, name }, signal))
-    const foreign = present === undefined ? undefined : foreignness(present, uid)
+    const foreign = present === undefined ? undefined : foreignness(present, gateway.uid)
     if (foreign !== undefined) {
-      this.#parts.logger.warn(`${object.kind} left alone: ${foreign}`, { gateway: key, name })
+      this.#parts.logger.warn(`${object.kind} left alone: ${foreign}`, {
+        gateway: `${gateway.namespace}/${gateway.name}`,
+        name,
+      })
       return
     }
     await this.#parts.client.serverSideApply(kind, object, {
-      fieldManager: WAYPOINT_CLASS.controllerName,
+      fieldManager: cls.controllerName,
       force: true,
       signal,
     })

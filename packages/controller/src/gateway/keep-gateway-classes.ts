@@ -37,7 +37,7 @@ export async function keepGatewayClasses(parts: GatewayClassParts, signal: Abort
   const { client, classes, clock, logger } = parts
   await Promise.race([classes.synced, aborted(signal)])
   if (signal.aborted) return
-  let warned = false
+  let warning: Promise<boolean> | undefined
   const work = async (name: string): Promise<void> => {
     const builtin = BUILTIN_CLASSES.find((one) => one.name === name)
     if (builtin === undefined || classes.get(undefined, name) !== undefined) return
@@ -48,7 +48,9 @@ export async function keepGatewayClasses(parts: GatewayClassParts, signal: Abort
       // 409: another writer was faster, it is there. 404: the cluster has no Gateway API yet, or one too old.
       if (status !== 404 && status !== 409) throw error
       if (status === 409) return
-      warned ||= await warnOfOldVersion(parts, signal)
+      // One for all classes, which fail together; again when there was nothing to warn of.
+      warning ??= warnOfOldVersion(parts, signal)
+      if (!(await warning)) warning = undefined
       clock.after(MISSING_KIND_RETRY_MS, () => queue.add(name))
     }
   }

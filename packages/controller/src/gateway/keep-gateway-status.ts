@@ -2,12 +2,14 @@ import { isDeepStrictEqual } from 'node:util'
 import { LABELS } from '@ambit/api'
 import { aborted, type Clock, type Logger } from '@ambit/core'
 import { KINDS, type KubeObject, type StatusWriter } from '@ambit/kube'
-import { statusOfObject } from '../watch/decode-meta.ts'
+import type { MeshIndex } from '../index/mesh-index.ts'
+import { partsOf, unit } from '../index/units.ts'
+import { specOf, statusOfObject } from '../watch/decode-meta.ts'
 import { decodeEndpointSlice, decodeService } from '../watch/decode-service.ts'
-import { type Json, list, record } from '../watch/json.ts'
+import { type Json, list, record, text, texts } from '../watch/json.ts'
 import type { ClusterWatch } from '../watch/watch-cluster.ts'
-import type { GatewayRequest } from './gateway.types.ts'
-import { BUILTIN_CLASSES } from './gateway-classes.ts'
+import type { GatewayAddress, GatewayRequest } from './gateway.types.ts'
+import { BUILTIN_CLASSES, type BuiltinClass } from './gateway-classes.ts'
 import type { GatewayInputs } from './gateway-inputs.ts'
 import {
   gatewayStatus,
@@ -20,10 +22,11 @@ import { KeyedQueue } from './keyed-queue.ts'
 import { hasDeployableAddress } from './management.ts'
 import { applyOverlays } from './overlays.ts'
 import { otherOwner } from './ownership.ts'
-import { renderWaypoint } from './render-waypoint.ts'
+import { renderGateway } from './render-gateway.ts'
 
 export interface GatewayStatusParts {
   readonly inputs: GatewayInputs
+  readonly index: Pick<MeshIndex, 'onStatus' | 'resultOf'>
   readonly sets: Pick<ClusterWatch['sets'], 'service' | 'endpointSlice' | 'gateway'>
   readonly writer: StatusWriter
   readonly domain: string
@@ -33,7 +36,7 @@ export interface GatewayStatusParts {
 
 /** Leader's work: every Gateway of our classes says whether it is accepted, whether it works, and where. */
 export async function keepGatewayStatus(parts: GatewayStatusParts, signal: AbortSignal): Promise<void> {
-  const { inputs, sets, writer, domain, clock, logger } = parts
+  const { inputs, index, sets, writer, domain, clock, logger } = parts
   await Promise.race([inputs.synced, aborted(signal)])
   if (signal.aborted) return
   /** Which Gateways look at a Service, `namespace/name`. */
@@ -44,16 +47,22 @@ export async function keepGatewayStatus(parts: GatewayStatusParts, signal: Abort
     const ours = inputs.ours(key)
     if (ours === undefined) return Promise.resolve()
     const { object, gateway, cls } = ours
-    const requested = servicesOf(gateway, domain)
+    const takesRoutes = cls.deploys?.role === 'router'
+    const listeners = takesRoutes
+      ? index.resultOf(unit('gateway', gateway.namespace, gateway.name))?.listeners
+      : undefined
+    // What they name is still being looked for.
+    if (takesRoutes && listeners === undefined) return Promise.resolve()
+    const requested = servicesOf(gateway, cls, domain)
     if (requested.ok)
       for (const { namespace, name } of requested.services)
         watchers.getOrInsertComputed(`${namespace}/${name}`, () => new Set<string>()).add(key)
     const services: StatusFacts['services'] = requested.ok
       ? { ok: true, services: requested.services.map((service) => serving(parts, service, gateway)) }
       : requested
-    const invalidParameters = parameterProblem(inputs, gateway)
+    const invalidParameters = parameterProblem(inputs, gateway, cls)
     const present = statusOfObject(object)
-    const wanted = gatewayStatus(gateway, present, { cls, invalidParameters, services, nowMs: clock.now() })
+    const wanted = gatewayStatus(gateway, present, { cls, invalidParameters, services, listeners, nowMs: clock.now() })
     const { namespace, name } = gateway
     const write = { kind: KINDS.gateway, namespace, name, fieldManager: cls.controllerName }
     if (says(present, wanted)) writer.forget(write)
@@ -67,6 +76,10 @@ export async function keepGatewayStatus(parts: GatewayStatusParts, signal: Abort
   const serviceChanged = ({ metadata }: KubeObject): void => touch(`${metadata.namespace ?? ''}/${metadata.name}`)
   const sliceChanged = ({ metadata }: KubeObject): void =>
     touch(`${metadata.namespace ?? ''}/${metadata.labels?.[LABELS.serviceName] ?? ''}`)
+  using _listeners = index.onStatus((at) => {
+    const { kind, namespace, name } = partsOf(at)
+    if (kind === 'gateway') queue.add(`${namespace}/${name}`)
+  })
   using _inputs = inputs.follow((key) => queue.add(key))
   using _services = sets.service.subscribe({ add: serviceChanged, update: serviceChanged, delete: serviceChanged })
   using _slices = sets.endpointSlice.subscribe({ add: sliceChanged, update: sliceChanged, delete: sliceChanged })
@@ -82,12 +95,16 @@ function forgetAll(writer: StatusWriter, namespace: string | undefined, name: st
 }
 
 /** Why the Gateway's customization can not be used; what is wrong with the installation is not its fault. */
-function parameterProblem(inputs: GatewayInputs, gateway: GatewayRequest): string | undefined {
+function parameterProblem(
+  inputs: GatewayInputs,
+  gateway: GatewayRequest,
+  { deploys }: BuiltinClass,
+): string | undefined {
   const verdict = inputs.overlays(gateway)
   if (!verdict.ok) return verdict.reason
   const settings = inputs.settings()
-  if (!settings.ok || verdict.overlays.length === 0) return undefined
-  const rendered = applyOverlays(renderWaypoint(gateway, settings.settings, undefined), verdict.overlays)
+  if (!settings.ok || deploys === undefined || verdict.overlays.length === 0) return undefined
+  const rendered = applyOverlays(renderGateway(gateway, deploys, settings.settings, undefined), verdict.overlays)
   return rendered.ok ? undefined : rendered.reason
 }
 
@@ -102,14 +119,30 @@ function serving(
   // What was deployed for another Gateway serves that one.
   const taken = hasDeployableAddress(gateway) && present !== undefined && otherOwner(present, gateway.uid) !== undefined
   const object = taken ? undefined : present
+  const decoded = object === undefined ? undefined : decodeService(object, domain)
   return {
     host,
-    clusterIps: object === undefined ? undefined : decodeService(object, domain).clusterIps,
+    clusterIps: decoded?.clusterIps,
+    ports: decoded?.ports.map(({ port }) => port) ?? [],
+    loadBalancer: object !== undefined && specOf(object)['type'] === 'LoadBalancer',
+    external: object === undefined ? [] : externalAddresses(object),
     ready: [...sets.endpointSlice.inNamespace(namespace)].some((slice) => {
       if (slice.metadata.labels?.[LABELS.serviceName] !== name) return false
       return decodeEndpointSlice(slice)?.endpoints.some(({ ready }) => ready) ?? false
     }),
   }
+}
+
+/** What the cluster's load balancer gave it, and addresses that lead to it anyway. */
+function externalAddresses(service: KubeObject): readonly GatewayAddress[] {
+  const balancer = record(statusOfObject(service)['loadBalancer'])
+  const given = list(balancer['ingress']).flatMap((entry): readonly GatewayAddress[] => {
+    const { ip, hostname } = record(entry)
+    if (text(ip)) return [{ type: 'IPAddress', value: String(ip) }]
+    return text(hostname) ? [{ type: 'Hostname', value: String(hostname) }] : []
+  })
+  const fixed = texts(specOf(service)['externalIPs']).map((value) => ({ type: 'IPAddress', value }))
+  return [...given, ...fixed]
 }
 
 /** Whether the status has everything wanted already; conditions of others do not count. */

@@ -1,12 +1,12 @@
 import type { GatewayRequest } from './gateway.types.ts'
-import type { BuiltinClass } from './gateway-classes.ts'
+import type { BuiltinClass, DeployedKind } from './gateway-classes.ts'
 
 /** Written to a Gateway by its deployment controller; a larger number belongs to a later one, which then goes on alone. */
 export const CONTROLLER_VERSION_ANNOTATION = 'gateway.istio.io/controller-version'
 export const CONTROLLER_VERSION = 5
 
 export type Management =
-  | { readonly managed: true; readonly takesOver: boolean }
+  | { readonly managed: true; readonly takesOver: boolean; readonly kind: DeployedKind }
   | { readonly managed: false; readonly reason: string }
 
 /** Whether objects are deployed for the Gateway. */
@@ -20,7 +20,7 @@ export function managementOf(gateway: GatewayRequest, cls: BuiltinClass | undefi
   const written = version === undefined ? undefined : Number(version)
   if (written !== undefined && written > CONTROLLER_VERSION)
     return { managed: false, reason: `a later controller (${CONTROLLER_VERSION_ANNOTATION}: ${version}) manages it` }
-  return { managed: true, takesOver: written !== CONTROLLER_VERSION }
+  return { managed: true, takesOver: written !== CONTROLLER_VERSION, kind: cls.deploys }
 }
 
 /** None, or one IP address: the address of what is to be deployed. */

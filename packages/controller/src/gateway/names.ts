@@ -1,4 +1,5 @@
 import type { GatewayRequest } from './gateway.types.ts'
+import type { DeployedKind } from './gateway-classes.ts'
 
 export const NAME_OVERRIDE_ANNOTATION = 'gateway.istio.io/name-override'
 export const SERVICE_ACCOUNT_ANNOTATION = 'gateway.istio.io/service-account'
@@ -17,12 +18,18 @@ export interface GatewayNames {
   readonly makesServiceAccount: boolean
 }
 
-export function gatewayNames(gateway: Pick<GatewayRequest, 'name' | 'annotations'>): GatewayNames {
+type Nameable = Pick<GatewayRequest, 'name' | 'className' | 'annotations'>
+
+export function gatewayNames(gateway: Nameable, kind: Pick<DeployedKind, 'role' | 'namedByClass'>): GatewayNames {
   const { annotations } = gateway
-  const override = annotations[NAME_OVERRIDE_ANNOTATION]
-  const name = override || (isForServiceAccount(gateway) ? `${gateway.name}-istio-waypoint` : gateway.name)
+  const name = annotations[NAME_OVERRIDE_ANNOTATION] || defaultName(gateway, kind)
   const account = annotations[SERVICE_ACCOUNT_ANNOTATION]
   return { name, serviceAccount: account || name, makesServiceAccount: !account }
+}
+
+function defaultName(gateway: Nameable, { role, namedByClass }: Pick<DeployedKind, 'role' | 'namedByClass'>): string {
+  if (role === 'waypoint' && isForServiceAccount(gateway)) return `${gateway.name}-istio-waypoint`
+  return namedByClass ? `${gateway.name}-${gateway.className}` : gateway.name
 }
 
 export function isForServiceAccount({ annotations }: Pick<GatewayRequest, 'annotations'>): boolean {
@@ -30,8 +37,8 @@ export function isForServiceAccount({ annotations }: Pick<GatewayRequest, 'annot
 }
 
 /** Why Kubernetes would refuse objects of these names; undefined when it would not. */
-export function nameProblem(gateway: Pick<GatewayRequest, 'name' | 'annotations'>): string | undefined {
-  const { name } = gatewayNames(gateway)
+export function nameProblem(gateway: Nameable, kind: Pick<DeployedKind, 'role' | 'namedByClass'>): string | undefined {
+  const { name } = gatewayNames(gateway, kind)
   if (gateway.name.length > MAX_NAME_LENGTH)
     return `the name ${gateway.name} is longer than the ${MAX_NAME_LENGTH} characters of a label's value`
   // RFC 1035, what a Service's name must be.

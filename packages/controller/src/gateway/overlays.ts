@@ -5,13 +5,13 @@ import type { ConfigMap } from '../ca/root-cert-config-map.ts'
 import { MAX_OVERLAY_BYTES } from '../limits.ts'
 import { isRecord, type Json, record, stringMap } from '../watch/json.ts'
 import type { GatewayRequest, RenderedObject } from './gateway.types.ts'
-import type { RenderedWaypoint } from './render-waypoint.ts'
+import type { RenderedGateway } from './render-gateway.ts'
 import { strategicMerge } from './strategic-merge.ts'
 
 /** On a ConfigMap of the root namespace: it changes all Gateways of the class. */
 export const CLASS_DEFAULTS_LABEL = 'gateway.istio.io/defaults-for-class'
 
-type OverlayKey = keyof RenderedWaypoint
+type OverlayKey = keyof RenderedGateway
 /** Keys of a ConfigMap of overlays, each a YAML patch of one kind, in the order of application. */
 export const OVERLAY_KEYS: readonly OverlayKey[] = [
   'serviceAccount',
@@ -60,7 +60,7 @@ export function overlaysOf(
  * The objects to apply, overlays merged in. What an overlay says about an object's place, kind and owner is not taken:
  * with the controller's rights it could otherwise write anywhere.
  */
-export function applyOverlays(rendered: RenderedWaypoint, overlays: readonly ConfigMap[]): RenderVerdict {
+export function applyOverlays(rendered: RenderedGateway, overlays: readonly ConfigMap[]): RenderVerdict {
   const objects: RenderedObject[] = []
   for (const key of OVERLAY_KEYS) {
     const base = rendered[key]

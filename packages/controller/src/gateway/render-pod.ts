@@ -1,6 +1,7 @@
 import { LABELS } from '@ambit/api'
 import type { Json, StringMap } from '../watch/json.ts'
 import type { GatewayRequest, InstallSettings } from './gateway.types.ts'
+import type { DeployedKind } from './gateway-classes.ts'
 import type { GatewayNames } from './names.ts'
 
 /** Container and annotations under Istio's names: dashboards, scrapers and people look for them. */
@@ -10,9 +11,14 @@ const READINESS_PORT = 15021
 const ENVOY_STATS_PORT = 15090
 /** The user of Istio's images. */
 const PROXY_ID = 1337
+/** A gateway listens on the ports of its listeners, 80 for one, and is not root (Istio). */
+const LOW_PORTS: Json = {
+  securityContext: { sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }] },
+}
 
 export interface PodParts {
   readonly gateway: GatewayRequest
+  readonly role: DeployedKind['role']
   readonly settings: InstallSettings
   readonly names: GatewayNames
   /** Labels and annotations that are copied. */
@@ -21,9 +27,9 @@ export interface PodParts {
   readonly ties: StringMap
 }
 
-/** The pod template of a waypoint. */
+/** The pod template of a waypoint or an ingress gateway. */
 export function renderPod(parts: PodParts): Json {
-  const { settings, names, infrastructure } = parts
+  const { settings, names, infrastructure, role } = parts
   return {
     metadata: {
       annotations: {
@@ -47,14 +53,14 @@ export function renderPod(parts: PodParts): Json {
       ...(settings.imagePullSecrets.length === 0
         ? {}
         : { imagePullSecrets: settings.imagePullSecrets.map((name) => ({ name })) }),
-      ...settings.placement,
+      ...(role === 'waypoint' ? settings.placement : LOW_PORTS),
       containers: [container(parts)],
       volumes: VOLUMES,
     },
   }
 }
 
-function container({ gateway, settings, names }: PodParts): Json {
+function container({ gateway, role, settings, names }: PodParts): Json {
   return {
     name: CONTAINER,
     image: settings.image,
@@ -66,7 +72,7 @@ function container({ gateway, settings, names }: PodParts): Json {
     ],
     args: [
       'proxy',
-      'waypoint',
+      role,
       '--domain',
       `$(POD_NAMESPACE).svc.${settings.domain}`,
       '--serviceCluster',
@@ -80,7 +86,7 @@ function container({ gateway, settings, names }: PodParts): Json {
       ...(settings.logAsJson ? ['--log_as_json'] : []),
     ],
     env: environment(gateway, settings, names),
-    resources: settings.resources,
+    resources: role === 'waypoint' ? settings.resources : settings.gatewayResources,
     startupProbe: { ...probe(), initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 30 },
     readinessProbe: { ...probe(), periodSeconds: 15, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 4 },
     securityContext: {

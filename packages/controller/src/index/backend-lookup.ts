@@ -8,8 +8,11 @@ import type { Uses } from './uses.types.ts'
 
 const ROUTE_GROUP = 'gateway.networking.k8s.io'
 
+/** Who refers to a backend. */
+type Referrer = Pick<MeshRoute, 'kind' | 'namespace'>
+
 /** What a backend of the route means, and whether the route may refer to it. */
-export function resolveBackend(state: MeshState, route: MeshRoute, ref: BackendRef, uses: Uses): BackendVerdict {
+export function resolveBackend(state: MeshState, route: Referrer, ref: BackendRef, uses: Uses): BackendVerdict {
   const target = `${ref.group || 'core'}/${ref.kind}`
   switch (target) {
     case 'core/Service':
@@ -17,7 +20,7 @@ export function resolveBackend(state: MeshState, route: MeshRoute, ref: BackendR
     case 'networking.istio.io/ServiceEntry':
       return permitted(state, route, ref, uses) ?? serviceEntry(state, ref, uses)
     case 'networking.istio.io/Hostname':
-      return hostname(state, route, ref, uses)
+      return resolveHostname(state, ref, { namespace: route.namespace }, uses)
     default:
       return {
         found: false,
@@ -28,7 +31,7 @@ export function resolveBackend(state: MeshState, route: MeshRoute, ref: BackendR
 }
 
 /** Undefined when the route may refer there: in its own namespace, or by a ReferenceGrant of the other. */
-function permitted(state: MeshState, route: MeshRoute, ref: BackendRef, uses: Uses): BackendVerdict | undefined {
+function permitted(state: MeshState, route: Referrer, ref: BackendRef, uses: Uses): BackendVerdict | undefined {
   if (ref.namespace === route.namespace) return undefined
   uses(grantsKey(ref.namespace))
   for (const { from, to } of state.grants.in(ref.namespace)) {
@@ -61,12 +64,17 @@ function serviceEntry(state: MeshState, ref: BackendRef, uses: Uses): BackendVer
   return port(ref, namespace, host, portsOfServiceEntry(found))
 }
 
-/** A hostname anywhere: first in the route's namespace, then a Service, then by name. */
-function hostname(state: MeshState, route: MeshRoute, ref: BackendRef, uses: Uses): BackendVerdict {
+/** A hostname anywhere: first in the namespace of who names it, then a Service, then by name. `port` stands for one that is not named. */
+export function resolveHostname(
+  state: MeshState,
+  ref: BackendRef,
+  from: { readonly namespace: string; readonly port?: number },
+  uses: Uses,
+): BackendVerdict {
   uses(hostKey(ref.name))
   const claims = [...state.links.hosts.get(ref.name)].map(partsOf)
   const rank = ({ kind, namespace }: (typeof claims)[number]): string =>
-    `${namespace === route.namespace ? 0 : 1}${kind === 'service' ? 0 : 1}`
+    `${namespace === from.namespace ? 0 : 1}${kind === 'service' ? 0 : 1}`
   const [first] = claims.toSorted((a, b) => {
     const [x, y] = [`${rank(a)}/${a.namespace}/${a.name}`, `${rank(b)}/${b.namespace}/${b.name}`]
     return x < y ? -1 : 1
@@ -74,14 +82,21 @@ function hostname(state: MeshState, route: MeshRoute, ref: BackendRef, uses: Use
   if (first === undefined) return notFound(`no service has the hostname ${ref.name}`)
   const { kind, namespace, name } = first
   const found = kind === 'service' ? state.services.get(namespace, name) : undefined
-  if (found !== undefined) return port(ref, namespace, ref.name, portsOfService(found))
+  if (found !== undefined) return port(ref, namespace, ref.name, portsOfService(found), from.port)
   const entry = state.serviceEntries.get(namespace, name)
-  return port(ref, namespace, ref.name, entry === undefined ? [] : portsOfServiceEntry(entry))
+  return port(ref, namespace, ref.name, entry === undefined ? [] : portsOfServiceEntry(entry), from.port)
 }
 
-function port(ref: BackendRef, namespace: string, host: string, ports: readonly PortFacts[]): BackendVerdict {
+function port(
+  ref: BackendRef,
+  namespace: string,
+  host: string,
+  ports: readonly PortFacts[],
+  otherwise?: number,
+): BackendVerdict {
   const only = ports.length === 1 && ref.kind !== 'Service' ? ports[0] : undefined
-  const found = ref.port === undefined ? only : ports.find(({ number }) => number === ref.port)
+  const wanted = ref.port ?? (only === undefined ? otherwise : undefined)
+  const found = wanted === undefined ? only : ports.find(({ number }) => number === wanted)
   if (found === undefined)
     return notFound(`${ref.kind} ${namespace}/${ref.name} has no port ${ref.port ?? '(none is named)'}`)
   const { protocol } = found

@@ -44,6 +44,11 @@ export class MultiMap {
     return this.#members.get(key) ?? NONE
   }
 
+  /** Those that have members. */
+  keys(): Iterable<string> {
+    return this.#members.keys()
+  }
+
   add(key: string, member: string): void {
     const members = this.#members.get(key)
     if (members === undefined) this.#members.set(key, new Set([member]))

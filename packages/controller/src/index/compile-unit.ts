@@ -5,12 +5,17 @@ import { authorizationResource } from '../compile/resource.ts'
 import { targetCondition } from '../compile/target-condition.ts'
 import { waypointSettings } from '../compile/waypoint-settings.ts'
 import type { MeshRoute } from '../route.types.ts'
+import { credentialResource } from './credentials.ts'
 import { gatewayKey } from './keys.ts'
 import type { MeshState } from './mesh-state.ts'
 import { isOurWaypoint } from './our-waypoints.ts'
 import { authenticationsOf } from './policies-of-workload.ts'
 import { statusOfRoute } from './route-status.ts'
+import { ingressUnit, routerUnit } from './router-units.ts'
+import { isOurIngress } from './routers.ts'
+import { destinationRuleUnit, virtualServiceUnit } from './rule-units.ts'
 import { waypointsOfPolicy } from './rules-in-force.ts'
+import { routersOfPolicy } from './rules-of-router.ts'
 import { serviceEntryUnit, serviceUnit } from './service-units.ts'
 import { targetsOfPolicy } from './targets-of-policy.ts'
 import type { UnitResult } from './unit-result.types.ts'
@@ -41,8 +46,16 @@ export function compileUnit(state: MeshState, key: Unit, uses: Uses): UnitResult
       return gatewayUnit(state, namespace, name, uses)
     case 'httpRoute':
       return routeUnit(state, state.httpRoutes.get(namespace, name), uses)
+    case 'virtualService':
+      return virtualServiceUnit(state, namespace, name, uses)
+    case 'destinationRule':
+      return destinationRuleUnit(state, namespace, name, uses)
     case 'grpcRoute':
       return routeUnit(state, state.grpcRoutes.get(namespace, name), uses)
+    case 'router':
+      return routerUnit(state, namespace, name, uses)
+    case 'credential':
+      return { credentials: credentialResource(state, namespace, name) }
     default:
       return {}
   }
@@ -59,10 +72,10 @@ function policyUnit(state: MeshState, namespace: string, name: string, uses: Use
   if (policy === undefined) return {}
   const { authorization, condition } = compileAuthorizationPolicy(policy, state.mesh)
   const targets = targetsOfPolicy(state, policy, uses)
-  const waypoints = waypointsOfPolicy(state, policy, uses)
+  const proxies = [...waypointsOfPolicy(state, policy, uses), ...routersOfPolicy(state, policy, uses)].sort()
   return {
     policies: authorization === undefined ? [] : [authorizationResource(authorization)],
-    requestPolicies: waypoints.length === 0 ? [] : [httpAuthorization(policy, waypoints)],
+    requestPolicies: proxies.length === 0 ? [] : [httpAuthorization(policy, proxies)],
     policyCondition: condition,
     targetCondition: targetCondition(targets),
   }
@@ -80,7 +93,9 @@ function authenticationUnit(state: MeshState, namespace: string, name: string): 
 function gatewayUnit(state: MeshState, namespace: string, name: string, uses: Uses): UnitResult {
   uses(gatewayKey(namespace, name))
   const gateway = state.gateways.get(namespace, name)
-  if (gateway === undefined || !isOurWaypoint(state, gateway, uses)) return {}
+  if (gateway === undefined) return {}
+  if (isOurIngress(state, gateway, uses)) return ingressUnit(state, gateway, uses)
+  if (!isOurWaypoint(state, gateway, uses)) return {}
   return { settings: [waypointSettings(gateway, state.gatewayClasses.get(gateway.className), state.mesh)] }
 }
 

@@ -2,8 +2,9 @@ import type { ResourceInput } from '@ambit/xds'
 import { portsOfService, portsOfServiceEntry, serviceDestination, workloadDestination } from '../compile/destination.ts'
 import type { KubeService, ServiceEntry } from '../domain.types.ts'
 import type { MeshState } from './mesh-state.ts'
-import { routesOfService } from './routes-of-service.ts'
+import { routesOfService, tcpBackendsOfService } from './routes-of-service.ts'
 import { boundWaypoint, rulesInForce } from './rules-in-force.ts'
+import { trafficPolicyOf } from './traffic-policies.ts'
 import type { Uses } from './uses.types.ts'
 import type { WaypointAnswer } from './waypoint-lookup.ts'
 
@@ -58,11 +59,18 @@ function destinations(
 ): readonly ResourceInput[] {
   const gateway = boundWaypoint(state, answer, uses)
   if (gateway === undefined) return []
-  const routesOf = routesOfService(state, service, gateway, uses)
-  const served = ports.map((port) => ({ ...port, routes: routesOf(port.number) }))
   const rules = rulesInForce(state, gateway, service, uses)
   const waypoint = `${gateway.namespace}/${gateway.name}`
-  return service.hostnames.map((hostname) =>
-    serviceDestination({ namespace: service.namespace, hostname }, served, rules, waypoint),
-  )
+  return service.hostnames.map((hostname) => {
+    const routesOf = routesOfService(state, service, gateway, hostname, uses)
+    const tcpOf = tcpBackendsOfService(state, service, gateway, hostname, uses)
+    const served = ports.map((port) => ({
+      ...port,
+      routes: routesOf(port.number),
+      tcpBackends: tcpOf(port.number),
+    }))
+    const at = { namespace: service.namespace, hostname }
+    const trafficPolicy = trafficPolicyOf(state, at, gateway.namespace, uses)
+    return serviceDestination({ ...at, trafficPolicy }, served, rules, waypoint)
+  })
 }

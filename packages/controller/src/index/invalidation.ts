@@ -1,18 +1,25 @@
 import { isAccountWaypoint } from '../compile/account-waypoint.ts'
+import { hostPatterns } from '../compile/host-name.ts'
 import { labelsMatch } from '../compile/labels-match.ts'
+import type { DestinationRule } from '../destination-rule.types.ts'
 import type {
   AuthorizationPolicy,
   EndpointSlice,
   Gateway,
   KubeService,
   PeerAuthentication,
+  Pod,
+  RequestAuthentication,
   ServiceEntry,
 } from '../domain.types.ts'
+import type { IstioGateway } from '../ingress.types.ts'
 import type { StringMap } from '../watch/json.ts'
 import { hostsOf } from './links.ts'
 import { selects } from './memberships.ts'
 import type { InputKind, Inputs, MeshState } from './mesh-state.ts'
-import { STRICT_UNIT, type Unit, unit } from './units.ts'
+import { podsOfRouter, routerNameOf, routerUnits } from './routers.ts'
+import { routesAlike } from './rules-of-router.ts'
+import { partsOf, STRICT_UNIT, type Unit, unit } from './units.ts'
 
 /** The units whose result may differ after one object changed from `before` to `after`; called when state is updated. */
 export function touchedUnits<K extends InputKind>(
@@ -29,7 +36,7 @@ export function touchedUnits<K extends InputKind>(
   const both = [before, after].filter((value) => value !== undefined)
   switch (kind) {
     case 'pods':
-      return [unit('pod', namespace, name)]
+      return touchedByPod(namespace, name, before as Pod | undefined, after as Pod | undefined)
     case 'workloadEntries':
       return [unit('workloadEntry', namespace, name)]
     case 'services':
@@ -44,14 +51,55 @@ export function touchedUnits<K extends InputKind>(
       return touchedByAuthentication(state, namespace, name, both as PeerAuthentication[])
     case 'gateways':
       return touchedByGateway(state, namespace, name, both as Gateway[])
+    case 'requestAuthentications':
+      return touchedRouters(state, namespace, both as RequestAuthentication[])
+    case 'istioGateways':
+      return touchedByIstioGateway(state, both as IstioGateway[])
+    case 'credentials':
+      return [unit('credential', namespace, name)]
     case 'httpRoutes':
       return [unit('httpRoute', namespace, name)]
     case 'grpcRoutes':
       return [unit('grpcRoute', namespace, name)]
+    case 'virtualServices':
+      return [unit('virtualService', namespace, name)]
+    case 'destinationRules':
+      return touchedByRule(state, namespace, name, both as DestinationRule[])
     default:
       // What else uses the object noted it.
       return []
   }
+}
+
+function* touchedByPod(
+  namespace: string,
+  name: string,
+  before: Pod | undefined,
+  after: Pod | undefined,
+): Iterable<Unit> {
+  yield unit('pod', namespace, name)
+  if (routesAlike(before, after)) return
+  for (const version of [before, after])
+    if (version?.isRouter === true) yield unit('router', namespace, routerNameOf(version))
+}
+
+function* touchedByIstioGateway(state: MeshState, versions: readonly IstioGateway[]): Iterable<Unit> {
+  for (const key of routerUnits(state)) {
+    const { namespace, name } = partsOf(key)
+    const pods = podsOfRouter(state, namespace, name)
+    if (versions.some(({ selector }) => pods.some(({ labels }) => labelsMatch(selector, labels)))) yield key
+  }
+}
+
+/** Gateways that a policy without a target may be in force at, or may have been. */
+function touchedRouters(
+  state: MeshState,
+  namespace: string,
+  versions: readonly Pick<AuthorizationPolicy, 'targetRefs'>[],
+): Iterable<Unit> {
+  // Attached to a Gateway, it is in force only there.
+  const attached = versions.every(({ targetRefs }) => targetRefs.length > 0)
+  return routerUnits(state, attached || namespace !== state.mesh.rootNamespace ? namespace : undefined)
 }
 
 function* touchedByGateway(
@@ -61,6 +109,7 @@ function* touchedByGateway(
   versions: readonly Gateway[],
 ): Iterable<Unit> {
   yield unit('gateway', namespace, name)
+  yield* routerUnits(state, namespace)
   // Nobody asks for such a one by name.
   if (versions.some(isAccountWaypoint)) yield* unitsOfNamespace(state, namespace)
 }
@@ -72,6 +121,8 @@ function* touchedByService(
   versions: readonly KubeService[],
 ): Iterable<Unit> {
   yield unit('service', namespace, name)
+  // Ports of a gateway's pods are known by its Services.
+  yield* routerUnits(state, namespace)
   for (const version of versions) {
     for (const host of hostsOf(version)) yield* state.links.hosts.get(host)
     if (selects(version)) yield* workloadsMatching(state, namespace, version.selector)
@@ -95,6 +146,24 @@ function* touchedByServiceEntry(
   }
 }
 
+/** Services of the rule's host noted that they looked for one; their workloads may now be in other subsets. */
+function* touchedByRule(
+  state: MeshState,
+  namespace: string,
+  name: string,
+  versions: readonly DestinationRule[],
+): Iterable<Unit> {
+  yield unit('destinationRule', namespace, name)
+  for (const { host } of versions) {
+    for (const service of state.services)
+      if (hostPatterns(service.hostname).includes(host))
+        yield* touchedByService(state, service.namespace, service.name, [service])
+    for (const entry of state.serviceEntries)
+      if (entry.hosts.some((own) => hostPatterns(own).includes(host)))
+        yield* touchedByServiceEntry(state, entry.namespace, entry.name, [entry])
+  }
+}
+
 function* touchedBySlice(namespace: string, name: string, versions: readonly EndpointSlice[]): Iterable<Unit> {
   yield unit('slice', namespace, name)
   for (const version of versions) yield* podsOfSlice(version)
@@ -112,6 +181,7 @@ function* touchedByPolicy(
   versions: readonly AuthorizationPolicy[],
 ): Iterable<Unit> {
   yield unit('policy', namespace, name)
+  yield* touchedRouters(state, namespace, versions)
   const everywhere = namespace === state.mesh.rootNamespace
   for (const { selector } of versions) {
     if (selector !== undefined) yield* workloadsMatching(state, everywhere ? undefined : namespace, selector)
@@ -170,6 +240,8 @@ export function* unitsOfNamespace(state: MeshState, namespace: string): Iterable
 
 /** Everything, for a change of mesh-wide settings. */
 export function* allUnits(state: MeshState): Iterable<Unit> {
+  for (const { namespace, name } of state.virtualServices) yield unit('virtualService', namespace, name)
+  for (const { namespace, name } of state.destinationRules) yield unit('destinationRule', namespace, name)
   for (const { namespace, name } of state.pods) yield unit('pod', namespace, name)
   for (const { namespace, name } of state.services) yield unit('service', namespace, name)
   for (const { namespace, name } of state.serviceEntries) yield unit('serviceEntry', namespace, name)
@@ -180,5 +252,7 @@ export function* allUnits(state: MeshState): Iterable<Unit> {
   for (const { namespace, name } of state.gateways) yield unit('gateway', namespace, name)
   for (const { namespace, name } of state.httpRoutes) yield unit('httpRoute', namespace, name)
   for (const { namespace, name } of state.grpcRoutes) yield unit('grpcRoute', namespace, name)
+  for (const { namespace, name } of state.credentials) yield unit('credential', namespace, name)
+  yield* routerUnits(state)
   yield STRICT_UNIT
 }

@@ -42,10 +42,33 @@ export function accountsKey(namespace: string): string {
   return `accounts/${namespace}`
 }
 
+/** VirtualServices that name a host, a wildcard being one of its own. */
+export function virtualHostKey(host: string): string {
+  return `virtualHost/${host}`
+}
+
+/** VirtualServices bound to an Istio Gateway, `namespace/name`. */
+export function virtualGatewayKey(gateway: string): string {
+  return `virtualGateway/${gateway}`
+}
+
+/** DestinationRules for a host, a wildcard being one of its own. */
+export function ruleHostKey(host: string): string {
+  return `ruleHost/${host}`
+}
+
 /** Routes of a parent. */
 export function parentKey(kind: string, namespace: string, name: string): string {
   return `parent/${kind}/${namespace}/${name}`
 }
+
+/** A Secret that listeners name. */
+export function credentialKey(namespace: string, name: string): string {
+  return `credential/${namespace}/${name}`
+}
+
+/** Which pods are gateways, and what labels they have. */
+export const ROUTERS_KEY = 'routers'
 
 /** Policies attached to an object; classes have no namespace. */
 export function attachedKey(kind: string, namespace: string, name: string): string {

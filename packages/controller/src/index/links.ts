@@ -1,9 +1,12 @@
 import { isAccountWaypoint } from '../compile/account-waypoint.ts'
-import type { EndpointSlice, Gateway, KubeService, ServiceEntry, TargetRef } from '../domain.types.ts'
+import type { DestinationRule } from '../destination-rule.types.ts'
+import type { EndpointSlice, Gateway, KubeService, Pod, ServiceEntry, TargetRef } from '../domain.types.ts'
 import type { MeshRoute } from '../route.types.ts'
+import type { VirtualService } from '../virtual-service.types.ts'
 import { MultiMap } from './collection.ts'
 import { attachedKey, parentKey } from './keys.ts'
 import type { InputKind, Inputs } from './mesh-state.ts'
+import { routerNameOf } from './routers.ts'
 import { unit } from './units.ts'
 
 type Verb = 'add' | 'delete'
@@ -18,12 +21,22 @@ export class Links {
   readonly slicesOfService: MultiMap = new MultiMap()
   /** {@link parentKey} to the units of routes that name the parent. */
   readonly routesOfParent: MultiMap = new MultiMap()
+  /** Host as VirtualServices write it, wildcards too, to their `namespace/name`. */
+  readonly virtualServicesOfHost: MultiMap = new MultiMap()
+  /** `namespace/name` of an Istio Gateway to those of VirtualServices bound to it. */
+  readonly virtualServicesOfGateway: MultiMap = new MultiMap()
+  /** Host as DestinationRules write it, wildcards too, to their `namespace/name`. */
+  readonly rulesOfHost: MultiMap = new MultiMap()
   /** {@link attachedKey} to `namespace/name` of AuthorizationPolicies. */
   readonly policiesAt: MultiMap = new MultiMap()
   /** {@link attachedKey} to `namespace/name` of RequestAuthentications. */
   readonly requestAuthenticationsAt: MultiMap = new MultiMap()
   /** Namespace to names of its waypoints by service account. */
   readonly accountWaypoints: MultiMap = new MultiMap()
+  /** `namespace/gateway` to the names of its pods. */
+  readonly routerPods: MultiMap = new MultiMap()
+  /** Name of a credential to the units that name it; kept by who compiles them. */
+  readonly credentialUsers: MultiMap = new MultiMap()
 
   /** Follows one object from `before` to `after`. */
   move<K extends InputKind>(
@@ -58,12 +71,24 @@ export class Links {
         for (const parent of parentKeysOf(object as MeshRoute)) this.routesOfParent[verb](parent, key)
         return
       }
+      case 'virtualServices': {
+        const { hosts, gateways } = object as VirtualService
+        for (const host of hosts) this.virtualServicesOfHost[verb](host, `${namespace}/${name}`)
+        for (const gateway of gateways) this.virtualServicesOfGateway[verb](gateway, `${namespace}/${name}`)
+        return
+      }
+      case 'destinationRules':
+        this.rulesOfHost[verb]((object as DestinationRule).host, `${namespace}/${name}`)
+        return
       case 'policies':
         for (const key of attachedKeysOf(object as Attached)) this.policiesAt[verb](key, `${namespace}/${name}`)
         return
       case 'requestAuthentications':
         for (const key of attachedKeysOf(object as Attached))
           this.requestAuthenticationsAt[verb](key, `${namespace}/${name}`)
+        return
+      case 'pods':
+        if ((object as Pod).isRouter) this.routerPods[verb](`${namespace}/${routerNameOf(object as Pod)}`, name)
         return
       case 'gateways':
         if (isAccountWaypoint(object as Gateway)) this.accountWaypoints[verb](namespace, name)

@@ -31,10 +31,13 @@ export class MeshIndex {
   readonly #users = new MultiMap()
   /** Units whose status is to be told. */
   readonly #unsaid = new AfterBacklog()
+  /** Units of credentials whose users changed in this flush. */
+  readonly #credentials = new Set<Unit>()
   /** Since the start. */
   #compiledWorkloads = 0
   #onDirty: () => void = () => {}
-  #onStatus: StatusListener = () => {}
+  readonly #statusListeners = new Set<StatusListener>()
+  #onCredentials: (names: Iterable<string>) => void = () => {}
   #onError: (unit: Unit, error: unknown) => void = () => {}
 
   constructor(mesh: MeshContext, table: Pick<ResourceTable, 'update'>) {
@@ -51,8 +54,15 @@ export class MeshIndex {
     this.#onDirty = listener
   }
 
-  onStatus(listener: StatusListener): void {
-    this.#onStatus = listener
+  onStatus(listener: StatusListener): Disposable {
+    this.#statusListeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#statusListeners.delete(listener) }
+  }
+
+  /** Told of all Secrets that are named, whenever that changes. */
+  onCredentials(listener: (names: Iterable<string>) => void): void {
+    this.#onCredentials = listener
+    listener(this.state.links.credentialUsers.keys())
   }
 
   /** Told of units that could not be compiled, what they contributed before stays in force, or whose status could not be told. */
@@ -63,6 +73,11 @@ export class MeshIndex {
   /** Results in force, for status of all objects when this replica becomes leader. */
   *results(): Iterable<readonly [Unit, UnitResult]> {
     for (const [key, { result }] of this.#compiled) yield [key, result]
+  }
+
+  /** What the unit contributes now. */
+  resultOf(key: Unit): UnitResult | undefined {
+    return this.#compiled.get(key)?.result
   }
 
   put<K extends InputKind>(kind: K, namespace: string, name: string, after: Inputs[K] | undefined): void {
@@ -121,24 +136,31 @@ export class MeshIndex {
     this.#compiledWorkloads += now.length
     const backlog = this.#compiledWorkloads + workloads.length - now.length
     const publication = this.#publication.begin()
-    for (const key of units) {
+    const compile = (key: Unit): void => {
       const before = this.#compiled.get(key)
       const after = this.#tryCompile(key, before)
       publication.add(key, before?.result, after)
       if (hasStatus(before?.result) || hasStatus(after)) this.#unsaid.hold(key, backlog)
     }
+    for (const key of units) compile(key)
+    const credentialsChanged = this.#credentials.size > 0
+    // Who may see a credential is known when all who name it are compiled.
+    for (const key of this.#credentials) compile(key)
+    this.#credentials.clear()
     publication.publish({ compiled: this.#compiledWorkloads, backlog })
+    if (credentialsChanged) this.#onCredentials(this.state.links.credentialUsers.keys())
     for (const key of this.#unsaid.take(this.#compiledWorkloads)) this.#say(key)
     return units.length
   }
 
   #say(key: Unit): void {
     const result = this.#compiled.get(key)?.result
-    try {
-      this.#onStatus(key, hasStatus(result) ? result : undefined)
-    } catch (error) {
-      this.#onError(key, error)
-    }
+    for (const listener of this.#statusListeners)
+      try {
+        listener(key, hasStatus(result) ? result : undefined)
+      } catch (error) {
+        this.#onError(key, error)
+      }
   }
 
   #tryCompile(key: Unit, before: Compiled | undefined): UnitResult | undefined {
@@ -155,10 +177,24 @@ export class MeshIndex {
     const result = compileUnit(this.state, key, (use) => used.add(use))
     for (const use of before?.used ?? []) if (!used.has(use)) this.#users.delete(use, key)
     for (const use of used) this.#users.add(use, key)
+    this.#noteCredentials(key, before?.result.namesCredentials ?? [], result.namesCredentials ?? [])
     const empty = !hasResources(result) && !hasStatus(result)
     if (empty && used.size === 0) this.#compiled.delete(key)
     else this.#compiled.set(key, { result, used: [...used] })
     return empty ? undefined : result
+  }
+
+  #noteCredentials(key: Unit, before: readonly string[], after: readonly string[]): void {
+    const { credentialUsers } = this.state.links
+    for (const [names, others, verb] of [
+      [before, after, 'delete'],
+      [after, before, 'add'],
+    ] as const)
+      for (const name of names) {
+        if (others.includes(name)) continue
+        credentialUsers[verb](name, key)
+        this.#credentials.add(`credential/${name}`)
+      }
   }
 
   #touch(units: Iterable<Unit>): void {
@@ -174,6 +210,8 @@ const STATUS_UNITS: Readonly<Partial<Record<InputKind, UnitKind>>> = {
   serviceEntries: 'serviceEntry',
   workloadEntries: 'workloadEntry',
   policies: 'policy',
+  virtualServices: 'virtualService',
+  destinationRules: 'destinationRule',
 }
 
 function isWorkloadUnit(key: Unit): boolean {
@@ -188,8 +226,18 @@ function hasStatus(result: UnitResult | undefined): boolean {
     policyCondition,
     targetCondition,
     routeParents = [],
+    listeners,
+    ruleConditions,
   } = result ?? {}
-  const conditions = [waypoint, waypointMissing, withoutWaypoint, policyCondition, targetCondition]
+  const conditions = [
+    waypoint,
+    waypointMissing,
+    withoutWaypoint,
+    policyCondition,
+    targetCondition,
+    listeners,
+    ruleConditions,
+  ]
   return routeParents.length > 0 || conditions.some((value) => value !== undefined)
 }
 

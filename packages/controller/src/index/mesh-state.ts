@@ -1,3 +1,4 @@
+import type { DestinationRule } from '../destination-rule.types.ts'
 import type {
   AuthorizationPolicy,
   EndpointSlice,
@@ -13,7 +14,9 @@ import type {
   ServiceEntry,
   WorkloadEntry,
 } from '../domain.types.ts'
+import type { Credential, IstioGateway } from '../ingress.types.ts'
 import type { MeshRoute, ReferenceGrant } from '../route.types.ts'
+import type { VirtualService } from '../virtual-service.types.ts'
 import { Collection } from './collection.ts'
 import { Links } from './links.ts'
 
@@ -30,7 +33,11 @@ export interface Inputs {
   readonly gateways: Gateway
   readonly httpRoutes: MeshRoute
   readonly grpcRoutes: MeshRoute
+  readonly virtualServices: VirtualService
+  readonly destinationRules: DestinationRule
   readonly grants: ReferenceGrant
+  readonly istioGateways: IstioGateway
+  readonly credentials: Credential
 }
 
 export type InputKind = keyof Inputs
@@ -49,7 +56,11 @@ export class MeshState {
   readonly gateways: Collection<Gateway> = new Collection()
   readonly httpRoutes: Collection<MeshRoute> = new Collection()
   readonly grpcRoutes: Collection<MeshRoute> = new Collection()
+  readonly virtualServices: Collection<VirtualService> = new Collection()
+  readonly destinationRules: Collection<DestinationRule> = new Collection()
   readonly grants: Collection<ReferenceGrant> = new Collection()
+  readonly istioGateways: Collection<IstioGateway> = new Collection()
+  readonly credentials: Collection<Credential> = new Collection()
   readonly gatewayClasses: Map<string, GatewayClass> = new Map()
   readonly namespaces: Map<string, Namespace> = new Map()
   readonly nodes: Map<string, Node> = new Map()

@@ -7,8 +7,11 @@ import type { Unit } from './units.ts'
 
 const TYPES: Readonly<Record<ResourceField, string>> = {
   policies: TYPE_URLS.authorization,
+  credentials: TYPE_URLS.credential,
   settings: TYPE_URLS.waypointSettings,
   requestPolicies: TYPE_URLS.httpAuthorization,
+  trafficPolicies: TYPE_URLS.trafficPolicy,
+  subsetMembers: TYPE_URLS.subsetMember,
   destinations: TYPE_URLS.destination,
   addresses: TYPE_URLS.address,
 }
@@ -16,18 +19,25 @@ const TYPES: Readonly<Record<ResourceField, string>> = {
 export const REFERENCES: References = {
   [TYPE_URLS.address]: [TYPE_URLS.authorization],
   [TYPE_URLS.workload]: [TYPE_URLS.authorization],
-  [TYPE_URLS.destination]: [TYPE_URLS.httpAuthorization],
+  [TYPE_URLS.destination]: [TYPE_URLS.httpAuthorization, TYPE_URLS.trafficPolicy, TYPE_URLS.subsetMember],
+  [TYPE_URLS.waypointSettings]: [TYPE_URLS.credential, TYPE_URLS.httpAuthorization],
 }
 const FIELDS = Object.keys(TYPES) as readonly ResourceField[]
 
-/** What is named is there before who names it: policies, then waypoints' destinations, then addresses. */
+/** What is named is there before who names it: keys and policies, then settings and waypoints' destinations, then addresses. */
 const STEPS: readonly { readonly field: ResourceField; readonly upserts: boolean; readonly removals: boolean }[] = [
   { field: 'policies', upserts: true, removals: false },
-  { field: 'settings', upserts: true, removals: true },
+  { field: 'credentials', upserts: true, removals: false },
   { field: 'requestPolicies', upserts: true, removals: false },
+  { field: 'settings', upserts: true, removals: true },
+  { field: 'credentials', upserts: false, removals: true },
+  { field: 'trafficPolicies', upserts: true, removals: false },
+  { field: 'subsetMembers', upserts: true, removals: false },
   { field: 'destinations', upserts: true, removals: false },
   { field: 'addresses', upserts: true, removals: true },
   { field: 'destinations', upserts: false, removals: true },
+  { field: 'trafficPolicies', upserts: false, removals: true },
+  { field: 'subsetMembers', upserts: false, removals: true },
 ]
 /** What is named goes when nobody published names it any more. */
 const NAMED = ['policies', 'requestPolicies'] as const

@@ -3,10 +3,13 @@ import type { PolicyCondition } from '../compile/policy-condition.ts'
 import { serviceResource, workloadResource } from '../compile/resource.ts'
 import { compileService } from '../compile/service.ts'
 import { compileInlineEndpoints, compileServiceEntry } from '../compile/service-entry.ts'
+import { subsetMemberResources } from '../compile/traffic-policy.ts'
 import type { ServiceEntry } from '../domain.types.ts'
+import type { StringMap } from '../watch/json.ts'
 import { destinationOfWorkload, destinationsOfService, destinationsOfServiceEntry } from './destinations.ts'
 import type { MeshState } from './mesh-state.ts'
 import { isOlder, policiesOfWorkload } from './policies-of-workload.ts'
+import { subsetsOfWorkload, trafficPoliciesOf } from './traffic-policies.ts'
 import type { UnitResult } from './unit-result.types.ts'
 import { partsOf } from './units.ts'
 import type { Uses } from './uses.types.ts'
@@ -31,6 +34,7 @@ export function serviceUnit(state: MeshState, namespace: string, name: string, u
   if (compiled === undefined) return {}
   return {
     addresses: [serviceResource(compiled)],
+    trafficPolicies: trafficPoliciesOf(state, service, uses),
     destinations: destinationsOfService(state, service, waypoint, uses),
     waypoint,
     ingressUsesWaypoint: ingress,
@@ -50,10 +54,12 @@ export function serviceEntryUnit(state: MeshState, namespace: string, name: stri
     canonical: (host) => isFirstClaim(state, entry, host, () => true),
   }).filter(({ hostname }) => isFirstClaim(state, entry, hostname, (other) => other === namespace))
   const waypointsOfEndpoints: (WaypointAnswer | undefined)[] = []
+  const labelsOfEndpoints: StringMap[] = []
   const workloads = compileInlineEndpoints(entry, state.mesh, (labels) => {
     const endpoint = { namespace, labels }
     const answer = waypointOf(state, endpoint, 'workload', uses)
     waypointsOfEndpoints.push(answer)
+    labelsOfEndpoints.push(labels)
     return {
       policies: policiesOfWorkload(state, namespace, labels),
       waypoint: publishedWaypoint(state, endpoint, 'workload', answer),
@@ -62,6 +68,17 @@ export function serviceEntryUnit(state: MeshState, namespace: string, name: stri
   const hostnames = services.map(({ hostname }) => hostname)
   return {
     addresses: [...services.map(serviceResource), ...workloads.map(workloadResource)],
+    trafficPolicies: hostnames.flatMap((hostname) => trafficPoliciesOf(state, { namespace, hostname }, uses)),
+    subsetMembers: workloads.flatMap(({ uid }, i) =>
+      subsetMemberResources(
+        uid,
+        subsetsOfWorkload(
+          state,
+          labelsOfEndpoints[i] ?? {},
+          services.map(({ hostname }) => `${namespace}/${hostname}`),
+        ),
+      ),
+    ),
     destinations: [
       ...destinationsOfServiceEntry(state, entry, hostnames, waypoint, uses),
       ...workloads.flatMap(({ uid }, i) => destinationOfWorkload(state, uid, waypointsOfEndpoints[i], uses)),

@@ -4,6 +4,7 @@ import type { AuthorizationPolicy, Gateway, TargetRef } from '../domain.types.ts
 import { classKey, gatewayKey, targetKey } from './keys.ts'
 import type { MeshState } from './mesh-state.ts'
 import { isOurWaypoint, MESH_CONTROLLER } from './our-waypoints.ts'
+import { isOurIngress } from './routers.ts'
 import { boundWaypoint } from './rules-in-force.ts'
 import type { Uses } from './uses.types.ts'
 import { waypointOf } from './waypoint-lookup.ts'
@@ -42,6 +43,7 @@ function gatewayVerdict(state: MeshState, ref: TargetRef, namespace: string, use
   const at = `${namespace}/${ref.name}`
   const gateway = state.gateways.get(namespace, ref.name)
   if (gateway === undefined) return notFound(ref, at)
+  if (isOurIngress(state, gateway, uses) && ref.bySelector !== true) return { bound: true, to: at }
   if (!isOurWaypoint(state, gateway, uses)) return invalid(foreign(at, gateway))
   if (ref.bySelector === true && !isAccountWaypoint(gateway))
     return invalid(`the selector means waypoints by service account only; attach to Gateway ${at} by targetRefs`)

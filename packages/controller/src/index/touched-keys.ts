@@ -1,10 +1,25 @@
 import { isAccountWaypoint } from '../compile/account-waypoint.ts'
 import { labelsMatch } from '../compile/labels-match.ts'
+import type { DestinationRule } from '../destination-rule.types.ts'
 import type { Gateway, Pod, WorkloadEntry } from '../domain.types.ts'
 import type { MeshRoute } from '../route.types.ts'
-import { accountsKey, gatewayKey, gatewaysOfClassKey, grantsKey, hostKey, targetKey } from './keys.ts'
+import type { VirtualService } from '../virtual-service.types.ts'
+import {
+  accountsKey,
+  credentialKey,
+  gatewayKey,
+  gatewaysOfClassKey,
+  grantsKey,
+  hostKey,
+  ROUTERS_KEY,
+  ruleHostKey,
+  targetKey,
+  virtualGatewayKey,
+  virtualHostKey,
+} from './keys.ts'
 import { attachedKeysOf, hostsOf, parentKeysOf } from './links.ts'
 import type { InputKind, Inputs, MeshState } from './mesh-state.ts'
+import { routesAlike } from './rules-of-router.ts'
 
 /** The keys whose users may come out differently after one object changed; called when state is updated. */
 export function touchedKeys<K extends InputKind>(
@@ -37,20 +52,41 @@ export function touchedKeys<K extends InputKind>(
     case 'policies':
     case 'requestAuthentications':
       return (versions as unknown as Parameters<typeof attachedKeysOf>[0][]).flatMap(attachedKeysOf)
+    case 'virtualServices':
+      return (versions as unknown as VirtualService[]).flatMap(({ hosts, gateways }) => [
+        ...hosts.map(virtualHostKey),
+        ...gateways.map(virtualGatewayKey),
+      ])
+    case 'destinationRules':
+      return (versions as unknown as DestinationRule[]).map(({ host }) => ruleHostKey(host))
     case 'grants':
       return [grantsKey(namespace)]
-    case 'pods':
+    case 'credentials':
+      return [credentialKey(namespace, name)]
+    case 'pods': {
+      const pods = versions as unknown as Pod[]
+      const routers = pods.some(({ isRouter }) => isRouter) && !routesAlike(before as Pod, after as Pod)
+      return [...accountKeys(state, namespace, before as Pod, after as Pod), ...(routers ? [ROUTERS_KEY] : [])]
+    }
     case 'workloadEntries':
-      return state.links.accountWaypoints.get(namespace).size > 0 &&
-        runsOtherwise(before as Runs | undefined, after as Runs | undefined)
-        ? [accountsKey(namespace)]
-        : []
+      return accountKeys(state, namespace, before as Runs | undefined, after as Runs | undefined)
     default:
       return []
   }
 }
 
 type Runs = Pod | WorkloadEntry
+
+function accountKeys(
+  state: MeshState,
+  namespace: string,
+  before: Runs | undefined,
+  after: Runs | undefined,
+): readonly string[] {
+  return state.links.accountWaypoints.get(namespace).size > 0 && runsOtherwise(before, after)
+    ? [accountsKey(namespace)]
+    : []
+}
 
 /** Whether a service that selects the workload may find another account there. */
 function runsOtherwise(before: Runs | undefined, after: Runs | undefined): boolean {

@@ -14,6 +14,10 @@ export type UnitKind =
   | 'gateway'
   | 'httpRoute'
   | 'grpcRoute'
+  | 'virtualService'
+  | 'destinationRule'
+  | 'router'
+  | 'credential'
 
 export type Unit = string
 

@@ -1,11 +1,16 @@
+import type { ResourceInput } from '@ambit/xds'
 import { compileEndpointSlice } from '../compile/endpoint-slice.ts'
+import type { ServiceMembership } from '../compile/membership.ts'
 import { workloadResource } from '../compile/resource.ts'
+import { subsetMemberResources } from '../compile/traffic-policy.ts'
 import { compileExternalWorkload, compilePod } from '../compile/workload.ts'
+import type { StringMap } from '../watch/json.ts'
 import { destinationOfWorkload } from './destinations.ts'
 import { nodeKey } from './keys.ts'
 import { membershipsOfPod, membershipsOfWorkloadEntry } from './memberships.ts'
 import type { MeshState } from './mesh-state.ts'
 import { policiesOfWorkload } from './policies-of-workload.ts'
+import { subsetsOfWorkload } from './traffic-policies.ts'
 import type { UnitResult } from './unit-result.types.ts'
 import type { Uses } from './uses.types.ts'
 import { applicationTunnelOf, publishedWaypoint, type WaypointAnswer, waypointOf } from './waypoint-lookup.ts'
@@ -15,8 +20,9 @@ export function podUnit(state: MeshState, namespace: string, name: string, uses:
   if (pod === undefined || !pod.running) return {}
   uses(nodeKey(pod.node))
   const waypoint = waypointOf(state, pod, 'workload', uses)
+  const services = membershipsOfPod(state, pod)
   const workload = compilePod(pod, state.mesh, {
-    services: membershipsOfPod(state, pod),
+    services,
     policies: policiesOfWorkload(state, namespace, pod.labels),
     waypoint: publishedWaypoint(state, pod, 'workload', waypoint),
     applicationTunnel: applicationTunnelOf(state, pod, uses),
@@ -24,8 +30,19 @@ export function podUnit(state: MeshState, namespace: string, name: string, uses:
   })
   return {
     addresses: [workloadResource(workload)],
+    subsetMembers: subsetMembers(state, workload.uid, pod.labels, services),
     destinations: destinationOfWorkload(state, workload.uid, waypoint, uses),
   }
+}
+
+function subsetMembers(
+  state: MeshState,
+  uid: string,
+  labels: StringMap,
+  services: readonly ServiceMembership[],
+): readonly ResourceInput[] {
+  const keys = services.map(({ key }) => key)
+  return subsetMemberResources(uid, subsetsOfWorkload(state, labels, keys))
 }
 
 export function workloadEntryUnit(state: MeshState, namespace: string, name: string, uses: Uses): UnitResult {
@@ -33,13 +50,15 @@ export function workloadEntryUnit(state: MeshState, namespace: string, name: str
   if (entry === undefined) return {}
   const waypoint = waypointOf(state, entry, 'workload', uses)
   const owner = { namespace, name, uidKind: 'networking.istio.io/WorkloadEntry' }
+  const services = membershipsOfWorkloadEntry(state, entry)
   const workload = compileExternalWorkload(owner, entry.workload, state.mesh, {
-    services: membershipsOfWorkloadEntry(state, entry),
+    services,
     policies: policiesOfWorkload(state, namespace, entry.labels),
     waypoint: publishedWaypoint(state, entry, 'workload', waypoint),
   })
   return {
     addresses: [workloadResource(workload)],
+    subsetMembers: subsetMembers(state, workload.uid, entry.labels, services),
     destinations: destinationOfWorkload(state, workload.uid, waypoint, uses),
     waypoint: isNotMeant(waypoint) ? undefined : waypoint,
   }

@@ -1,7 +1,7 @@
 import { WAYPOINT_DEFAULTS } from '../compile/waypoint-settings.ts'
 import type { WaypointDefaults } from '../domain.types.ts'
 import { durationMs } from '../watch/go-duration.ts'
-import { type Json, list, record, text } from '../watch/json.ts'
+import { type Json, list, record, text, unsigned } from '../watch/json.ts'
 
 export type WaypointDefaultsVerdict =
   | { readonly ok: true; readonly defaults: WaypointDefaults }
@@ -28,6 +28,10 @@ export function decodeWaypointDefaults(mesh: Json): WaypointDefaultsVerdict {
   const connectTimeoutMs = timeout === undefined ? WAYPOINT_DEFAULTS.connectTimeoutMs : durationMs(text(timeout))
   if (connectTimeoutMs === undefined)
     return { ok: false, reason: `connectTimeout ${JSON.stringify(timeout)} is no duration such as 10s` }
+  const topology = record(record(mesh['defaultConfig'])['gatewayTopology'])
+  const trustedProxies = topology['numTrustedProxies'] === undefined ? 0 : unsigned(topology['numTrustedProxies'])
+  if (trustedProxies === undefined)
+    return { ok: false, reason: 'defaultConfig.gatewayTopology.numTrustedProxies is no number' }
   return {
     ok: true,
     defaults: {
@@ -35,6 +39,7 @@ export function decodeWaypointDefaults(mesh: Json): WaypointDefaultsVerdict {
       pathNormalization,
       accessLog: accessLogOf(mesh),
       connectTimeoutMs,
+      ...(trustedProxies === 0 ? {} : { trustedProxies }),
     },
   }
 }

@@ -57,9 +57,9 @@ export function writeRouteStatus(
   if (parents !== undefined) parts.writer.write({ ...write, uid: route.metadata.uid, status: { parents } })
 }
 
-/** Only parents in the mesh are ours to speak of; an ingress gateway's controller may go by the same name. */
+/** Parents in the mesh and Gateways; of other kinds who else goes by the name speaks. */
 function isOurs(entry: Json): boolean {
   if (entry['controllerName'] !== CONTROLLER) return false
-  const kind = text(record(entry['parentRef'])['kind'])
-  return kind === 'Service' || kind === 'ServiceEntry'
+  const kind = text(record(entry['parentRef'])['kind']) ?? 'Gateway'
+  return kind === 'Service' || kind === 'ServiceEntry' || kind === 'Gateway'
 }

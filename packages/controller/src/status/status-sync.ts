@@ -32,6 +32,17 @@ const withIngress = (result: UnitResult | undefined): Condition | undefined =>
 const typed = (type: string, condition: PolicyCondition | undefined): Condition | undefined =>
   condition === undefined ? undefined : { type, ...condition }
 
+function ruleTarget(kind: ResourceKind, watched: WatchedKind): Target {
+  return {
+    kind,
+    watched,
+    fieldManager: 'ambit-rules',
+    types: ['Accepted', 'ResolvedRefs', 'ResolvedWaypoints'],
+    observesGeneration: true,
+    conditions: (result) => result?.ruleConditions ?? [],
+  }
+}
+
 /** Which conditions each kind of unit gets, and as whom it is written (Istio's field managers). */
 const TARGETS: Readonly<Record<string, readonly Target[]>> = {
   service: [
@@ -68,6 +79,8 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       conditions: (result) => [waypointCondition(result?.waypoint, undefined)],
     },
   ],
+  virtualService: [ruleTarget(KINDS.virtualService, 'virtualService')],
+  destinationRule: [ruleTarget(KINDS.destinationRule, 'destinationRule')],
   policy: [
     {
       kind: KINDS.authorizationPolicy,
@@ -97,10 +110,10 @@ export interface StatusSyncComponents {
 
 /** Leader's work: objects say what became of them. Only differences are written. */
 export function keepStatus(parts: StatusSyncComponents, signal: AbortSignal): void {
+  if (signal.aborted) return
   const { index } = parts
-  index.onStatus((key, result) => {
-    if (!signal.aborted) writeStatus(parts, key, result)
-  })
+  const subscription = index.onStatus((key, result) => writeStatus(parts, key, result))
+  signal.addEventListener('abort', () => subscription[Symbol.dispose](), { once: true })
   for (const [key, result] of index.results()) writeStatus(parts, key, result)
   sweepOrphans(parts)
 }

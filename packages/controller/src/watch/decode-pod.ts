@@ -23,6 +23,7 @@ export function decodePod(object: KubeObject): Pod {
     node: text(spec['nodeName']) ?? '',
     serviceAccount: text(spec['serviceAccountName']) || 'default',
     workloadName: workloadNameOf(object.metadata, meta.labels),
+    isRouter: list(spec['containers']).some((container) => runsRouter(record(container)['args'])),
     ports: containerPorts(spec),
   }
 }
@@ -71,9 +72,21 @@ export function trimPod(object: KubeObject): KubeObject {
 
 function withPorts(containers: unknown): readonly unknown[] {
   return list(containers).flatMap((container) => {
-    const { ports, restartPolicy } = record(container) as { readonly ports?: unknown; readonly restartPolicy?: unknown }
-    return list(ports).length === 0 ? [] : [{ ports, restartPolicy }]
+    const { ports, restartPolicy, args } = record(container)
+    const router = runsRouter(args)
+    return list(ports).length === 0 && !router
+      ? []
+      : [{ ports, restartPolicy, ...(router ? { args: ROUTER_ARGS } : {}) }]
   })
+}
+
+const ROUTER_ARGS: readonly string[] = ['proxy', 'router']
+
+/** Started as a gateway, as Istio's charts and gateway templates do. */
+function runsRouter(args: unknown): boolean {
+  const words = list(args)
+  const at = words.indexOf(ROUTER_ARGS[0])
+  return at >= 0 && words[at + 1] === ROUTER_ARGS[1]
 }
 
 function podIps(status: Readonly<Record<string, unknown>>): readonly Ip[] {

@@ -8,6 +8,11 @@ import { decodeTargetRefs, targetOfSelector } from './decode-target-refs.ts'
 export function decodeRequestAuthentication(object: KubeObject): RequestAuthentication {
   const spec = specOf(object)
   const refs = decodeTargetRefs(spec)
-  const selected = refs.length === 0 ? targetOfSelector(decodeSelector(spec['selector'])) : undefined
-  return { ...decodeMeta(object), targetRefs: selected === undefined ? refs : [selected] }
+  const selector = decodeSelector(spec['selector'])
+  const selected = refs.length === 0 ? targetOfSelector(selector) : undefined
+  return {
+    ...decodeMeta(object),
+    selector: selected === undefined ? selector : undefined,
+    targetRefs: selected === undefined ? refs : [selected],
+  }
 }

@@ -4,7 +4,7 @@ import { decodeMeta, specOf } from './decode-meta.ts'
 import { decodeFilters } from './decode-route-filters.ts'
 import { decodeGrpcMatch, decodeHttpMatch, type MatchDecoder } from './decode-route-match.ts'
 import { durationMs } from './go-duration.ts'
-import { isRecord, type Json, list, portNumber, record, text, unsigned } from './json.ts'
+import { isRecord, type Json, list, portNumber, record, text, texts, unsigned } from './json.ts'
 
 /** Of a rule that asks for retries and does not say how many (Istio). */
 const DEFAULT_RETRY_ATTEMPTS = 2
@@ -28,6 +28,7 @@ function decodeRoute(object: KubeObject, kind: MeshRoute['kind'], decodeMatch: M
   return {
     ...meta,
     kind,
+    hostnames: texts(spec['hostnames']).map((host) => host.toLowerCase()),
     parents: list(spec['parentRefs']).map((value) => decodeParent(value, meta.namespace)),
     rules: list(spec['rules']).map((value, i) => decodeRule(value, `rules[${i}]`, meta.namespace, decodeMatch)),
   }
@@ -41,6 +42,7 @@ function decodeParent(value: unknown, namespace: string): ParentRef {
     namespace: text(written['namespace']) || namespace,
     name: text(written['name']) ?? '',
     port: portNumber(written['port']),
+    section: text(written['sectionName']) ?? '',
     written,
   }
 }

@@ -1,9 +1,11 @@
 import { LABELS } from '@ambit/api'
 import type { KubeObject } from '@ambit/kube'
-import type { Gateway, GatewayClass, GatewayListener, Namespace, Node } from '../domain.types.ts'
+import type { Gateway, GatewayClass, GatewayListener, ListenerTls, Namespace, Node } from '../domain.types.ts'
 import { decodeMeta, specOf, statusOfObject } from './decode-meta.ts'
-import { list, portNumber, record, text } from './json.ts'
+import { isRecord, type Json, list, portNumber, record, stringMap, text } from './json.ts'
 import { decodeLabelSelector } from './label-selector.ts'
+
+const GATEWAY_GROUP = 'gateway.networking.k8s.io'
 
 export function decodeNamespace(object: KubeObject): Namespace {
   const { name, labels, annotations } = decodeMeta(object)
@@ -27,7 +29,11 @@ export function decodeGateway(object: KubeObject): Gateway {
   return {
     ...decodeMeta(object),
     className: text(spec['gatewayClassName']) ?? '',
-    listeners: list(spec['listeners']).map((listener) => decodeListener(record(listener))),
+    listeners: list(spec['listeners']).map((listener) => decodeListener(record(listener), object)),
+    servedBy: list(spec['addresses']).flatMap((entry) => {
+      const { type, value } = record(entry)
+      return type === 'Hostname' && typeof value === 'string' ? [value] : []
+    }),
     addresses: list(statusOfObject(object)['addresses']).flatMap((entry) => {
       const { type, value } = record(entry) as { readonly type?: unknown; readonly value?: unknown }
       return typeof value === 'string' ? [{ type: text(type), value }] : []
@@ -40,8 +46,9 @@ export function decodeGatewayClass(object: KubeObject): GatewayClass {
   return { name, labels, annotations, controllerName: text(specOf(object)['controllerName']) ?? '' }
 }
 
-function decodeListener(listener: Readonly<Record<string, unknown>>): GatewayListener {
-  const namespaces = record(record(listener['allowedRoutes'])['namespaces'])
+function decodeListener(listener: Json, gateway: KubeObject): GatewayListener {
+  const allowed = record(listener['allowedRoutes'])
+  const namespaces = record(allowed['namespaces'])
   const from = namespaces['from']
   return {
     name: text(listener['name']) ?? '',
@@ -49,5 +56,27 @@ function decodeListener(listener: Readonly<Record<string, unknown>>): GatewayLis
     port: portNumber(listener['port']) ?? 0,
     allowedFrom: from === 'All' || from === 'Selector' ? from : 'Same',
     allowedSelector: decodeLabelSelector(namespaces['selector']),
+    allowedKinds: list(allowed['kinds']).map((entry) => {
+      const { group, kind } = record(entry)
+      return { group: text(group) ?? GATEWAY_GROUP, kind: text(kind) ?? '' }
+    }),
+    hostname: (text(listener['hostname']) ?? '').toLowerCase(),
+    tls: isRecord(listener['tls']) ? decodeTls(listener['tls'], gateway.metadata.namespace ?? '') : undefined,
+  }
+}
+
+function decodeTls(tls: Json, namespace: string): ListenerTls {
+  return {
+    mode: text(tls['mode']) ?? 'Terminate',
+    certificates: list(tls['certificateRefs']).map((entry) => {
+      const reference = record(entry)
+      return {
+        group: text(reference['group']) ?? '',
+        kind: text(reference['kind']) ?? 'Secret',
+        namespace: text(reference['namespace']) || namespace,
+        name: text(reference['name']) ?? '',
+      }
+    }),
+    options: stringMap(tls['options']),
   }
 }

@@ -12,6 +12,8 @@ import {
 import type { MeshIndex } from '../index/mesh-index.ts'
 import type { InputKind, Inputs } from '../index/mesh-state.ts'
 import { decodeAuthorizationPolicy } from './decode-authorization-policy.ts'
+import { decodeDestinationRule } from './decode-destination-rule.ts'
+import { decodeIstioGateway } from './decode-istio-gateway.ts'
 import { decodePeerAuthentication } from './decode-peer-authentication.ts'
 import { decodePod, trimPod } from './decode-pod.ts'
 import { decodeRequestAuthentication } from './decode-request-authentication.ts'
@@ -19,6 +21,7 @@ import { decodeGrpcRoute, decodeHttpRoute, decodeReferenceGrant } from './decode
 import { decodeEndpointSlice, decodeService } from './decode-service.ts'
 import { decodeServiceEntry, decodeWorkloadEntry } from './decode-service-entry.ts'
 import { decodeGateway, decodeGatewayClass, decodeNamespace, decodeNode } from './decode-topology.ts'
+import { decodeVirtualService } from './decode-virtual-service.ts'
 import type { StringMap } from './json.ts'
 import { coversNamespace, coversRevision, type Scope } from './scope.ts'
 
@@ -36,8 +39,11 @@ export interface ClusterWatch {
 const OF_REVISION: ReadonlySet<string> = new Set(
   [
     KINDS.gateway,
+    KINDS.istioGateway,
     KINDS.httpRoute,
     KINDS.grpcRoute,
+    KINDS.virtualService,
+    KINDS.destinationRule,
     KINDS.serviceEntry,
     KINDS.workloadEntry,
     KINDS.authorizationPolicy,
@@ -61,6 +67,9 @@ export type WatchedKind =
   | 'peerAuthentication'
   | 'requestAuthentication'
   | 'gateway'
+  | 'istioGateway'
+  | 'virtualService'
+  | 'destinationRule'
   | 'gatewayClass'
   | 'httpRoute'
   | 'grpcRoute'
@@ -114,6 +123,7 @@ export function watchCluster(parts: {
     node: watch(KINDS.node, withoutSpecAndStatus),
     gatewayClass: watch(KINDS.gatewayClass),
     gateway: watch(KINDS.gateway),
+    istioGateway: watch(KINDS.istioGateway),
     service: watch(KINDS.service),
     serviceEntry: watch(KINDS.serviceEntry),
     workloadEntry: watch(KINDS.workloadEntry),
@@ -121,6 +131,8 @@ export function watchCluster(parts: {
     authorizationPolicy: watch(KINDS.authorizationPolicy),
     peerAuthentication: watch(KINDS.peerAuthentication),
     requestAuthentication: watch(KINDS.requestAuthentication),
+    virtualService: watch(KINDS.virtualService),
+    destinationRule: watch(KINDS.destinationRule),
     httpRoute: watch(KINDS.httpRoute),
     grpcRoute: watch(KINDS.grpcRoute),
     referenceGrant: watch(KINDS.referenceGrant),
@@ -130,6 +142,7 @@ export function watchCluster(parts: {
   each(sets.node, (name, value) => index.putNode(name, value), decodeNode)
   each(sets.gatewayClass, (name, value) => index.putGatewayClass(name, value), decodeGatewayClass)
   feed(sets.gateway, 'gateways', decodeGateway)
+  feed(sets.istioGateway, 'istioGateways', decodeIstioGateway)
   feed(sets.service, 'services', (object) => decodeService(object, domain))
   feed(sets.serviceEntry, 'serviceEntries', decodeServiceEntry)
   feed(sets.workloadEntry, 'workloadEntries', decodeWorkloadEntry)
@@ -137,6 +150,8 @@ export function watchCluster(parts: {
   feed(sets.authorizationPolicy, 'policies', decodeAuthorizationPolicy)
   feed(sets.peerAuthentication, 'authentications', decodePeerAuthentication)
   feed(sets.requestAuthentication, 'requestAuthentications', decodeRequestAuthentication)
+  feed(sets.virtualService, 'virtualServices', (object) => decodeVirtualService(object, domain))
+  feed(sets.destinationRule, 'destinationRules', (object) => decodeDestinationRule(object, domain))
   feed(sets.httpRoute, 'httpRoutes', decodeHttpRoute)
   feed(sets.grpcRoute, 'grpcRoutes', decodeGrpcRoute)
   feed(sets.referenceGrant, 'grants', decodeReferenceGrant)

@@ -5,6 +5,9 @@ import { fromBinary } from '@bufbuild/protobuf'
 import type { MeshContext } from '../../src/domain.types.ts'
 import { MeshIndex } from '../../src/index/mesh-index.ts'
 import { decodeAuthorizationPolicy } from '../../src/watch/decode-authorization-policy.ts'
+import { decodeCredential } from '../../src/watch/decode-credential.ts'
+import { decodeDestinationRule } from '../../src/watch/decode-destination-rule.ts'
+import { decodeIstioGateway } from '../../src/watch/decode-istio-gateway.ts'
 import { decodePeerAuthentication } from '../../src/watch/decode-peer-authentication.ts'
 import { decodePod, trimPod } from '../../src/watch/decode-pod.ts'
 import { decodeRequestAuthentication } from '../../src/watch/decode-request-authentication.ts'
@@ -12,6 +15,8 @@ import { decodeGrpcRoute, decodeHttpRoute, decodeReferenceGrant } from '../../sr
 import { decodeEndpointSlice, decodeService } from '../../src/watch/decode-service.ts'
 import { decodeServiceEntry, decodeWorkloadEntry } from '../../src/watch/decode-service-entry.ts'
 import { decodeGateway, decodeGatewayClass, decodeNamespace, decodeNode } from '../../src/watch/decode-topology.ts'
+
+import { decodeVirtualService } from '../../src/watch/decode-virtual-service.ts'
 
 export const MESH: MeshContext = {
   rootNamespace: 'istio-system',
@@ -66,13 +71,25 @@ export class Mesh {
       case 'PeerAuthentication':
         return index.put('authentications', namespace, name, there ? decodePeerAuthentication(object) : undefined)
       case 'Gateway':
+        if (object.apiVersion.startsWith('networking.istio.io/'))
+          return index.put('istioGateways', namespace, name, there ? decodeIstioGateway(object) : undefined)
         return index.put('gateways', namespace, name, there ? decodeGateway(object) : undefined)
       case 'HTTPRoute':
         return index.put('httpRoutes', namespace, name, there ? decodeHttpRoute(object) : undefined)
       case 'GRPCRoute':
         return index.put('grpcRoutes', namespace, name, there ? decodeGrpcRoute(object) : undefined)
+      case 'VirtualService': {
+        const value = there ? decodeVirtualService(object, 'cluster.local') : undefined
+        return index.put('virtualServices', namespace, name, value)
+      }
+      case 'DestinationRule': {
+        const value = there ? decodeDestinationRule(object, 'cluster.local') : undefined
+        return index.put('destinationRules', namespace, name, value)
+      }
       case 'ReferenceGrant':
         return index.put('grants', namespace, name, there ? decodeReferenceGrant(object) : undefined)
+      case 'Secret':
+        return index.put('credentials', namespace, name, there ? decodeCredential(object) : undefined)
       case 'RequestAuthentication':
         return index.put(
           'requestAuthentications',
@@ -131,6 +148,17 @@ export class Mesh {
     return [...this.table.snapshot(typeUrl).keys()].sort()
   }
 
+  trafficPolicy(name: string): waypointpb.TrafficPolicy | undefined {
+    const found = this.table.lookup(TYPE_URLS.trafficPolicy, name)
+    return found && fromBinary(waypointpb.TrafficPolicySchema, found.bytes)
+  }
+
+  /** Which subsets the workload says it is in. */
+  subsetsOf(uid: string): readonly string[] | undefined {
+    const found = this.table.lookup(TYPE_URLS.subsetMember, uid)
+    return found && fromBinary(waypointpb.SubsetMemberSchema, found.bytes).subsets
+  }
+
   /** Everything proxies are told, comparable. */
   dump(): Readonly<Record<string, string>> {
     const all = Object.values(TYPE_URLS).flatMap((typeUrl) =>
@@ -146,7 +174,8 @@ export class Mesh {
   said(): Readonly<Record<string, unknown>> {
     const all: [string, unknown][] = []
     for (const [key, result] of this.index.results()) {
-      const { addresses: _a, policies: _p, settings: _s, requestPolicies: _r, destinations: _d, ...said } = result
+      const { addresses: _a, policies: _p, settings: _s, requestPolicies: _r, destinations: _d, ...rest } = result
+      const { credentials: _c, namesCredentials: _n, trafficPolicies: _t, subsetMembers: _m, ...said } = rest
       const { ingressUsesWaypoint, routeParents = [], ...conditions } = said
       if (routeParents.length > 0 || Object.values(conditions).some((value) => value !== undefined))
         all.push([key, { ingressUsesWaypoint, routeParents, ...conditions }])

@@ -111,6 +111,14 @@ export function grpcRoute(at: string, spec: Fields, extra: Extra = {}): KubeObje
   return object('gateway.networking.k8s.io/v1', 'GRPCRoute', at, { spec }, extra)
 }
 
+export function virtualService(at: string, spec: Fields, extra: Extra = {}): KubeObject {
+  return object('networking.istio.io/v1', 'VirtualService', at, { spec }, extra)
+}
+
+export function destinationRule(at: string, spec: Fields, extra: Extra = {}): KubeObject {
+  return object('networking.istio.io/v1', 'DestinationRule', at, { spec }, extra)
+}
+
 export function referenceGrant(at: string, spec: Fields, extra: Extra = {}): KubeObject {
   return object('gateway.networking.k8s.io/v1beta1', 'ReferenceGrant', at, { spec }, extra)
 }
