@@ -30,6 +30,15 @@ export const LIMITS = {
   cniPluginTimeoutMs: 60_000,
   /** Bytes of the answer of an HTTP probe that are read. */
   probeBodyBytes: 10_240,
+  /** Bytes of the message a container leaves at its end (Kubernetes); the rest is cut off. */
+  terminationMessageBytes: 4096,
+  /** Lines and bytes of a failed container's log that stand in for its message (Kubernetes). */
+  terminationLogLines: 80,
+  terminationLogBytes: 2048,
+  /** Redirects of one HTTP probe that are followed (Kubernetes); the next one is a failure. */
+  probeRedirects: 10,
+  /** Bytes of the answer of a gRPC probe; a longer one is a failure. */
+  probeGrpcBytes: 1024,
   /** Backoff of a crashing container, as in Kubernetes: 10 s doubling to 5 min, reset after 10 min of running. */
   crashBackoffInitialMs: 10_000,
   crashBackoffMaxMs: 300_000,
@@ -45,6 +54,11 @@ export const LIMITS = {
   dnsTcpConnections: 256,
   /** Idle milliseconds of a DNS TCP connection. */
   dnsTcpIdleMs: 10_000,
+  /** Pods that a Job creates in one go; the rest follows at its next look. */
+  jobPodsAtOnce: 500,
+  /** Wait before a Job replaces a failed pod, as in Kubernetes: 10 s doubling to 10 min. */
+  jobBackoffInitialMs: 10_000,
+  jobBackoffMaxMs: 600_000,
   /** Milliseconds between two looks of a controller at one object: what changes meanwhile is dealt with in one go. */
   controllerSpacingMs: 25,
   /** Connections through one port of the machine into the cluster; further ones are closed at once. */

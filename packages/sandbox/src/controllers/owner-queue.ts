@@ -17,8 +17,8 @@ export interface OwnerQueueOptions<Owner extends KubeObject, Dependent extends K
   readonly spacingMs?: number | undefined
   /** Called with the object as the API server has it now; never for one that is gone or going. */
   readonly reconcile: (owner: Owner) => Promise<void>
-  /** Called for one that is gone. */
-  readonly forget?: ((key: string) => void) | undefined
+  /** Called for one that is gone or going. */
+  readonly leave?: ((key: string) => Promise<void>) | undefined
 }
 
 /** Owners of one kind that are to be looked at: when they change, and when something they control does. */
@@ -82,8 +82,7 @@ export class OwnerQueue<Owner extends KubeObject, Dependent extends KubeObject> 
       if (hasStatus(error, 404)) return undefined
       throw error
     })
-    if (found === undefined) this.#options.forget?.(key)
-    if (found === undefined || found.metadata.deletionTimestamp !== undefined) return
+    if (found === undefined || found.metadata.deletionTimestamp !== undefined) return await this.#options.leave?.(key)
     // The cast is the cache's own: the API server has validated the object against its schema.
     await this.#options.reconcile(found as Owner)
   }

@@ -17,23 +17,36 @@ export interface NewPod {
   readonly spec?: PodSpec | undefined
 }
 
+export interface PodWords {
+  readonly created: (pod: string, owner: string) => string
+  readonly deleted: (pod: string, owner: string) => string
+}
+
+const WORDS: PodWords = { created: (pod) => `Created pod: ${pod}`, deleted: (pod) => `Deleted pod: ${pod}` }
+
 /** What controllers do to pods, each with its event; the cache knows of it at once. */
 export class PodControl {
   readonly #components: ControllerComponents
   readonly #component: string
+  readonly #words: PodWords
 
-  constructor(components: ControllerComponents, component: string) {
+  constructor(components: ControllerComponents, component: string, words: PodWords = WORDS) {
     this.#components = components
     this.#component = component
+    this.#words = words
   }
 
   /** The pods that are the owner's: fitting ones without an owner are adopted, own ones that no longer fit released. */
-  async claim(owner: KubeObject, selector: LabelSelector): Promise<readonly Pod[]> {
+  async claim(
+    owner: KubeObject,
+    selector: LabelSelector,
+    mayAdopt: (pod: Pod) => boolean = () => true,
+  ): Promise<readonly Pod[]> {
     const { pods } = this.#components.caches
     const candidates = [...pods.controlledBy(owner.metadata.uid), ...pods.orphans(owner.metadata.namespace)]
     const { owned, adopt, release } = claimDependents(owner, selector, candidates)
     const adopted: Pod[] = []
-    for (const pod of adopt.filter(isActive)) {
+    for (const pod of adopt.filter((one) => isActive(one) && mayAdopt(one))) {
       const others = pod.metadata.ownerReferences ?? []
       const taken = await this.#setOwners(pod, [...others, ownerReference(owner)])
       if (taken !== undefined) adopted.push(taken)
@@ -65,7 +78,7 @@ export class PodControl {
         spec: pod.spec ?? template.spec,
       })
       caches.pods.note(created as Pod)
-      this.#event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${name}`)
+      this.#event(owner, 'Normal', 'SuccessfulCreate', this.#words.created(name, ownerName))
       return created as Pod
     } catch (error) {
       if (!isTerminating(error)) this.#event(owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`)
@@ -82,7 +95,7 @@ export class PodControl {
       if (!hasStatus(error, 404) && !hasStatus(error, 409)) throw error
     }
     await this.#refresh(pod)
-    this.#event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`)
+    this.#event(owner, 'Normal', 'SuccessfulDelete', this.#words.deleted(name, owner.metadata.name ?? ''))
   }
 
   /** Lets a pod go that was held back for counting. */

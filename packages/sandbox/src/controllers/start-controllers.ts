@@ -2,15 +2,19 @@ import { DaemonSetController } from './daemon-set.ts'
 import type { ControllerComponents } from './components.types.ts'
 import { DeploymentController } from './deployment.ts'
 import { EndpointSliceController } from './endpoint-slice.ts'
+import { JobController } from './job.ts'
 import { PodGc } from './pod-gc.ts'
 import { ReplicaSetController } from './replica-set.ts'
+import { StatefulSetController } from './stateful-set.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 
 const CONTROLLERS = [
   Scheduler,
   DeploymentController,
   ReplicaSetController,
+  StatefulSetController,
   DaemonSetController,
+  JobController,
   EndpointSliceController,
   PodGc,
 ] as const

@@ -54,6 +54,10 @@ export interface JobSpec {
   readonly suspend?: boolean | undefined
   readonly podFailurePolicy?: { readonly rules?: readonly PodFailureRule[] } | undefined
   readonly podReplacementPolicy?: string | undefined
+  readonly successPolicy?: {
+    readonly rules?: readonly { readonly succeededIndexes?: string; readonly succeededCount?: number }[]
+  }
+  readonly managedBy?: string | undefined
   readonly selector?: LabelSelector | undefined
   readonly template: PodTemplate
 }
