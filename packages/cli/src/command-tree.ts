@@ -41,6 +41,12 @@ const sandbox: Command = {
       flags: [
         { name: 'nodes', kind: 'count', placeholder: 'N', summary: 'number of nodes (2)' },
         SANDBOX_NAME,
+        {
+          name: 'data',
+          kind: 'text',
+          placeholder: 'DIR',
+          summary: 'keep objects and keys in DIR for the next start',
+        },
         { name: 'no-mesh', kind: 'none', summary: 'leave the mesh out' },
         { name: 'foreground', kind: 'none', summary: 'stay until Ctrl-C, which ends the sandbox' },
       ],

@@ -24,6 +24,7 @@ export async function runSandboxUp(flags: Flags, context: Context): Promise<Exit
     const up = operations.up({
       name,
       nodes: flags.count('nodes'),
+      data: flags.text('data'),
       onProgress: (text) => context.out(`  ${text} (${seconds(context.now() - started)})`),
       signal: giveUp.signal,
     })

@@ -18,8 +18,8 @@ export async function sandboxOperations(): Promise<SandboxOperations> {
     startedAt: running.startedAt,
   })
   return {
-    up: async ({ name, nodes, onProgress, signal }) => {
-      const started = await sandbox.sandboxUp({ name, nodes, signal }, onProgress)
+    up: async ({ name, nodes, data, onProgress, signal }) => {
+      const started = await sandbox.sandboxUp({ name, nodes, data, signal }, onProgress)
       return { ...summary(started), wasRunning: started.wasRunning }
     },
     down: (name) => sandbox.sandboxDown(name),

@@ -3,6 +3,8 @@ export interface SandboxOperations {
   up(options: {
     readonly name: string
     readonly nodes: number | undefined
+    /** Folder that keeps the cluster's objects and keys. */
+    readonly data: string | undefined
     readonly onProgress: (line: string) => void
     readonly signal: AbortSignal
   }): Promise<StartedSandbox>

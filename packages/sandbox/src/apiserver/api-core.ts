@@ -21,9 +21,10 @@ import type { KindRules } from './resources/kind-rules.types.ts'
 import { LocalObjectClient } from './resources/object-client.ts'
 import { ObjectWriter } from './resources/object-writer.ts'
 import { internalContext } from './resources/request-context.ts'
-import type { ResourceDefinition } from './resources/resource-definition.ts'
+import { type ResourceDefinition, storageKey } from './resources/resource-definition.ts'
 import { ResourceRegistry } from './resources/resource-registry.ts'
 import { BuiltinTypes } from './schema/builtin-types.ts'
+import type { Journal } from './store/journal.types.ts'
 import { ObjectStore } from './store/object-store.ts'
 
 export interface ApiCoreOptions {
@@ -32,6 +33,8 @@ export interface ApiCoreOptions {
   /** Certificates that pods check the API server by. */
   readonly caPem: string
   readonly serviceRanges?: ServiceRanges | undefined
+  /** Keeps objects across restarts; absent: they are gone with the process. */
+  readonly journal?: Journal | undefined
 }
 
 /** The API without a wire: store, kinds, rules, and the controllers that belong to them. */
@@ -45,7 +48,7 @@ export class ApiCore implements Disposable {
 
   constructor(options: ApiCoreOptions) {
     const { clock, logger } = options
-    const store = new ObjectStore({ maxObjects: MAX_OBJECTS, maxHistoryEvents: MAX_HISTORY_EVENTS })
+    const store = new ObjectStore({ maxObjects: MAX_OBJECTS, maxHistoryEvents: MAX_HISTORY_EVENTS }, options.journal)
     this.store = store
     this.types = new BuiltinTypes()
     this.registry = new ResourceRegistry(builtinResources(this.types))
@@ -91,7 +94,9 @@ export class ApiCore implements Disposable {
       : ['', object.apiVersion]
     const definition = this.registry.findKind(group, object.kind)
     if (definition === undefined) throw new Error(`bootstrap object of the unserved kind ${object.kind}`)
-    const target = { definition, version, namespace: object.metadata.namespace, name: '' }
+    const { namespace, name = '' } = object.metadata
+    if (this.store.get(storageKey(definition), namespace, name) !== undefined) return
+    const target = { definition, version, namespace, name: '' }
     this.service.create(target, object, internalContext('kube-apiserver'))
   }
 }

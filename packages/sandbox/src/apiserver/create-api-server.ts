@@ -6,6 +6,7 @@ import { ApiCore } from './api-core.ts'
 import { ServiceAccountTokens } from './auth/service-account-tokens.ts'
 import type { IssuedToken, IssueTokenOptions, ObjectClient, PodRuntime } from './contract.types.ts'
 import { ApiHttpServer } from './http/api-http-server.ts'
+import type { Journal } from './store/journal.types.ts'
 
 export interface ApiServerOptions {
   /** Already listening; its connections become the API's. Not closed by the API server. */
@@ -23,6 +24,7 @@ export interface ApiServerOptions {
   /** P-256 private key that signs service accounts' tokens; drawn when absent. */
   readonly tokenKeyPem?: string | undefined
   readonly serviceRanges?: ServiceRanges | undefined
+  readonly journal?: Journal | undefined
   readonly runtime: PodRuntime
   readonly logger: Logger
   readonly clock: Clock
@@ -39,7 +41,8 @@ export interface ApiServer extends Closable {
 /** Serves the Kubernetes API on the connections of a listening server. */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { clock, logger, tls, adminToken } = options
-  const core = new ApiCore({ clock, logger, caPem: tls.caPem ?? tls.clientCaPem, serviceRanges: options.serviceRanges })
+  const { journal, serviceRanges } = options
+  const core = new ApiCore({ clock, logger, caPem: tls.caPem ?? tls.clientCaPem, serviceRanges, journal })
   const tokens = new ServiceAccountTokens(tokenKey(options.tokenKeyPem), core.store, clock)
   const http = new ApiHttpServer({ core, tokens, runtime: options.runtime, logger, clock, tls, adminToken })
   http.serve(options.server)

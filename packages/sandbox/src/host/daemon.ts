@@ -8,7 +8,14 @@ import type { DaemonLine, FromInner } from './messages.types.ts'
 import { unshareFlags } from './namespaces.ts'
 import { handOverPort } from './port-opener.ts'
 import { takeStartLock } from './start-lock.ts'
-import { type SandboxConfig, type SandboxState, startTicksOf, writeJson, writePrivately } from './state-folder.ts'
+import {
+  readJson,
+  type SandboxConfig,
+  type SandboxState,
+  startTicksOf,
+  writeJson,
+  writePrivately,
+} from './state-folder.ts'
 import { findTool } from './tools.ts'
 
 class SandboxStartError extends AmbitError {
@@ -32,7 +39,7 @@ export async function runDaemon(
   abandoned: AbortSignal,
 ): Promise<void> {
   const files = filesOf(config)
-  const listener = await listen(config.apiPort)
+  const listener = await listenAsBefore(config)
   const { port } = listener.address() as AddressInfo
   const apiUrl = `https://127.0.0.1:${port}`
   const inner = startInner(config, port)
@@ -75,6 +82,7 @@ export async function runDaemon(
         try {
           writePrivately(files.kubeconfig, message.kubeconfig)
           writeJson(files.state, value)
+          if (config.dataFolder !== undefined) writeJson(portFile(config.dataFolder), { port })
         } catch (error) {
           tell({ type: 'failed', message: messageOf(error) })
           return shutdown()
@@ -105,8 +113,26 @@ function filesOf(config: SandboxConfig): { readonly kubeconfig: string; readonly
   return { kubeconfig: `${folder}/kubeconfig`, state: `${folder}/state.json`, log: `${folder}/log` }
 }
 
+/** Kubeconfigs of an earlier run name its port: the same again, if it is to be had. */
+async function listenAsBefore({ apiPort, dataFolder }: SandboxConfig): Promise<Server> {
+  const before = dataFolder === undefined || apiPort !== 0 ? undefined : readJson(portFile(dataFolder))?.['port']
+  if (typeof before === 'number') {
+    try {
+      return await listen(before)
+    } catch {
+      // Somebody else has it now.
+    }
+  }
+  return await listen(apiPort)
+}
+
+function portFile(dataFolder: string): string {
+  return `${dataFolder}/api-port.json`
+}
+
 async function listen(port: number): Promise<Server> {
-  const server = createServer()
+  // Who comes before the inside has the listener is refused: a connection accepted here would wait for ever.
+  const server = createServer((socket) => socket.resetAndDestroy())
   server.listen(port, '127.0.0.1')
   try {
     await once(server, 'listening')

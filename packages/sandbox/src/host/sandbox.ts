@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chownSync, closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { AmbitError, codeOf } from '@ambit/core'
@@ -11,6 +12,7 @@ import { takeStartLock } from './start-lock.ts'
 import {
   ambitHome,
   isSandboxName,
+  readJson,
   readState,
   resetStateFolder,
   type SandboxConfig,
@@ -38,6 +40,8 @@ export interface SandboxUpOptions {
   readonly apiPort?: number | undefined
   /** Root of all state; default AMBIT_HOME or ~/.ambit. */
   readonly home?: string | undefined
+  /** Folder that keeps objects, keys and port for the next start; without one all ends with the sandbox. */
+  readonly data?: string | undefined
   /** Filter in the syntax of RUST_LOG. */
   readonly logLevel?: string | undefined
   /** Gives up a start: nothing of it stays. One that is ready stays. */
@@ -89,6 +93,11 @@ export async function sandboxUp(
       throw new SandboxError(
         `sandbox ${name} is already running, with ${countOf(running.nodes)} and not ${nodes}; end it first, or give another name`,
       )
+    const dataFolder = readJson(stateFolder(home, name).config)?.['dataFolder']
+    if (options.data !== undefined && resolve(options.data) !== dataFolder)
+      throw new SandboxError(
+        `sandbox ${name} is already running, and keeps its data ${typeof dataFolder === 'string' ? `in ${dataFolder}` : 'nowhere'}; end it first, or give another name`,
+      )
     onProgress(`sandbox ${name} is already running`)
     return { ...running, wasRunning: true }
   }
@@ -105,6 +114,7 @@ export async function sandboxUp(
     logLevel: options.logLevel ?? 'info',
     rootless: isolation.kind === 'rootless',
     compileCache: cache?.containers,
+    dataFolder: options.data === undefined ? undefined : resolve(options.data),
   }
   writeJson(files.config, config)
   const program = fileURLToPath(new URL('./daemon-main.ts', import.meta.url))

@@ -30,6 +30,8 @@ export interface SandboxConfig {
   readonly rootless: boolean
   /** Where containers of our own images keep compiled code; undefined where nothing can be kept. */
   readonly compileCache: string | undefined
+  /** Keeps objects and keys across restarts; undefined when they end with the sandbox. */
+  readonly dataFolder?: string | undefined
 }
 
 /** What a running sandbox says of itself. */
@@ -109,6 +111,15 @@ export function makeFolders(path: string, mode: number): void {
 
 export function writeJson(path: string, value: unknown): void {
   writePrivately(path, `${JSON.stringify(value, undefined, 2)}\n`)
+}
+
+/** An object from a file; undefined where there is none. */
+export function readJson(path: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Readonly<Record<string, unknown>>
+  } catch {
+    return undefined
+  }
 }
 
 /** Writes a file that only its owner can read. */

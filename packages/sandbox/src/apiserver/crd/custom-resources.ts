@@ -33,6 +33,7 @@ export class CustomResources implements Disposable {
 
   attach(service: ApiService): void {
     const { store } = service
+    for (const crd of store.list(CRDS)) this.#serve(crd, undefined)
     this.#subscription = store.subscribe(CRDS, (event) => {
       const { group, resource } = namesOf(event.object)
       if (event.type === 'DELETED') {

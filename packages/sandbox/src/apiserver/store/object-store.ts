@@ -1,6 +1,7 @@
 import type { KubeObject } from '../contract.types.ts'
 import { deepFreeze } from '../json.ts'
 import { expired, StatusError } from '../status-error.ts'
+import type { Journal } from './journal.types.ts'
 
 /** One change, in the order of `revision`, which is the resourceVersion it made. */
 export interface StoreEvent {
@@ -29,8 +30,21 @@ export class ObjectStore {
   #revision = 1
   #count = 0
 
-  constructor(limits: StoreLimits) {
+  readonly #journal: Journal | undefined
+
+  /** With a journal the store begins with what that holds. */
+  constructor(limits: StoreLimits, journal?: Journal) {
     this.#limits = limits
+    this.#journal = journal
+    if (journal === undefined) return
+    const { revision, objects } = journal.load()
+    for (const { key, object } of objects) {
+      this.#tableOf(key).set(idOf(object), deepFreeze(object))
+      this.#count++
+    }
+    this.#revision = revision
+    // Nobody can go on from a change before the restart: they list again.
+    this.#historyStart = revision + 1
   }
 
   get revision(): number {
@@ -60,15 +74,17 @@ export class ObjectStore {
 
   /** Stores a new object or a new state of it; gives it its resourceVersion and freezes it. */
   put(key: string, object: KubeObject): KubeObject {
-    const table = this.#tables.get(key) ?? new Map<string, KubeObject>()
-    this.#tables.set(key, table)
+    const table = this.#tableOf(key)
     const id = idOf(object)
     const previous = table.get(id)
     if (previous === undefined) {
       if (this.#count >= this.#limits.maxObjects) throw storeFull(this.#limits.maxObjects)
-      this.#count++
     }
-    object.metadata.resourceVersion = String(++this.#revision)
+    const revision = this.#revision + 1
+    object.metadata.resourceVersion = String(revision)
+    this.#journal?.put(key, id, object, revision)
+    this.#revision = revision
+    if (previous === undefined) this.#count++
     table.set(id, deepFreeze(object))
     this.#emit({ revision: this.#revision, key, type: previous ? 'MODIFIED' : 'ADDED', object, previous })
     return object
@@ -78,9 +94,12 @@ export class ObjectStore {
   remove(key: string, object: KubeObject): KubeObject {
     const previous = this.#tables.get(key)?.get(idOf(object))
     if (previous === undefined) return object
+    const revision = this.#revision + 1
+    this.#journal?.remove(key, idOf(object), revision)
+    this.#revision = revision
     this.#tables.get(key)?.delete(idOf(object))
     this.#count--
-    const last = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#revision) } }
+    const last = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } }
     this.#emit({ revision: this.#revision, key, type: 'DELETED', object: deepFreeze(last), previous })
     return last
   }
@@ -98,6 +117,12 @@ export class ObjectStore {
     this.#listeners.set(key, listeners)
     listeners.add(listener)
     return { [Symbol.dispose]: () => listeners.delete(listener) }
+  }
+
+  #tableOf(key: string): Map<string, KubeObject> {
+    const table = this.#tables.get(key) ?? new Map<string, KubeObject>()
+    this.#tables.set(key, table)
+    return table
   }
 
   #emit(event: StoreEvent): void {
