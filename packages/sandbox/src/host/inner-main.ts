@@ -31,6 +31,10 @@ try {
   const received = once(process, 'message') as Promise<[ToInner, Server]>
   tell({ type: 'want-listener' })
   const [, server] = await received
+  // Until the API server listens too, nobody would answer.
+  server.on('connection', (socket) => {
+    if (server.listenerCount('connection') === 1) socket.resetAndDestroy()
+  })
   const end = new AbortController()
   const compiled = compileAhead(end.signal)
   const cluster = await startCluster({
