@@ -1,6 +1,5 @@
 import { waypointpb } from '@ambit/api'
 import type { ListenerInit } from '../compile/gateway-settings.ts'
-import { isExportedTo } from '../compile/host-name.ts'
 import { intersectHosts, isEveryHost, isHost } from '../compile/hostnames.ts'
 import { labelsMatch } from '../compile/labels-match.ts'
 import { CLIENT_CA_SUFFIX } from '../compile/listener.ts'
@@ -9,13 +8,13 @@ import { compileVirtualService } from '../compile/virtual-service.ts'
 import type { Pod } from '../domain.types.ts'
 import type { IstioGateway, IstioServer, ServerTls } from '../ingress.types.ts'
 import type { VirtualService } from '../virtual-service.types.ts'
-import { resolveBackend } from './backend-lookup.ts'
 import { credentialName } from './credentials.ts'
-import { credentialKey, virtualGatewayKey } from './keys.ts'
+import { credentialKey } from './keys.ts'
 import type { MeshState } from './mesh-state.ts'
 import { isOlder } from './policies-of-workload.ts'
 import { targetPortsOf } from './router-ports.ts'
 import type { Uses } from './uses.types.ts'
+import { resolveDestination, virtualServicesOfGateway } from './virtual-services.ts'
 
 const { ClientCertificates, TlsVersion } = waypointpb
 
@@ -46,26 +45,31 @@ export function istioListeners(
   wants: (credential: string) => void,
   uses: Uses,
 ): readonly ListenerInit[] {
-  const bound = boundServers(state, router)
-  for (const { gateway } of bound) uses(virtualGatewayKey(`${gateway.namespace}/${gateway.name}`))
+  const groups: BoundServer[][] = []
   const plain = new Map<number, BoundServer[]>()
-  const listeners: ListenerInit[] = []
-  for (const one of bound) {
-    const { server, port } = one
-    if (PLAIN.has(server.protocol) && server.tls?.httpsRedirect !== true) {
-      plain.getOrInsertComputed(port, () => []).push(one)
+  for (const one of boundServers(state, router)) {
+    const isPlain = PLAIN.has(one.server.protocol) && one.server.tls?.httpsRedirect !== true
+    const table = isPlain ? plain.get(one.port) : undefined
+    if (table !== undefined) {
+      table.push(one)
       continue
     }
-    const tls =
-      server.protocol === 'HTTPS' ? terminationOf(state, router.namespace, server.tls, wants, uses) : undefined
-    if (!PLAIN.has(server.protocol) && tls === undefined) continue
-    listeners.push({
-      ...listenerOf(state, router, [one], uses),
-      ...(tls === undefined ? { httpsRedirect: true } : { tls }),
-    })
+    const group = [one]
+    groups.push(group)
+    if (isPlain) plain.set(one.port, group)
   }
-  return [...listeners, ...[...plain.values()].map((servers) => listenerOf(state, router, servers, uses))]
+  return groups.flatMap((servers) => {
+    const { protocol, tls } = servers[0]?.server ?? NO_SERVER
+    const listener = (more: Partial<ListenerInit>): readonly ListenerInit[] => [
+      { ...listenerOf(state, router, servers, uses), ...more },
+    ]
+    if (PLAIN.has(protocol)) return listener(tls?.httpsRedirect === true ? { httpsRedirect: true } : {})
+    const termination = protocol === 'HTTPS' ? terminationOf(state, router.namespace, tls, wants, uses) : undefined
+    return termination === undefined ? [] : listener({ tls: termination })
+  })
 }
+
+const NO_SERVER: Pick<IstioServer, 'protocol' | 'tls'> = { protocol: '', tls: undefined }
 
 function boundServers(state: MeshState, { namespace, pods }: Router): readonly BoundServer[] {
   const gateways = [...state.istioGateways].filter(({ selector }) =>
@@ -111,14 +115,14 @@ function virtualHosts(
   >()
   for (const { gateway, server } of servers) {
     const key = `${gateway.namespace}/${gateway.name}`
-    for (const service of servicesOf(state, key, router.namespace)) {
+    for (const service of virtualServicesOfGateway(state, key, router.namespace, uses)) {
       const allowed = server.hosts.flatMap(({ namespace, host }) =>
         namespace === '*' || namespace === service.namespace ? [host] : [],
       )
       const hosts = allowed.length === 0 ? [] : intersectHosts(allowed, service.hosts).filter(isHost)
       if (hosts.length === 0) continue
       const routes = compileVirtualService(service, { gateway: key, port: server.port }, (ref) =>
-        resolveBackend(state, { kind: 'HTTPRoute', namespace: service.namespace }, ref, uses),
+        resolveDestination(state, ref, { client: router.namespace, port: server.port }, uses),
       )
       for (const host of hosts) {
         const there = routesOf.getOrInsertComputed(host, () => [])
@@ -132,14 +136,6 @@ function virtualHosts(
       [host],
       inOrder.flatMap(({ routes }) => routes),
     )
-  })
-}
-
-function servicesOf(state: MeshState, gateway: string, routerNamespace: string): readonly VirtualService[] {
-  return [...state.links.virtualServicesOfGateway.get(gateway)].flatMap((at) => {
-    const slash = at.indexOf('/')
-    const service = state.virtualServices.get(at.slice(0, slash), at.slice(slash + 1))
-    return service !== undefined && isExportedTo(service, routerNamespace) ? [service] : []
   })
 }
 

@@ -14,6 +14,7 @@ import { isOurWaypoint } from './our-waypoints.ts'
 import { gatewaysOfRouter, type ServedGateway } from './router-gateways.ts'
 import { podsOfRouter } from './routers.ts'
 import { rulesOfRouter } from './rules-of-router.ts'
+import { withTrafficPolicy } from './traffic-policies.ts'
 import type { UnitResult } from './unit-result.types.ts'
 import type { Uses } from './uses.types.ts'
 
@@ -69,7 +70,9 @@ function gatewayListeners(
   for (const name of named) wanted.add(name)
   const routes = attachedRoutes(state, gateway, uses).map(({ route, hostnames }) => ({
     hostnames,
-    compiled: compileRoute(route, (ref) => resolveBackend(state, route, ref, uses)),
+    compiled: compileRoute(route, (ref) =>
+      withTrafficPolicy(state, resolveBackend(state, route, ref, uses), gateway.namespace, uses),
+    ),
   }))
   return judged.flatMap((one) => {
     const { listener, tls } = one
