@@ -1,3 +1,4 @@
+import { CronJobController } from './cron-job.ts'
 import { DaemonSetController } from './daemon-set.ts'
 import type { ControllerComponents } from './components.types.ts'
 import { DeploymentController } from './deployment.ts'
@@ -15,6 +16,7 @@ const CONTROLLERS = [
   StatefulSetController,
   DaemonSetController,
   JobController,
+  CronJobController,
   EndpointSliceController,
   PodGc,
 ] as const
