@@ -67,6 +67,11 @@ export function credentialKey(namespace: string, name: string): string {
   return `credential/${namespace}/${name}`
 }
 
+/** Gateways and Services of a namespace, for who asks which Gateways pods serve. */
+export function servingKey(namespace: string): string {
+  return `serving/${namespace}`
+}
+
 /** Which pods are gateways, and what labels they have. */
 export const ROUTERS_KEY = 'routers'
 

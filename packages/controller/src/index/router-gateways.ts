@@ -1,4 +1,5 @@
 import type { Gateway, Pod } from '../domain.types.ts'
+import { servingKey } from './keys.ts'
 import type { MeshState } from './mesh-state.ts'
 import { targetPortsOf } from './router-ports.ts'
 import { isOurIngress } from './routers.ts'
@@ -16,6 +17,7 @@ export function gatewaysOfRouter(
   { namespace, name, pods }: { readonly namespace: string; readonly name: string; readonly pods: readonly Pod[] },
   uses: Uses,
 ): readonly ServedGateway[] {
+  uses(servingKey(namespace))
   const found: ServedGateway[] = []
   const ingresses = [...state.gateways.in(namespace)].filter((gateway) => isOurIngress(state, gateway, uses))
   for (const gateway of ingresses.toSorted((a, b) => a.createdMs - b.createdMs || (a.name < b.name ? -1 : 1))) {

@@ -13,6 +13,7 @@ import {
   hostKey,
   ROUTERS_KEY,
   ruleHostKey,
+  servingKey,
   targetKey,
   virtualGatewayKey,
   virtualHostKey,
@@ -37,11 +38,16 @@ export function touchedKeys<K extends InputKind>(
   switch (kind) {
     case 'services':
     case 'serviceEntries':
-      return [targetKey(kind, namespace, name), ...versions.flatMap((version) => hostsOf(version).map(hostKey))]
+      return [
+        ...(kind === 'services' ? [servingKey(namespace)] : []),
+        targetKey(kind, namespace, name),
+        ...versions.flatMap((version) => hostsOf(version).map(hostKey)),
+      ]
     case 'gateways': {
       const gateways = versions as unknown as Gateway[]
       return [
         gatewayKey(namespace, name),
+        servingKey(namespace),
         ...gateways.map(({ className }) => gatewaysOfClassKey(className)),
         ...(gateways.some(isAccountWaypoint) ? [accountsKey(namespace)] : []),
       ]
