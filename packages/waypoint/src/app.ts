@@ -74,6 +74,8 @@ export interface AppOverrides {
   readonly maxTunnels?: number
   /** Connections to a gateway open at once. */
   readonly maxConnections?: number
+  /** Of clients of a gateway. */
+  readonly tlsHandshakeTimeoutMs?: number
   /** Address the administration ports listen on; any port becomes 0 where this is given. */
   readonly adminIp?: Ip
 }
@@ -223,7 +225,11 @@ export class App implements Closable {
       config.role === 'gateway'
         ? new Gateway(
             { ...clientSide, destinations, credentials, logger: logger.scope('gateway') },
-            { address, maxConnections: overrides.maxConnections },
+            {
+              address,
+              maxConnections: overrides.maxConnections,
+              handshakeTimeoutMs: overrides.tlsHandshakeTimeoutMs,
+            },
           )
         : undefined
     this.#clients =

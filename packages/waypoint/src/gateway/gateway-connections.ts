@@ -25,27 +25,32 @@ export interface GatewayConnectionsComponents {
   readonly logger: Logger
 }
 
+export interface GatewayConnectionsOptions {
+  readonly maxConnections?: number | undefined
+  readonly handshakeTimeoutMs?: number | undefined
+}
+
 interface Open {
-  readonly front: Http1Front | Http2Front
   readonly facts: GatewayConnectionFacts
+  /** Undefined until the client has said which HTTP it speaks. */
+  front: Http1Front | Http2Front | undefined
 }
 
 /** Connections of clients: secured where their listener says so, then read as HTTP. */
 export class GatewayConnections {
   readonly #components: GatewayConnectionsComponents
   readonly #maxConnections: number
+  readonly #handshakeTimeoutMs: number
   /** From accept to the end. */
   readonly #sockets = new Set<Socket>()
   /** Those that are served, by what requests are read from. */
   readonly #open = new Map<Duplex, Open>()
   readonly #waiters = new Set<() => void>()
 
-  constructor(
-    components: GatewayConnectionsComponents,
-    options: { readonly maxConnections?: number | undefined } = {},
-  ) {
+  constructor(components: GatewayConnectionsComponents, options: GatewayConnectionsOptions = {}) {
     this.#components = components
     this.#maxConnections = options.maxConnections ?? MAX_GATEWAY_CONNECTIONS
+    this.#handshakeTimeoutMs = options.handshakeTimeoutMs ?? TLS_HANDSHAKE_TIMEOUT_MS
   }
 
   get size(): number {
@@ -80,7 +85,8 @@ export class GatewayConnections {
   reconcile(): void {
     for (const [stream, { front, facts }] of this.#open) {
       if (isServedStill(this.#components.table(), facts)) continue
-      front.leave(stream)
+      if (front === undefined) stream.destroy()
+      else front.leave(stream)
     }
   }
 
@@ -96,17 +102,9 @@ export class GatewayConnections {
   async #serve(socket: Socket, port: number): Promise<void> {
     const { table, http1, http2, handler, clock } = this.#components
     const { remote, local } = addressesOf(socket, port)
-    const secured = table().ports.get(port)?.isSecured === true ? await this.#secured(socket, port) : undefined
+    const secured = table().isSecured(port) === true ? await this.#secured(socket, port) : undefined
     const stream = secured?.stream ?? socket
     stream.on('error', () => undefined)
-    const version =
-      secured?.stream.alpnProtocol === 'h2'
-        ? 'http2'
-        : await sniff(stream, clock, { detect: detectHttpVersion, silent: undefined })
-    if (version === 'ended' || version === 'tcp') {
-      socket.destroy()
-      return
-    }
     const facts: GatewayConnectionFacts = {
       kind: 'gateway',
       remote,
@@ -119,11 +117,17 @@ export class GatewayConnections {
       peer: secured?.peer,
       tls: secured?.tls,
     }
-    const front = version === 'http2' ? http2 : http1
-    this.#open.set(stream, { front, facts })
+    const open: Open = { facts, front: undefined }
+    this.#open.set(stream, open)
     stream.once('close', () => this.#open.delete(stream))
     if (!isServedStill(table(), facts)) return cut(stream)
-    await front.serve(stream, handler(facts))
+    const version =
+      secured?.stream.alpnProtocol === 'h2'
+        ? 'http2'
+        : await sniff(stream, clock, { detect: detectHttpVersion, silent: undefined })
+    if (version === 'ended' || version === 'tcp') return void stream.destroy()
+    open.front = version === 'http2' ? http2 : http1
+    await open.front.serve(stream, handler(facts))
   }
 
   async #secured(
@@ -137,8 +141,8 @@ export class GatewayConnections {
     const onClose = (): void =>
       void setImmediate(giveUp, new TlsRefusal('the connection was closed during the handshake'))
     socket.once('close', onClose)
-    using _limit = clock.after(TLS_HANDSHAKE_TIMEOUT_MS, () =>
-      giveUp(new TlsRefusal(`the handshake did not complete within ${TLS_HANDSHAKE_TIMEOUT_MS} ms`)),
+    using _limit = clock.after(this.#handshakeTimeoutMs, () =>
+      giveUp(new TlsRefusal(`the handshake did not complete within ${this.#handshakeTimeoutMs} ms`)),
     )
     try {
       const hello = await Promise.race([firstFlight(socket), ended])
@@ -146,7 +150,7 @@ export class GatewayConnections {
       const listener = table().find(port, serverName ?? '')
       const tls = listener && terminator(listener)
       if (listener === undefined || tls === undefined)
-        throw new TlsRefusal(`no listener of the port takes the server name ${JSON.stringify(serverName ?? '')}`)
+        throw new TlsRefusal(`no listener of the port takes the server name '${(serverName ?? '').slice(0, MAX_NAME)}'`)
       const terms = termsOf(listener)
       const stream = await Promise.race([tls.secure(socket, serverName), ended])
       const certificate = stream.getPeerX509Certificate()
@@ -167,6 +171,9 @@ export class GatewayConnections {
     this.#waiters.clear()
   }
 }
+
+/** Characters of a DNS name. */
+const MAX_NAME = 253
 
 const UNSPECIFIED = ip('0.0.0.0')
 

@@ -11,7 +11,6 @@ export interface GatewayPortsComponents {
 }
 
 interface Open {
-  readonly isSecured: boolean
   readonly abort: AbortController
   server: Server | undefined
 }
@@ -33,11 +32,9 @@ export class GatewayPorts implements Disposable {
   }
 
   /** Resolves when every new port was tried once. */
-  async reconcile(wanted: ReadonlyMap<number, { readonly isSecured: boolean }>): Promise<void> {
-    for (const [port, { isSecured }] of this.#open) if (wanted.get(port)?.isSecured !== isSecured) this.#close(port)
-    const attempts = [...wanted]
-      .filter(([port]) => !this.#open.has(port))
-      .map(([port, each]) => this.#start(port, each))
+  async reconcile(wanted: ReadonlySet<number>): Promise<void> {
+    for (const port of [...this.#open.keys()]) if (!wanted.has(port)) this.#close(port)
+    const attempts = [...wanted].filter((port) => !this.#open.has(port)).map((port) => this.#start(port))
     await Promise.all(attempts)
   }
 
@@ -54,8 +51,8 @@ export class GatewayPorts implements Disposable {
   }
 
   /** Resolves after the first attempt; the others go on by themselves. */
-  async #start(port: number, { isSecured }: { readonly isSecured: boolean }): Promise<void> {
-    const open: Open = { isSecured, abort: new AbortController(), server: undefined }
+  async #start(port: number): Promise<void> {
+    const open: Open = { abort: new AbortController(), server: undefined }
     this.#open.set(port, open)
     if (!(await this.#listen(port, open))) void this.#retry(port, open)
   }
@@ -75,13 +72,11 @@ export class GatewayPorts implements Disposable {
       const server = await listenEverywhere(sockets, {
         ip: this.#address,
         port,
-        // A client of plain HTTP may have said all before it is answered; under TLS the end is the peer's.
-        allowHalfOpen: !open.isSecured,
         onConnection: (socket) => onConnection(socket, port),
       })
       if (open.abort.signal.aborted) server.close()
       else open.server = server
-      logger.info('port opened', { port, tls: open.isSecured })
+      logger.info('port opened', { port })
       return true
     } catch (error) {
       logger.error('a port can not be listened at', { port, error: messageOf(error) })

@@ -6,7 +6,7 @@ import type { FrontHandler } from '../http/front.types.ts'
 import type { Http1Front } from '../http/http1-front.ts'
 import type { Http2Front } from '../http/http2-front.ts'
 import type { GatewayConnectionFacts } from '../request.types.ts'
-import { GatewayConnections } from './gateway-connections.ts'
+import { GatewayConnections, type GatewayConnectionsOptions } from './gateway-connections.ts'
 import { GatewayPorts } from './gateway-ports.ts'
 import { ListenerTable, termsOf } from './listener-table.ts'
 import type { ServerIdentity } from './server-identity.ts'
@@ -40,10 +40,7 @@ export class Gateway implements ClientSide {
   #terminators = new Map<string, TlsTerminator>()
   #table = new ListenerTable([])
 
-  constructor(
-    components: GatewayComponents,
-    options: { readonly address: Ip; readonly maxConnections?: number | undefined },
-  ) {
+  constructor(components: GatewayComponents, options: GatewayConnectionsOptions & { readonly address: Ip }) {
     this.#components = components
     const { sockets, http1, http2, handler, clock, logger } = components
     this.#connections = new GatewayConnections(
@@ -56,7 +53,7 @@ export class Gateway implements ClientSide {
         clock,
         logger: logger.scope('access'),
       },
-      { maxConnections: options.maxConnections },
+      options,
     )
     const onConnection = (socket: Socket, port: number): void => this.#connections.accept(socket, port)
     this.#ports = this.#stack.use(new GatewayPorts({ sockets, onConnection, clock, logger }, options))

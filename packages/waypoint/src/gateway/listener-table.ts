@@ -23,8 +23,13 @@ export class ListenerTable {
     }
   }
 
-  get ports(): ReadonlyMap<number, { readonly isSecured: boolean }> {
-    return this.#ports
+  get ports(): ReadonlySet<number> {
+    return new Set(this.#ports.keys())
+  }
+
+  /** Undefined where nothing listens. */
+  isSecured(port: number): boolean | undefined {
+    return this.#ports.get(port)?.isSecured
   }
 
   /** By the server name of a TLS client, or by the authority of a plain request. */
@@ -47,7 +52,7 @@ export function termsOf({ name, tls }: Listener): string {
 
 /** Whether the listener that takes the connection now has the terms it was let in by. Plain ones are looked at request by request. */
 export function isServedStill(table: ListenerTable, { port, tls }: GatewayConnectionFacts): boolean {
-  if (table.ports.get(port)?.isSecured !== (tls !== undefined)) return false
+  if (table.isSecured(port) !== (tls !== undefined)) return false
   if (tls === undefined) return true
   const listener = table.find(port, tls.serverName ?? '')
   return listener !== undefined && termsOf(listener) === tls.terms

@@ -116,7 +116,7 @@ export class Http1Front {
     connection.isLeaving = true
     if (connection.active > 0) return
     connection.isOver = true
-    stream.end()
+    lingeringEnd(stream, this.#clock)
   }
 
   /** Ends connections on which no request is under way. */

@@ -4,7 +4,15 @@ import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TYPE_URLS, waypointpb } from '@ambit/api'
-import { ip, parseSocketAddress, type SocketAddress, type SpiffeId, silentLogger, systemClock } from '@ambit/core'
+import {
+  formatSpiffeId,
+  ip,
+  parseSocketAddress,
+  type SocketAddress,
+  type SpiffeId,
+  silentLogger,
+  systemClock,
+} from '@ambit/core'
 import { HbonePool, HboneServer, splice } from '@ambit/hbone'
 import { createLogger } from '@ambit/telemetry'
 import {
@@ -24,7 +32,7 @@ import { App, type AppOverrides, type Config } from '../../src/index.ts'
 type DestinationInit = MessageInitShape<typeof waypointpb.DestinationSchema>
 export type PortInit = MessageInitShape<typeof waypointpb.PortSchema>
 export type PolicyInit = MessageInitShape<typeof waypointpb.HttpAuthorizationSchema>
-type SettingsInit = MessageInitShape<typeof waypointpb.SettingsSchema>
+export type SettingsInit = MessageInitShape<typeof waypointpb.SettingsSchema>
 export type RouteInit = MessageInitShape<typeof waypointpb.RouteSchema>
 
 export const { Protocol } = waypointpb
@@ -160,7 +168,7 @@ export class World implements AsyncDisposable {
     this.xds.table.update(TYPE_URLS.address, { upserts: [resource] })
   }
 
-  service(name: string, vip: string, ports: ServiceInit['ports']): void {
+  service(name: string, vip: string, ports: ServiceInit['ports'], more: ServiceInit = {}): void {
     this.xds.table.update(TYPE_URLS.address, {
       upserts: [
         serviceResource({
@@ -170,6 +178,7 @@ export class World implements AsyncDisposable {
           addresses: [{ network: '', address: addressBytes(vip) }],
           ports: ports ?? [],
           canonical: true,
+          ...more,
         }),
       ],
     })
@@ -188,6 +197,11 @@ export class World implements AsyncDisposable {
     this.#update(TYPE_URLS.destination, `default/${hostname}`, toBinary(waypointpb.DestinationSchema, message))
   }
 
+  credential(name: string, init: MessageInitShape<typeof waypointpb.CredentialSchema>): void {
+    const message = create(waypointpb.CredentialSchema, init)
+    this.#update(TYPE_URLS.credential, name, toBinary(waypointpb.CredentialSchema, message))
+  }
+
   policy(name: string, init: PolicyInit): void {
     const message = create(waypointpb.HttpAuthorizationSchema, { namespace: 'default', name, ...init })
     this.#update(TYPE_URLS.httpAuthorization, `default/${name}`, toBinary(waypointpb.HttpAuthorizationSchema, message))
@@ -199,9 +213,11 @@ export class World implements AsyncDisposable {
     address: string,
     services: Readonly<Record<string, Readonly<Record<number, number>>>>,
     apps: Readonly<Record<number, number>>,
+    /** The address CONNECTs may ask for; of a waypoint that of the service. */
+    serves: string = address,
   ): Promise<Pod> {
     const identity = this.certificates.identity('default', name)
-    const pod: Pod = { connects: [], close: () => undefined }
+    const pod: Pod = { connects: [], peers: [], close: () => undefined }
     const certificate = this.certificates.workload(identity)
     const hbone = this.#stack.use(
       new HboneServer({
@@ -211,8 +227,9 @@ export class World implements AsyncDisposable {
         logger: silentLogger,
         onRequest: (request) => {
           pod.connects.push(request.authority ?? '')
+          pod.peers.push(formatSpiffeId(request.peer.identity))
           const target = parseSocketAddress(request.authority ?? '')
-          const port = target === undefined || target.ip !== address ? undefined : apps[target.port]
+          const port = target === undefined || target.ip !== serves ? undefined : apps[target.port]
           if (port === undefined) return request.reject(400)
           const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
           socket.once('error', () => request.reject(503))
@@ -322,6 +339,8 @@ export class World implements AsyncDisposable {
 export interface Pod {
   /** Authorities asked for. */
   readonly connects: string[]
+  /** Who asked. */
+  readonly peers: string[]
   close: () => void
 }
 
