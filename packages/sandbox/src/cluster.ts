@@ -153,6 +153,7 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   const rootMountPoint = `${runFolder}/rootfs`
   mkdirSync(rootMountPoint, { recursive: true })
   const tool = (name: string): string => findTool(name, config.workspace).path
+  const tools = { setpriv: tool('setpriv'), nsenter: tool('nsenter'), unshare: tool('unshare'), setsid: tool('setsid') }
   for (const node of nodes) {
     const nodeNetns = topology.netnsOf(node)
     const network = new PodNetwork({ node, netns: nodeNetns, ip, ipv6: topology.ipv6 })
@@ -164,6 +165,7 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
       logger: logger.scope(node.name),
       events,
       sandbox: {
+        tools,
         cni: new CniChain({ nodeRoot, nodeNetns, network, policies }),
         nodeRoot,
         nodeNetns,
@@ -195,7 +197,7 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
         manyUsers,
         node: machine,
       },
-      tools: { setpriv: tool('setpriv'), nsenter: tool('nsenter'), unshare: tool('unshare'), setsid: tool('setsid') },
+      tools,
       sockets: netnsSockets(stack.use(Netns.open(nodeNetns))),
       podsFolder: `${runFolder}/pods`,
       logsFolder: files.podLogs,
@@ -311,7 +313,7 @@ async function publishClusterObjects(client: ObjectClient): Promise<void> {
     metadata: {
       name: 'kube-dns',
       namespace: 'kube-system',
-      labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS' },
+      labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS', 'kubernetes.io/cluster-service': 'true' },
     },
     spec: {
       type: 'ClusterIP',

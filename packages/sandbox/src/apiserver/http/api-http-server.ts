@@ -188,6 +188,10 @@ export class ApiHttpServer {
       case '/healthz':
       case '/livez':
       case '/readyz':
+        return respondText(response, 200, url.searchParams.has('verbose') ? healthReport(path) : 'ok')
+      case '/healthz/ping':
+      case '/livez/ping':
+      case '/readyz/ping':
         return respondText(response, 200, 'ok')
       case '/version':
         return respond(response, 200, VERSION)
@@ -379,6 +383,11 @@ export class ApiHttpServer {
   #podOf(info: RequestInfo): void {
     if (this.#c.core.store.get('/pods', info.namespace, info.name) === undefined) throw notFound('', 'pods', info.name)
   }
+}
+
+/** What `?verbose` asks for: one check, that of answering at all. */
+function healthReport(path: string): string {
+  return `[+]ping ok\n${path.slice(1)} check passed\n`
 }
 
 function parseUrl(request: IncomingMessage): URL {

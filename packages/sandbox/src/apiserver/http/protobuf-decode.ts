@@ -94,6 +94,7 @@ function decodeMessage(type: TypeNode, bytes: Uint8Array, depth: number): JsonOb
     const [name, field] = named
     const value = decodeValue(field.type, wire, reader, depth)
     if (value === undefined) return
+    if (field.zeroIsAbsent === true && (value === 0 || value === false)) return
     if (field.inline === true) {
       if (isObject(value)) Object.assign(result, value)
     } else if (field.type.kind === 'list') {

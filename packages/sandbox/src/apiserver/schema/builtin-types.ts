@@ -78,6 +78,7 @@ export class BuiltinTypes {
     }
     if (type.startsWith('{}')) return { type: { kind: 'map', of: this.get(type.slice(2)), atomic }, number }
     const node = this.get(type)
+    if (flags.includes('0')) return { type: node, number, zeroIsAbsent: true }
     if (!atomic && !retainKeys) return { type: node, number }
     const { kind, name } = node
     return {

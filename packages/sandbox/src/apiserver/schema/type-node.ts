@@ -35,6 +35,8 @@ export interface TypeField {
   readonly type: TypeNode
   /** Field number in protobuf; undefined for CRDs. */
   readonly number?: number | undefined
+  /** Protobuf only: zero and false, which it always sends, mean that the field is absent. */
+  readonly zeroIsAbsent?: boolean | undefined
   /** Protobuf only: fields of this message appear inline in JSON. */
   readonly inline?: boolean | undefined
 }
