@@ -273,7 +273,7 @@ export class ServiceBalancer implements AsyncDisposable {
       const foreign = service.spec.type === 'LoadBalancer' && !isBalanced(service.spec)
       const same = address === undefined ? before.length === 0 : before.length === 1 && before[0]?.ip === address
       if (same || foreign) return
-      const ingress = address === undefined ? [] : [{ ip: address, ipMode: 'Proxy' }]
+      const ingress = address === undefined ? null : [{ ip: address, ipMode: 'Proxy' }]
       await client.patch(
         GVR.services,
         namespace,
