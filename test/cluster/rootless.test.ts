@@ -1,5 +1,5 @@
 // The whole mesh without any privilege on the machine: as `nobody` when the tests run as root, else as whoever runs them.
-import { chmod, chown, mkdtemp, rm, stat } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -41,6 +41,26 @@ test.serial.after.always(async () => {
 test.serial('the sandbox runs as somebody who is not root', async (t) => {
   t.not((await stat(`/proc/${cluster.daemonPid}`)).uid, 0)
 })
+
+test.serial(
+  'a load balancer is reachable on the machine, where need be under another port, which is said',
+  async (t) => {
+    await cluster.apply(`
+apiVersion: v1
+kind: Service
+metadata: {name: front, namespace: shop}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+`)
+    const address = '{.status.loadBalancer.ingress[0].ip}'
+    await cluster.must('wait', 'service', '-n', 'shop', 'front', `--for=jsonpath=${address}`, '--timeout=10s')
+    const note = '{.metadata.annotations.sandbox\\.ambit\\.dev/load-balancer-ports}'
+    const seen = await cluster.must('get', 'service', '-n', 'shop', 'front', '-o', `jsonpath=${address} ${note}`)
+    const [ip = '', mapped = ''] = seen.trim().split(' ')
+    const first = Number(await readFile('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'))
+    t.is(mapped, first > 80 ? '80=8080' : '')
+    t.is((await fetch(`http://${ip}:${first > 80 ? 8080 : 80}/get`)).status, 200)
+  },
+)
 
 test.serial('a labelled namespace is captured, and the source address survives in both families', async (t) => {
   await cluster.must('label', 'namespace', 'people', 'shop', ...Object.entries(AMBIENT).map((pair) => pair.join('=')))
