@@ -2,11 +2,13 @@ import { CronJobController } from './cron-job.ts'
 import { DaemonSetController } from './daemon-set.ts'
 import type { ControllerComponents } from './components.types.ts'
 import { DeploymentController } from './deployment.ts'
+import { DisruptionController } from './disruption.ts'
 import { EndpointSliceController } from './endpoint-slice.ts'
 import { JobController } from './job.ts'
 import { PodGc } from './pod-gc.ts'
 import { ReplicaSetController } from './replica-set.ts'
 import { StatefulSetController } from './stateful-set.ts'
+import { TaintEvictionController } from './taint-eviction.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 
 const CONTROLLERS = [
@@ -17,6 +19,8 @@ const CONTROLLERS = [
   DaemonSetController,
   JobController,
   CronJobController,
+  DisruptionController,
+  TaintEvictionController,
   EndpointSliceController,
   PodGc,
 ] as const

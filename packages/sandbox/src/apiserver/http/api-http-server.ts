@@ -16,7 +16,8 @@ import { applyMergePatch } from '../patch/merge-patch.ts'
 import type { UserInfo } from '../resources/request-context.ts'
 import type { ResourceDefinition } from '../resources/resource-definition.ts'
 import { badRequest, noSuchResource, notFound, StatusError } from '../status-error.ts'
-import { bindPod, evict, requestToken } from '../subresources/object-actions.ts'
+import { evict } from '../subresources/eviction.ts'
+import { bindPod, requestToken } from '../subresources/object-actions.ts'
 import { streamLog } from '../subresources/pod-log.ts'
 import { answerReview } from '../subresources/reviews.ts'
 import { toScale, withScale } from '../subresources/scale.ts'
@@ -334,7 +335,11 @@ export class ApiHttpServer {
         throw badRequest('Upgrade request required')
       case '/pods/eviction':
         if (request.method !== 'POST') throw methodNotAllowed()
-        respond(response, 201, await evict(core.admitted, target, bodyObject(decodeAny()), contextOf(input, 'unknown')))
+        respond(
+          response,
+          201,
+          await evict(core, target, bodyObject(decodeAny()), contextOf(input, 'unknown'), this.#c.clock.now()),
+        )
         return true
       case '/pods/binding':
         if (request.method !== 'POST') throw methodNotAllowed()

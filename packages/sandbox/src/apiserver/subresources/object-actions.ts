@@ -1,7 +1,6 @@
 import type { ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import type { KubeObject } from '../contract.types.ts'
 import { arrayOf, at, isObject, type JsonObject, objectOf, textOf } from '../json.ts'
-import type { AdmittedService } from '../resources/admitted-service.ts'
 import type { ApiService } from '../resources/api-service.ts'
 import type { RequestContext } from '../resources/request-context.ts'
 import type { Target } from '../resources/target.ts'
@@ -46,19 +45,6 @@ export function requestToken(
     spec: { ...spec, expirationSeconds: seconds ?? 3600 },
     status: issued,
   }
-}
-
-/** POST pods/eviction: deletion that respects no budget but says so when one is there and forbids it. */
-export async function evict(
-  service: AdmittedService,
-  target: Target,
-  body: JsonObject,
-  context: RequestContext,
-): Promise<JsonObject> {
-  const options = objectOf(body['deleteOptions'])
-  const grace = options['gracePeriodSeconds']
-  await service.delete(target, { gracePeriodSeconds: typeof grace === 'number' ? grace : undefined }, context)
-  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }
 }
 
 /** POST pods/binding: the scheduler's decision. */
