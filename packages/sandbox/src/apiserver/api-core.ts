@@ -12,6 +12,7 @@ import type { KubeObject, ObjectClient } from './contract.types.ts'
 import { EventExpiry } from './controllers/event-expiry.ts'
 import { GarbageCollector } from './controllers/garbage-collector.ts'
 import { NamespaceController } from './controllers/namespace-controller.ts'
+import { RoleAggregation } from './controllers/role-aggregation.ts'
 import { CustomResources } from './crd/custom-resources.ts'
 import { MAX_HISTORY_EVENTS, MAX_OBJECTS } from './limits.ts'
 import { AdmittedService } from './resources/admitted-service.ts'
@@ -75,7 +76,11 @@ export class ApiCore implements Disposable {
     customs.attach(this.service)
     const namespaces = new NamespaceController(this.service, this.registry, logger, options.caPem)
     const collector = new GarbageCollector(this.service, this.registry, logger)
-    this.#parts = [customs, namespaces, collector, new EventExpiry(store, clock), webhooks, policies, client]
+    const aggregation = new RoleAggregation(this.service, this.registry, logger)
+    this.#parts = [
+      ...[customs, namespaces, collector, aggregation, new EventExpiry(store, clock)],
+      ...[webhooks, policies, client],
+    ]
     for (const object of bootstrapObjects(ranges)) this.#createUnlessThere(object)
   }
 

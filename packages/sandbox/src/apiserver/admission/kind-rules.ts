@@ -1,3 +1,4 @@
+import { checkEscalation } from '../auth/escalation.ts'
 import { arrayOf, at, isObject, objectOf } from '../json.ts'
 import type { KindRules } from '../resources/kind-rules.types.ts'
 import type { ResourceDefinition } from '../resources/resource-definition.ts'
@@ -70,6 +71,12 @@ const RULES: Readonly<Record<string, KindRules>> = {
   ...SCALING_RULES,
 }
 
+const RBAC_RULES: KindRules = {
+  admitCreate: (object, { store }, context) => checkEscalation(store, object, undefined, context),
+  admitUpdate: (object, old, { store }, context) => checkEscalation(store, object, old, context),
+  validate: validateRbac,
+}
+
 const BINDING: KindRules = {
   defaults(binding) {
     const role = binding['roleRef']
@@ -80,12 +87,12 @@ const BINDING: KindRules = {
       if (subject['kind'] === 'ServiceAccount') delete subject['apiGroup']
     }
   },
-  validate: validateRbac,
+  ...RBAC_RULES,
 }
 
 /** Rules of the built-in kinds; none for custom ones. */
 export function builtinRules(definition: ResourceDefinition): KindRules {
   if (definition.custom !== undefined) return {}
-  if (definition.group === RBAC) return definition.kind.endsWith('Binding') ? BINDING : { validate: validateRbac }
+  if (definition.group === RBAC) return definition.kind.endsWith('Binding') ? BINDING : RBAC_RULES
   return RULES[`${definition.group}/${definition.kind}`] ?? {}
 }

@@ -25,6 +25,6 @@ export interface KindRules {
   defaults?(object: KubeObject, old: KubeObject | undefined): void
   /** Built-in admission: once, at creation. May throw StatusError. */
   admitCreate?(object: KubeObject, environment: RuleEnvironment, context: RequestContext): void
-  admitUpdate?(object: KubeObject, old: KubeObject, environment: RuleEnvironment): void
+  admitUpdate?(object: KubeObject, old: KubeObject, environment: RuleEnvironment, context: RequestContext): void
   validate?(object: KubeObject, old: KubeObject | undefined): readonly StatusCause[]
 }

@@ -233,7 +233,7 @@ export class ObjectWriter {
     const combine = (sent: KubeObject): KubeObject => {
       const combined = this.#combine(target, current, sent)
       this.#fill(target, rules, combined, current)
-      if (subresource === undefined) rules.admitUpdate?.(combined, current, this.#components.environment)
+      if (subresource === undefined) rules.admitUpdate?.(combined, current, this.#components.environment, context)
       return combined
     }
     let object = combine(next)

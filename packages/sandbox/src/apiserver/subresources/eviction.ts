@@ -35,7 +35,9 @@ export async function evict(
   if (!isLeaving(pod)) takeFromBudget(components, pod, nowMs, asked)
   if (!dryRun) service.patch({ ...target, subresource: 'status' }, (now) => disrupted(now, nowMs), context)
   const grace = options['gracePeriodSeconds']
-  const preconditions = isObject(options['preconditions']) ? { uid: textAt(options['preconditions'], 'uid') } : undefined
+  const preconditions = isObject(options['preconditions'])
+    ? { uid: textAt(options['preconditions'], 'uid') }
+    : undefined
   const gracePeriodSeconds = typeof grace === 'number' ? grace : undefined
   await admitted.delete(target, { gracePeriodSeconds, preconditions }, asked)
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }
@@ -44,7 +46,9 @@ export async function evict(
 /** Pods that don't run, or not for long, cost no budget. */
 function isLeaving(pod: KubeObject): boolean {
   const phase = at(pod, 'status', 'phase')
-  return pod.metadata.deletionTimestamp !== undefined || phase === 'Succeeded' || phase === 'Failed' || phase === 'Pending'
+  return (
+    pod.metadata.deletionTimestamp !== undefined || phase === 'Succeeded' || phase === 'Failed' || phase === 'Pending'
+  )
 }
 
 function takeFromBudget(components: EvictionComponents, pod: KubeObject, nowMs: number, context: RequestContext): void {

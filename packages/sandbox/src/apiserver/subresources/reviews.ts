@@ -53,7 +53,11 @@ export function answerReview(
         (item) => item.rules,
       )
       const isMaster = user.groups.includes('system:masters')
-      const all = isMaster ? [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }, ...rules] : rules
+      const everything = [
+        { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
+        { nonResourceURLs: ['*'], verbs: ['*'] },
+      ]
+      const all = isMaster ? [...everything, ...rules] : rules
       const resourceRules = all.filter((rule) => at(rule, 'resources') !== undefined)
       const nonResourceRules = all.filter((rule) => at(rule, 'nonResourceURLs') !== undefined)
       const status = { incomplete: false, resourceRules, nonResourceRules }
