@@ -1,4 +1,5 @@
-import type { FurtherConditions, Route, RouteMatch, TextMatch, ValueMatch } from '@ambit/state'
+import type { FurtherConditions, Route, RouteMatch, ValueMatch } from '@ambit/state'
+import { fitsText } from './fits-text.ts'
 import { matchPath } from './match-path.ts'
 import { firstQueryValues } from './query-parameters.ts'
 import type { RequestView } from './request.types.ts'
@@ -31,27 +32,16 @@ function matches({ path, method, headers, query, more }: RouteMatch, request: Re
 
 function allHold(conditions: FurtherConditions, request: RequestView): boolean {
   const { method, scheme, authority, withoutHeaders, sourceNamespace } = conditions
-  if (method !== undefined && !fits(method, request.method)) return false
-  if (scheme !== undefined && (request.scheme === undefined || !fits(scheme, request.scheme))) return false
-  if (authority !== undefined && !fits(authority, request.header('host') ?? '')) return false
+  if (method !== undefined && !fitsText(method, request.method)) return false
+  if (scheme !== undefined && (request.scheme === undefined || !fitsText(scheme, request.scheme))) return false
+  if (authority !== undefined && !fitsText(authority, request.header('host') ?? '')) return false
   if (sourceNamespace !== undefined && sourceNamespace !== request.sourceNamespace) return false
   return withoutHeaders.every((condition) => !holds(condition, request.header(condition.name)))
 }
 
 function holds(condition: ValueMatch, value: string | undefined): boolean {
   if (value === undefined) return false
-  return condition.kind === 'present' || fits(condition, value)
-}
-
-function fits(match: TextMatch, text: string): boolean {
-  switch (match.kind) {
-    case 'exact':
-      return text === match.value
-    case 'prefix':
-      return text.startsWith(match.value)
-    case 'regex':
-      return match.pattern.test(text)
-  }
+  return condition.kind === 'present' || fitsText(condition, value)
 }
 
 /** Reads the query when a route first asks for it. */

@@ -1,4 +1,4 @@
-import type { Route } from '@ambit/state'
+import type { RetryCondition, Route } from '@ambit/state'
 import { DEFAULT_RETRIES, RETRY_BACKOFF_GROWTH, RETRY_BACKOFF_MS } from './limits.ts'
 
 export interface RetryPolicy {
@@ -13,7 +13,7 @@ export interface RetryPolicy {
  * `unsent`: what ends an attempt before the endpoint was sent the request. `unsent-or-unavailable`: also when the endpoint
  * refuses the stream or answers that it is unavailable.
  */
-type RetryConditions = 'unsent' | 'unsent-or-unavailable'
+type RetryConditions = 'unsent' | 'unsent-or-unavailable' | ReadonlySet<RetryCondition>
 
 /** How an attempt ended, before anything of an answer went to the client. */
 export type AttemptOutcome =
@@ -48,8 +48,10 @@ const DEFAULT: RetryPolicy = { ...WITHOUT_ROUTE, on: 'unsent-or-unavailable' }
 export function retryPolicyOf(route: Route | undefined): RetryPolicy {
   if (route === undefined) return WITHOUT_ROUTE
   if (route.retry === undefined) return DEFAULT
-  const { attempts, codes, backoffMs } = route.retry
-  return { ...DEFAULT, attempts, codes, backoffMs: backoffMs || RETRY_BACKOFF_MS }
+  const { attempts, codes, backoffMs, conditions } = route.retry
+  // Codes alone stand beside the default conditions.
+  const on = conditions.length === 0 ? DEFAULT.on : new Set(conditions)
+  return { attempts, on, codes, backoffMs: backoffMs || RETRY_BACKOFF_MS }
 }
 
 /** Whether a request is tried again after an attempt; with what delay says {@link retryDelayMs}. */
@@ -63,6 +65,7 @@ const GRPC_CANCELLED = 1
 const GRPC_UNAVAILABLE = 14
 
 function isRetriable({ on, codes }: RetryPolicy, outcome: AttemptOutcome): boolean {
+  if (typeof on !== 'string') return codes.includes(statusOf(outcome)) || [...on].some((one) => holds(one, outcome))
   switch (outcome.kind) {
     case 'connect-failure':
       return true
@@ -74,6 +77,45 @@ function isRetriable({ on, codes }: RetryPolicy, outcome: AttemptOutcome): boole
       return false
     case 'answer':
       return codes.includes(outcome.status) || (on === 'unsent-or-unavailable' && isUnavailable(outcome.grpcStatus))
+  }
+}
+
+/** What a client would see of the attempt; failures look like 503 and 504 (Envoy). */
+function statusOf(outcome: AttemptOutcome): number {
+  if (outcome.kind === 'answer') return outcome.status
+  return outcome.kind === 'timeout' ? 504 : 503
+}
+
+const GRPC_CODES: Readonly<Partial<Record<RetryCondition, number>>> = {
+  cancelled: GRPC_CANCELLED,
+  'deadline-exceeded': 4,
+  'resource-exhausted': 8,
+  internal: 13,
+  unavailable: GRPC_UNAVAILABLE,
+}
+
+/** Envoy's conditions, one at a time. */
+function holds(condition: RetryCondition, outcome: AttemptOutcome): boolean {
+  switch (condition) {
+    case '5xx':
+      return statusOf(outcome) >= 500
+    case 'gateway-error':
+      return [502, 503, 504].includes(statusOf(outcome))
+    case 'reset':
+      return outcome.kind !== 'answer'
+    case 'reset-before-request':
+      return outcome.kind === 'connect-failure' || (outcome.kind === 'reset' && !outcome.sent)
+    case 'connect-failure':
+      return outcome.kind === 'connect-failure'
+    case 'refused-stream':
+      return outcome.kind === 'refused-stream'
+    case 'retriable-4xx':
+      return statusOf(outcome) === 409
+    case 'retriable-status-codes':
+      // The codes themselves say which.
+      return false
+    default:
+      return outcome.kind === 'answer' && outcome.grpcStatus === GRPC_CODES[condition]
   }
 }
 

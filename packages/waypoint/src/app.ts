@@ -12,7 +12,7 @@ import { HbonePool } from '@ambit/hbone'
 import { type CaClient, GrpcCaClient, SecretManager, type WorkloadCertificate } from '@ambit/identity'
 import { hostSockets } from '@ambit/linux'
 import { authorizeRequest, CompiledRequestPolicies, type RequestFacts, type RequestVerdict } from '@ambit/policy'
-import { CredentialStore, DestinationStore, HttpPolicyStore, WorkloadStore } from '@ambit/state'
+import { CredentialStore, DestinationStore, HttpPolicyStore, TrafficPolicyStore, WorkloadStore } from '@ambit/state'
 import {
   AdminServer,
   batchedOutput,
@@ -51,6 +51,7 @@ import { AccessLog } from './telemetry/access-log.ts'
 import { TrafficEvents } from './telemetry/traffic-events.ts'
 import { TrafficLookup } from './traffic-lookup.ts'
 import { MeshSide } from './tunnel/mesh-side.ts'
+import { Clusters } from './upstream/clusters.ts'
 import { EndpointChoice } from './upstream/endpoint-choice.ts'
 import { EndpointConnector } from './upstream/endpoint-connector.ts'
 import { Http2Pool } from './upstream/http2-pool.ts'
@@ -127,7 +128,9 @@ export class App implements Closable {
     const destinations = new DestinationStore()
     const policies = new HttpPolicyStore()
     const credentials = new CredentialStore()
-    this.#stores = { workloads, destinations, policies, credentials }
+    const trafficPolicies = new TrafficPolicyStore()
+    this.#stores = { workloads, destinations, policies, trafficPolicies, credentials }
+    const clusters = this.#stack.use(new Clusters({ policies: trafficPolicies, now: () => clock.monotonic() }))
     const lookup = new TrafficLookup({ workloads, destinations }, config)
     this.#policies = this.#stack.use(new CompiledRequestPolicies(policies))
     this.#secrets = this.#stack.use(
@@ -174,7 +177,14 @@ export class App implements Closable {
       clock,
     })
     const service = (key: string): ReturnType<WorkloadStore['service']> => workloads.service(key)
-    const mirrors = new Mirrors({ pools: this.#pools, endpoints, service, clock, logger: logger.scope('mirror') })
+    const mirrors = new Mirrors({
+      pools: this.#pools,
+      endpoints,
+      clusters,
+      service,
+      clock,
+      logger: logger.scope('mirror'),
+    })
     this.#open = new OpenConnections({
       judge: this.#judge,
       find: (downstream) => {
@@ -191,6 +201,8 @@ export class App implements Closable {
             : identifyDestination((tunnel) => lookup.target(tunnel)),
         judge: this.#judge,
         events: this.#events,
+        clusters,
+        clock,
         service,
         random,
       },
@@ -205,6 +217,9 @@ export class App implements Closable {
     }
     this.#tcp = new TcpProxy({
       judge: this.#judge,
+      service,
+      clusters,
+      random,
       endpoints,
       pools: this.#pools,
       connectTimeoutMs,

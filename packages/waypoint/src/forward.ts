@@ -24,6 +24,7 @@ import { answerHeaders, sendLocalReply } from './respond.ts'
 import { Shares } from './shares.ts'
 import type { EndpointChoice } from './upstream/endpoint-choice.ts'
 import { UpstreamError } from './upstream/errors.ts'
+import { noteHealth } from './upstream/note-health.ts'
 import type { UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream/upstream.types.ts'
 import type { UpstreamPools } from './upstream/upstream-pools.ts'
 
@@ -79,6 +80,9 @@ class Forwarding {
   readonly #body: RequestBody
   readonly #tried = new Set<string>()
   readonly #requestMessages: GrpcMessageCounter | undefined
+  /** Uid of the workload the last attempt went to. */
+  #endpoint: string | undefined
+  #endRetries: (() => void) | undefined
   /** Of the attempt under way. */
   #attemptEnd: AttemptEnd | undefined
   #ended: Ending | undefined
@@ -118,6 +122,7 @@ class Forwarding {
       await this.#attempts(upstream)
     } finally {
       this.#timer?.[Symbol.dispose]()
+      this.#endRetries?.()
       const { record } = this.#state
       if (this.#requestMessages !== undefined) record.requestMessages = this.#requestMessages.count
     }
@@ -129,11 +134,14 @@ class Forwarding {
     for (let made = 1; ; made++) {
       const result = await this.#attempt(upstream, made)
       const outcome = outcomeOf(result)
+      noteHealth(this.#state.treated, this.#endpoint, outcome)
       const facts = { made, bodyRepeatable: this.#body.isRepeatable }
       const verdict =
         outcome === undefined || this.#ended !== undefined ? undefined : judgeRetry(this.#policy, outcome, facts)
-      if (verdict?.retry !== true) {
-        if (verdict?.reason === 'attempts-used-up' && this.#policy.attempts > 0) record.flag('URX')
+      const mayRetry = verdict?.retry === true && this.#mayRetry()
+      if (!mayRetry) {
+        if (verdict?.retry === false && verdict.reason === 'attempts-used-up' && this.#policy.attempts > 0)
+          record.flag('URX')
         return await this.#conclude(result)
       }
       if (result.kind === 'answer') {
@@ -145,22 +153,35 @@ class Forwarding {
     }
   }
 
+  /** One place for all retries of the request. */
+  #mayRetry(): boolean {
+    const breaker = this.#state.treated?.cluster.breaker
+    this.#endRetries ??= breaker === undefined ? () => undefined : breaker.beginRetry()
+    return this.#endRetries !== undefined
+  }
+
   async #attempt(upstream: Upstream, made: number): Promise<AttemptResult> {
     const { endpoints, pools, clock } = this.#components
-    const { downstream, record, settings, route } = this.#state
+    const { downstream, record, settings, route, treated } = this.#state
     if (this.#ended !== undefined) return { kind: 'ended', ending: this.#ended }
-    const endpoint = await endpoints.choose(upstream, downstream, this.#tried)
+    const endpoint = await endpoints.choose(upstream, downstream, this.#tried, treated)
     if (endpoint.kind === 'refused') {
       record.transportFailure = undefined
       record.details = endpoint.message
       return { kind: 'refused' }
     }
     const uid = endpoint.kind === 'direct' ? endpoint.workload.uid : undefined
+    this.#endpoint = uid
     if (uid !== undefined) this.#tried.add(uid)
     record.upstreamHost = hostOf(endpoint)
     record.upstreamCluster = clusterOf(upstream, downstream)
     record.endpoint = endpoint.kind === 'passthrough' ? undefined : endpoint.workload
-    const release = uid === undefined ? () => undefined : endpoints.begin(uid)
+    const over = uid === undefined ? () => undefined : endpoints.begin(uid)
+    let leave: (() => void) | undefined
+    const release = (): void => {
+      over()
+      leave?.()
+    }
     const end = new AttemptEnd()
     this.#attemptEnd = end
     const tryTimeoutMs = route?.backendTimeoutMs
@@ -171,13 +192,15 @@ class Forwarding {
     let call: UpstreamCall | undefined
     try {
       const version = this.#version(upstream)
+      leave = await treated?.cluster.breaker.enter(version, () => end.signal)
       const request = this.#request(made, version)
       call = await pools.call(
         endpoint,
         request,
         {
           version,
-          connectTimeoutMs: settings.connectTimeoutMs,
+          connectTimeoutMs: treated?.cluster.treatment.connectTimeoutMs ?? settings.connectTimeoutMs,
+          maxRequests: treated?.cluster.treatment.maxRequestsPerConnection,
           get signal() {
             return end.signal
           },

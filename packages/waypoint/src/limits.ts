@@ -130,3 +130,9 @@ export const MIN_DRAIN_MS: number = 5 * SECOND_MS
 
 /** What is open this long after the order to end is cut. Kubernetes kills at 30 s. */
 export const DRAIN_DEADLINE_MS: number = 25 * SECOND_MS
+
+/** Requests held up on purpose at once; further ones are not. */
+export const MAX_DELAYED_REQUESTS = 4096
+
+/** An endpoint that failed again and again is out of use so long at most, if no longer first time is asked for (Envoy). */
+export const MAX_EJECTION_MS: number = 300 * SECOND_MS

@@ -5,12 +5,14 @@ import type { UpstreamError, UpstreamFailure } from './upstream/errors.ts'
 /** An answer of the waypoint's own. */
 export interface LocalReply {
   readonly status: number
-  readonly body: string
+  readonly body: string | Uint8Array
   readonly flag?: ResponseFlag | undefined
   /** RESPONSE_CODE_DETAILS of the access log. */
   readonly details: string
   readonly headers?: HeaderList | undefined
   readonly transportFailure?: string | undefined
+  /** For a gRPC client, in place of the one that goes with the status. */
+  readonly grpcStatus?: number | undefined
 }
 
 export function denied(details: string): LocalReply {

@@ -3,6 +3,7 @@ import type { Mirror, Service } from '@ambit/state'
 import type { RequestBody } from './http/request-body.ts'
 import { MAX_MIRROR_BACKLOG_BYTES, MAX_MIRRORED_REQUESTS, MIRROR_TIMEOUT_MS } from './limits.ts'
 import type { RequestState, Upstream } from './request.types.ts'
+import type { Clusters } from './upstream/clusters.ts'
 import type { EndpointChoice } from './upstream/endpoint-choice.ts'
 import type { UpstreamCall } from './upstream/upstream.types.ts'
 import type { UpstreamPools } from './upstream/upstream-pools.ts'
@@ -10,6 +11,7 @@ import type { UpstreamPools } from './upstream/upstream-pools.ts'
 export interface MirrorComponents {
   readonly pools: UpstreamPools
   readonly endpoints: EndpointChoice
+  readonly clusters: Clusters
   readonly service: (key: string) => Service | undefined
   readonly clock: Clock
   readonly logger: Logger
@@ -38,7 +40,7 @@ export class Mirrors {
   }
 
   async #copy(state: RequestState, { backend }: Mirror, body: RequestBody): Promise<void> {
-    const { pools, endpoints, service, clock } = this.#components
+    const { pools, endpoints, clusters, service, clock } = this.#components
     const copy = new BufferedCopy()
     body.copyTo(copy)
     const found = service(backend.service)
@@ -47,8 +49,12 @@ export class Mirrors {
       to: { kind: 'service', service: found, port: backend.port, isAddressed: false },
       protocol: backend.protocol,
       backend,
+      rules: backend,
     }
-    const endpoint = await endpoints.choose(upstream, state.downstream, new Set())
+    const verdict = clusters.find({ service: found, port: backend.port }, backend)
+    if (verdict.kind === 'missing' || verdict.kind === 'refused') return
+    const treated = verdict.kind === 'found' ? { cluster: verdict.cluster, hashKey: undefined } : undefined
+    const endpoint = await endpoints.choose(upstream, state.downstream, new Set(), treated)
     if (endpoint.kind === 'refused') return
     const { head } = state.exchange
     const { authority = head.authority, path = '', query = '', headers = [] } = state.outgoing ?? {}

@@ -11,6 +11,10 @@ export interface PipelineSteps {
   readonly authenticate: Step
   readonly authorize: Step
   readonly route: Step
+  readonly fault: Step
+  readonly cors: Step
+  readonly act: Step
+  readonly treat: Step
   readonly requestFilters: Step
 }
 
@@ -26,11 +30,16 @@ export function pipeline(steps: PipelineSteps, forward: (state: RequestState) =>
     steps.authenticate,
     steps.authorize,
     steps.route,
+    steps.fault,
+    steps.cors,
+    steps.act,
+    steps.treat,
     steps.requestFilters,
   ]
   return async (state) => {
     for (const step of ordered) {
-      const reply = step.run(state)
+      const outcome = step.run(state)
+      const reply = outcome instanceof Promise ? await outcome : outcome
       if (reply !== undefined) {
         sendLocalReply(state, reply)
         return

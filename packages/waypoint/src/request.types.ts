@@ -17,6 +17,7 @@ import type {
 } from '@ambit/state'
 import type { Exchange } from './http/exchange.types.ts'
 import type { RequestRecord } from './telemetry/request-record.ts'
+import type { Cluster } from './upstream/clusters.ts'
 
 /** What a tunnel is for; found by its authority alone. */
 export type TunnelTarget =
@@ -95,6 +96,20 @@ export interface Upstream {
     | { readonly kind: 'workload'; readonly workload: Workload; readonly port: number }
   readonly protocol: PortProtocol
   readonly backend: Backend | undefined
+  /** What DestinationRules say of the service; absent: nothing. */
+  readonly rules?: UpstreamRules | undefined
+}
+
+/** Both empty: all endpoints, treated as any. */
+export interface UpstreamRules {
+  readonly trafficPolicy: string
+  readonly subset: string
+}
+
+/** A request's cluster, and what binds the request to one of its endpoints. */
+export interface Treated {
+  readonly cluster: Cluster
+  readonly hashKey: string | undefined
 }
 
 /** One request on its way through the pipeline; each step adds what it decides. */
@@ -119,8 +134,13 @@ export interface RequestState {
   verdict?: RequestVerdict
   /** By `route`. */
   route?: Route
+  /** By `cors` and `treat`: added to whatever the client is answered. */
+  answerHeaders?: HeaderList
+  /** By `act`. */
   mirrors?: readonly Mirror[]
   upstream?: Upstream
+  /** By `treat`; absent: no DestinationRule speaks of it. */
+  treated?: Treated
   /** By `request-filters`: what is sent. */
   outgoing?: RequestTarget
 }

@@ -17,7 +17,18 @@ export function answerHeaders(state: RequestState, answer: UpstreamAnswer, upstr
   const own = withoutHeaders(answer.headers, isOfProxy)
   own.push('server', SERVER, 'x-envoy-upstream-service-time', String(Math.round(upstreamMs)))
   if (headerOf(own, 'date') === undefined) own.push('date', httpDate())
-  return route === undefined || upstream?.backend === undefined ? own : rewriteResponse(own, route, upstream.backend)
+  const changed =
+    route === undefined || upstream?.backend === undefined ? own : rewriteResponse(own, route, upstream.backend)
+  return withAnswerHeaders(changed, state)
+}
+
+/** What CORS says is the waypoint's to say; cookies of the endpoint stay. */
+function withAnswerHeaders(headers: HeaderList, { answerHeaders = [] }: RequestState): HeaderList {
+  if (answerHeaders.length === 0) return headers
+  const own = new Set(answerHeaders.filter((name, index) => index % 2 === 0 && name !== 'set-cookie'))
+  const kept = withoutHeaders(headers, (name) => own.has(name))
+  kept.push(...answerHeaders)
+  return kept
 }
 
 /** Sends an answer of the waypoint's own; a gRPC client gets it as a status of gRPC. */
@@ -28,13 +39,16 @@ export function sendLocalReply(state: RequestState, reply: LocalReply): void {
   record.transportFailure = reply.transportFailure
   if (reply.flag !== undefined) record.flag(reply.flag)
   if (exchange.isGone) return
-  const common = [...(reply.headers ?? []), 'date', httpDate(), 'server', SERVER]
+  const common = [...(reply.headers ?? []), ...(state.answerHeaders ?? []), 'date', httpDate(), 'server', SERVER]
   if (record.isGrpc) {
-    record.grpcStatus = grpcStatusOf(reply.status)
+    record.grpcStatus = reply.grpcStatus ?? grpcStatusOf(reply.status)
     record.status = 200
     const headers = ['content-type', 'application/grpc', 'grpc-status', String(record.grpcStatus), ...common]
     record.responseHeaderBytes = headerBytes(headers)
-    exchange.respond({ status: 200, headers: withGrpcMessage(headers, reply.body) }, { bodiless: true })
+    exchange.respond(
+      { status: 200, headers: withGrpcMessage(headers, Buffer.from(reply.body).toString()) },
+      { bodiless: true },
+    )
     return
   }
   const body = Buffer.from(reply.body)

@@ -4,14 +4,15 @@ import { cut, ReadSlabs, splice } from '@ambit/hbone'
 import type { RequestFacts, RequestVerdict } from '@ambit/policy'
 import { flagOfFailure } from './local-reply.ts'
 import type { OpenConnections } from './open-connections.ts'
-import type { Downstream, TunnelTarget, Upstream } from './request.types.ts'
+import type { Downstream, TunnelTarget } from './request.types.ts'
+import { type TcpUpstream, type TcpUpstreamComponents, tcpUpstream } from './tcp-upstream.ts'
 import { RequestRecord } from './telemetry/request-record.ts'
 import type { TrafficEvents } from './telemetry/traffic-events.ts'
 import type { EndpointChoice } from './upstream/endpoint-choice.ts'
 import { UpstreamError } from './upstream/errors.ts'
 import type { UpstreamPools } from './upstream/upstream-pools.ts'
 
-export interface TcpProxyComponents {
+export interface TcpProxyComponents extends TcpUpstreamComponents {
   readonly judge: (policies: readonly string[], facts: RequestFacts) => RequestVerdict
   readonly endpoints: EndpointChoice
   readonly pools: UpstreamPools
@@ -33,7 +34,6 @@ export class TcpProxy {
   readonly serve = async (client: Duplex, downstream: Downstream, target: TunnelTarget): Promise<void> => {
     const { judge, events, clock } = this.#components
     const record = new RequestRecord({ wallMs: clock.now(), monotonicMs: clock.monotonic() })
-    const upstream = upstreamOf(target)
     record.service = target.kind === 'service' ? target.service : undefined
     const facts: RequestFacts = {
       sourceIdentity: downstream.peer,
@@ -53,7 +53,7 @@ export class TcpProxy {
       return
     }
     try {
-      await this.#run(client, downstream, upstream, record, facts)
+      await this.#run(client, downstream, target, record, facts)
     } finally {
       events.connectionDone(downstream, record)
     }
@@ -62,16 +62,46 @@ export class TcpProxy {
   async #run(
     client: Duplex,
     downstream: Downstream,
-    to: Upstream,
+    target: TunnelTarget,
     record: RequestRecord,
     facts: RequestFacts,
   ): Promise<void> {
-    const { endpoints, pools, connectTimeoutMs, open } = this.#components
+    const { open } = this.#components
     const sides = [client]
     using _open = open.add({ facts, downstream, record, streams: () => sides })
     const gone = new AbortController()
     client.once('close', () => gone.abort())
-    const endpoint = await endpoints.choose(to, downstream, new Set())
+    const to = tcpUpstream(target, downstream, this.#components)
+    if (to.kind === 'refused') {
+      record.flag(to.flag)
+      record.connectionDetails = to.message
+      cut(client)
+      return
+    }
+    const { cluster } = to.treated ?? {}
+    let leave: (() => void) | undefined
+    try {
+      leave = await cluster?.breaker.enter('HTTP/1.1', () => gone.signal)
+      await this.#toEndpoint(client, downstream, to, { record, sides, gone: gone.signal })
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error
+      record.flag(flagOfFailure(error.failure))
+      record.transportFailure = messageOf(error)
+      cut(client)
+    } finally {
+      leave?.()
+    }
+  }
+
+  async #toEndpoint(
+    client: Duplex,
+    downstream: Downstream,
+    { upstream, treated }: Extract<TcpUpstream, { kind: 'found' }>,
+    { record, sides, gone }: { readonly record: RequestRecord; readonly sides: Duplex[]; readonly gone: AbortSignal },
+  ): Promise<void> {
+    const { endpoints, pools } = this.#components
+    const connectTimeoutMs = treated?.cluster.treatment.connectTimeoutMs ?? this.#components.connectTimeoutMs()
+    const endpoint = await endpoints.choose(upstream, downstream, new Set(), treated)
     if (endpoint.kind === 'refused') {
       record.flag('UH')
       record.connectionDetails = endpoint.message
@@ -83,7 +113,7 @@ export class TcpProxy {
     const release = endpoint.kind === 'direct' ? endpoints.begin(endpoint.workload.uid) : () => undefined
     let server: Duplex
     try {
-      server = await pools.connect(endpoint, { connectTimeoutMs: connectTimeoutMs(), signal: gone.signal })
+      server = await pools.connect(endpoint, { connectTimeoutMs, signal: gone })
     } catch (error) {
       release()
       record.flag(error instanceof UpstreamError ? flagOfFailure(error.failure) : 'UF')
@@ -101,20 +131,5 @@ export class TcpProxy {
       record.receivedBytes = counters.aToB
       record.sentBytes = counters.bToA
     }
-  }
-}
-
-function upstreamOf(target: TunnelTarget): Upstream {
-  if (target.kind === 'workload') {
-    return {
-      to: { kind: 'workload', workload: target.workload, port: target.port },
-      protocol: 'tcp',
-      backend: undefined,
-    }
-  }
-  return {
-    to: { kind: 'service', service: target.service, port: target.port.number, isAddressed: true },
-    protocol: 'tcp',
-    backend: undefined,
   }
 }

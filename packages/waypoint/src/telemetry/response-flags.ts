@@ -15,3 +15,5 @@ export type ResponseFlag =
   | 'DPE'
   | 'UPE'
   | 'DT'
+  | 'DI'
+  | 'FI'

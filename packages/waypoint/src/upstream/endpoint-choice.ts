@@ -1,6 +1,6 @@
 import { lookup as dnsLookup } from 'node:dns/promises'
 import { type Clock, type Ip, parseIp } from '@ambit/core'
-import { chooseEndpoint } from '@ambit/route'
+import { chooseEndpoint, type EndpointRequest } from '@ambit/route'
 import {
   type Direct,
   type NeedsHostname,
@@ -14,7 +14,7 @@ import {
   withResolvedAddress,
 } from '@ambit/state'
 import { MAX_RESOLVED_NAMES, RESOLVED_NAME_TTL_MS } from '../limits.ts'
-import type { Downstream, Upstream } from '../request.types.ts'
+import type { Downstream, Treated, Upstream } from '../request.types.ts'
 
 export interface EndpointChoiceComponents {
   readonly lookup: WorkloadLookup
@@ -39,9 +39,14 @@ export class EndpointChoice {
     this.#components = components
   }
 
-  async choose(upstream: Upstream, downstream: Downstream, tried: ReadonlySet<string>): Promise<ChosenEndpoint> {
+  async choose(
+    upstream: Upstream,
+    downstream: Downstream,
+    tried: ReadonlySet<string>,
+    treated?: Treated,
+  ): Promise<ChosenEndpoint> {
     const { random } = this.#components
-    const choice = this.#resolveUpstream(upstream, downstream, tried)
+    const choice = this.#resolveUpstream(upstream, downstream, tried, treated)
     if (choice.kind !== 'resolve-hostname') return choice
     const resolved = withResolvedAddress(choice, await this.#resolve(choice.hostname), random)
     if (resolved.kind !== 'passthrough' && resolved.kind !== 'resolve-hostname') return resolved
@@ -52,6 +57,7 @@ export class EndpointChoice {
     { to }: Upstream,
     downstream: Downstream,
     tried: ReadonlySet<string>,
+    treated: Treated | undefined,
   ): ChosenEndpoint | NeedsHostname {
     const { lookup, random, isIngress = false } = this.#components
     const source = this.#components.source()
@@ -71,6 +77,7 @@ export class EndpointChoice {
       activeRequests: (uid) => this.#active.get(uid) ?? 0,
       tried,
       random,
+      ...(treated && preferencesOf(treated)),
     })
   }
 
@@ -98,6 +105,12 @@ export class EndpointChoice {
     if (ips.length > 0) this.#names.set(hostname, { ips, untilMs: clock.monotonic() + RESOLVED_NAME_TTL_MS })
     return ips
   }
+}
+
+function preferencesOf({ cluster, hashKey }: Treated): Pick<EndpointRequest, 'members' | 'ejected' | 'pick'> {
+  const { members, outliers } = cluster
+  const ejected = outliers && ((uids: readonly string[]) => outliers.ejectedAmong(uids))
+  return { members, ejected, pick: cluster.pick(hashKey) }
 }
 
 async function systemResolver(hostname: string): Promise<readonly Ip[]> {

@@ -12,6 +12,8 @@ import type { CallEvents, UpstreamCall, UpstreamRequest } from './upstream.types
 export interface CallOptions {
   readonly version: 'HTTP/1.1' | 'HTTP/2'
   readonly connectTimeoutMs: number
+  /** Of one connection, after which it is closed; absent: no limit. */
+  readonly maxRequests?: number | undefined
   readonly signal: AbortSignal
 }
 
@@ -20,6 +22,8 @@ export class UpstreamPools {
   readonly #connector: EndpointConnector
   readonly #http2: Http2Pool
   readonly #idle: IdleConnections
+  /** Requests, by connection. */
+  readonly #carried = new WeakMap<Duplex, number>()
   #closed = false
 
   constructor(components: { readonly connector: EndpointConnector; readonly http2: Http2Pool; readonly clock: Clock }) {
@@ -54,7 +58,7 @@ export class UpstreamPools {
     try {
       return new Http1Call(
         request,
-        { stream, isReused: kept !== undefined, onFree: () => this.#idle.put(key, stream) },
+        { stream, isReused: kept !== undefined, onFree: () => this.#free(key, stream, options.maxRequests) },
         events,
       )
     } catch (cause) {
@@ -64,6 +68,14 @@ export class UpstreamPools {
         sent: false,
       })
     }
+  }
+
+  /** A connection that has carried as many requests as it may is closed. */
+  #free(key: string, stream: Duplex, maxRequests: number | undefined): void {
+    const carried = (this.#carried.get(stream) ?? 0) + 1
+    this.#carried.set(stream, carried)
+    if (maxRequests !== undefined && carried >= maxRequests) stream.destroy()
+    else this.#idle.put(key, stream)
   }
 
   /** A stream of bytes to an endpoint. */
