@@ -31,7 +31,7 @@ import { createNodeRoot } from './kubelet/node-root.ts'
 import { ClusterPodRuntime } from './kubelet/pod-runtime.ts'
 import { NETWORK, nodeAddresses } from './net/addresses.ts'
 import { PodNetwork } from './net/pod-network.ts'
-import { createTopology } from './net/topology.ts'
+import { createTopology, hasIpv6 } from './net/topology.ts'
 import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret } from './objects/cluster.types.ts'
 import { GVR } from './objects/gvr.ts'
 import type { NetworkPolicy } from './objects/network-policy.types.ts'
@@ -70,21 +70,18 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   await runCommand(['mount', '-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', runFolder])
   const [ip, nft] = [findTool('ip', config.workspace), findTool('nft', config.workspace)]
   const nodes = Array.from({ length: config.nodes }, (_, i) => nodeAddresses(i + 1))
-  onProgress('network and root file systems')
+  onProgress('network, root file systems and API server')
   const { pki, tokenKeyPem } = clusterKeys(data, { names: servingNames(), nowMs: clock.now() })
-  const [topology, base] = await Promise.all([
+  const ground = Promise.all([
     createTopology({ nodes, runFolder, ip }),
     createBaseRoot(`${runFolder}/base`, [config.workspace, dirname(process.execPath)].filter(outermost)),
   ])
-  const nodeRootOf = (name: string): string => `${runFolder}/nodes/${name}`
-  await Promise.all(nodes.map((node) => createNodeRoot(nodeRootOf(node.name), node.name, base, topology.netnsOf(node))))
-
-  onProgress('API server')
+  // Answers while the network is being made: it needs none of it.
   const kubelets: Kubelet[] = []
   const api = await createApiServer({
     server: o.server,
     tls: { certPem: pki.server.certPem, keyPem: pki.server.keyPem, clientCaPem: pki.caPem },
-    serviceRanges: topology.ipv6
+    serviceRanges: hasIpv6()
       ? { ipv4: NETWORK.serviceCidr, ipv6: NETWORK.serviceCidrV6 }
       : { ipv4: NETWORK.serviceCidr },
     tokenKeyPem,
@@ -94,8 +91,11 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
     clock,
   })
   stack.defer(() => api.close())
-  stack.defer(await alsoListen(o.server))
   const { client } = api
+  const [topology, base] = await ground
+  const nodeRootOf = (name: string): string => `${runFolder}/nodes/${name}`
+  await Promise.all(nodes.map((node) => createNodeRoot(nodeRootOf(node.name), node.name, base, topology.netnsOf(node))))
+  stack.defer(await alsoListen(o.server))
   const caches = openCaches(client, logger, clock, stack)
   await publishClusterObjects(client)
 

@@ -24,13 +24,18 @@ w ipv4/ping_group_range "0 0"
 `
 const FORWARDING = 'w ipv4/ip_forward 1; w ipv6/conf/all/forwarding 1; w ipv6/conf/default/forwarding 1'
 
+/** Whether this kernel knows IPv6. */
+export function hasIpv6(): boolean {
+  return existsSync('/proc/sys/net/ipv6')
+}
+
 /** Joins node namespaces by a bridge in the sandbox's root namespace, where this process runs. */
 export async function createTopology(o: {
   readonly nodes: readonly NodeAddresses[]
   readonly runFolder: string
   readonly ip: Tool
 }): Promise<Topology> {
-  const ipv6 = existsSync('/proc/sys/net/ipv6')
+  const ipv6 = hasIpv6()
   const folder = join(o.runFolder, 'node-netns')
   mkdirSync(folder, { recursive: true })
   const netnsOf = (node: NodeAddresses): string => join(folder, node.name)
