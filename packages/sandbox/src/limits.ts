@@ -30,6 +30,8 @@ export const LIMITS = {
   cniPluginTimeoutMs: 60_000,
   /** Bytes of the answer of an HTTP probe that are read. */
   probeBodyBytes: 10_240,
+  /** Milliseconds that the output of a program that has ended is still read where other processes may hold it open. */
+  outputDrainMs: 2000,
   /** Bytes of the message a container leaves at its end (Kubernetes); the rest is cut off. */
   terminationMessageBytes: 4096,
   /** Lines and bytes of a failed container's log that stand in for its message (Kubernetes). */
@@ -75,6 +77,8 @@ export const LIMITS = {
   loopbackAddresses: 253,
   /** Endpoints in one EndpointSlice (Kubernetes' default); a service with more gets several slices. */
   endpointsPerSlice: 100,
+  /** Addresses of one Endpoints object, or of one of its subsets that is mirrored (Kubernetes); the rest is left out. */
+  addressesPerEndpoints: 1000,
   /** Events kept per cluster by the runtime's recorder before the oldest is deleted. */
   eventsKept: 1000,
   /** Terminated pods kept before the oldest are deleted. */

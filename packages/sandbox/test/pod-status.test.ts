@@ -16,6 +16,7 @@ const running: ContainerStatus = {
 const view: PodView = {
   pod,
   init: [],
+  ephemeral: [],
   main: [running],
   initialized: true,
   sandboxReady: true,

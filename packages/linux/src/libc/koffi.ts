@@ -39,6 +39,7 @@ export function openKoffi(): Libc {
     posixOpenpt: int('int posix_openpt(int flags)'),
     grantpt: int('int grantpt(int fd)'),
     unlockpt: int('int unlockpt(int fd)'),
+    pipe: int('int pipe2(uint8_t *fds, int flags)'),
     ptsname: int('int ptsname_r(int fd, uint8_t *name, uint64_t length)'),
     ioctl: int('int ioctl(int fd, uint64_t request, uint8_t *argument)'),
     errno: () => koffi.errno(),

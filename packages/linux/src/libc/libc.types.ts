@@ -28,6 +28,8 @@ export interface Libc {
   grantpt(fd: number): number
   unlockpt(fd: number): number
   /** Returns an error number, not -1. */
+  /** Fills two file descriptors, of 32 bits each: to read, to write. */
+  pipe(fds: Uint8Array, flags: number): number
   ptsname(fd: number, name: Uint8Array, length: bigint): number
   ioctl(fd: number, request: bigint, argument: Uint8Array): number
   errno(): number

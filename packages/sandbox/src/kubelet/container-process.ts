@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, readFileSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
 import { ReadStream } from 'node:tty'
 import { AmbitError } from '@ambit/core'
 import { openPty } from '@ambit/linux'
+import { LIMITS } from '../limits.ts'
 import type { ContainerLog } from './container-log.ts'
+import { openOutputPipes } from './output-pipes.ts'
 import type { PodSandbox } from './pod-sandbox.ts'
+import type { ProcessSpace } from './process-space.ts'
 import { childrenOf, killTree } from './process-tree.ts'
 
 /** The container's world could not be made, or its command not found. */
@@ -53,8 +57,15 @@ const SIGNALS: Readonly<Record<string, number>> = {
 }
 
 /**
+ * Stays outside of the container's process space, whose first process is its child, and ends as that one has ended: 128
+ * and the signal. The child gets a session of its own: `kill 0` in a container reaches nobody outside. What a shell says about
+ * a killed child is not for the log.
+ */
+const WAITING_PARENT = 'exec 4>&2 2>/dev/null; "$@" 2>&4 4>&-; exit $?'
+
+/**
  * Starts a container's command in the pod's namespaces and mount, process namespaces of its own. The chain of parents
- * (setpriv's parent-death signal, unshare's kill-child) makes it end with the kubelet, whatever ends the kubelet.
+ * (setpriv's parent-death signal) makes it end with the kubelet, as the end of the sandbox's process space does.
  */
 export async function startContainerProcess(o: {
   readonly tools: LaunchTools
@@ -62,7 +73,7 @@ export async function startContainerProcess(o: {
   readonly script: string
   readonly command: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  readonly hostPid: boolean
+  readonly space: ProcessSpace
   readonly log: ContainerLog
   readonly stdin: boolean
   readonly tty: boolean
@@ -70,24 +81,28 @@ export async function startContainerProcess(o: {
   readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
 }): Promise<ContainerProcess> {
   const { sandbox, tools } = o
-  const pidFlags = o.hostPid ? [] : ['--pid']
-  const terminal = o.tty ? [tools.setsid, '--ctty'] : []
+  const { space } = o
+  const session = [tools.setsid, ...(o.tty ? ['--ctty'] : [])]
   const words = [
     ...[
       '--pdeathsig',
       'KILL',
-      ...terminal,
       tools.nsenter,
       `--net=${sandbox.netns}`,
       `--uts=${sandbox.uts}`,
       `--ipc=${sandbox.ipc}`,
+      // Entering a process space takes a child, as making one does.
+      ...(space.kind === 'shared' ? [`--pid=/proc/${space.pid}/ns/pid`] : []),
     ],
-    ...[tools.unshare, '--mount', '--propagation', 'slave', ...pidFlags, '--fork', '--kill-child=SIGKILL'],
-    ...['/bin/sh', '-c', o.script, 'sh', ...o.command],
+    ...[tools.unshare, '--mount', '--propagation', 'slave', ...(space.kind === 'own' ? ['--pid'] : [])],
+    ...(space.kind === 'shared' ? [] : ['/bin/sh', '-c', WAITING_PARENT, 'sh', tools.setpriv, '--pdeathsig', 'KILL']),
+    ...[...session, '/bin/sh', '-c', o.script, 'sh', ...o.command],
   ]
   const { child, stdin, resize, drained } = launch(o, tools.setpriv, words)
   const exited = exitOf(child).then(async (status) => {
-    await drained
+    // Elsewhere than in a space of its own, what the program has left behind may keep its output open.
+    if (space.kind === 'own') await drained
+    else await Promise.race([drained, setTimeout(LIMITS.outputDrainMs, undefined, { ref: false })])
     return status
   })
   const ready = child.stdio[3] as Readable
@@ -111,9 +126,9 @@ export async function startContainerProcess(o: {
       // It has just ended.
     }
   }
-  // In the node's process space nothing ends with the first process.
-  const kill = (): void => (o.hostPid ? killTree(alive ? pid : undefined) : send('SIGKILL'))
-  const terminate = (): void => (handlesTerm(pid) ? send('SIGTERM') : kill())
+  // In somebody else's process space nothing ends with the first process, and signals work as anywhere.
+  const kill = (): void => (space.kind === 'own' ? send('SIGKILL') : killTree(alive ? pid : undefined))
+  const terminate = (): void => (space.kind !== 'own' || handlesTerm(pid) ? send('SIGTERM') : kill())
   return { pid, exited, terminate, kill, stdin, resize }
 }
 
@@ -129,18 +144,26 @@ function launch(o: Parameters<typeof startContainerProcess>[0], program: string,
     o.onOutput(stream, chunk)
   }
   if (!o.tty) {
-    const child = spawn(program, words, {
-      env: { ...o.env },
-      stdio: [o.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe'],
-    })
-    child.stdout?.on('data', output('stdout'))
-    child.stderr?.on('data', output('stderr'))
+    const pipes = openOutputPipes()
+    const child = pipes.hand((fds) =>
+      spawn(program, words, {
+        env: { ...o.env },
+        stdio: [o.stdin ? 'pipe' : 'ignore', ...fds, 'pipe'],
+        detached: true,
+      }),
+    )
+    pipes.stdout.on('data', output('stdout'))
+    pipes.stderr.on('data', output('stderr'))
     child.stdin?.on('error', () => undefined)
-    return { child, stdin: child.stdin ?? undefined, resize: () => undefined, drained: Promise.resolve() }
+    return { child, stdin: child.stdin ?? undefined, resize: () => undefined, drained: pipes.drained }
   }
   const pty = openPty()
   const { slaveFd } = pty
-  const child = spawn(program, words, { env: { TERM: 'xterm', ...o.env }, stdio: [slaveFd, slaveFd, slaveFd, 'pipe'] })
+  const child = spawn(program, words, {
+    env: { TERM: 'xterm', ...o.env },
+    stdio: [slaveFd, slaveFd, slaveFd, 'pipe'],
+    detached: true,
+  })
   closeSync(slaveFd)
   const master = new ReadStream(pty.master)
   const drained = new Promise<void>((resolve) => master.once('close', () => resolve()))

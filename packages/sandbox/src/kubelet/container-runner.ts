@@ -2,23 +2,26 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { AmbitError, messageOf } from '@ambit/core'
 import type { ExecSession } from '../apiserver/contract.types.ts'
-import type { ImageProgram } from '../images/catalogue.ts'
+import { commandLine, type ImageProgram } from '../images/catalogue.ts'
 import { pullImage } from '../images/pull.ts'
 import { LIMITS } from '../limits.ts'
-import type { Container, ContainerState, ContainerStatus, LifecycleHandler, Pod } from '../objects/pod.types.ts'
+import type { Container, ContainerState, ContainerStatus, LifecycleHandler, Pod, Probe } from '../objects/pod.types.ts'
 import { Attachments } from './attachments.ts'
 import type { NodeComponents } from './components.types.ts'
 import { ContainerLog } from './container-log.ts'
+import { startProbes } from './container-probes.ts'
 import { type ContainerProcess, type ExitStatus, startContainerProcess } from './container-process.ts'
+import { CrashBackoff, goDuration } from './crash-backoff.ts'
 import { ContainerConfigError } from './environment.ts'
 import { startExec } from './exec-session.ts'
-import { planLaunch } from './launch-plan.ts'
+import { planLaunch, podFolderOf } from './launch-plan.ts'
 import { runHook } from './lifecycle-hook.ts'
 import type { PodSandbox } from './pod-sandbox.ts'
 import { restarts } from './pod-status.ts'
 import { type ProbeTarget, runProbe } from './probe.ts'
-import { keepProbing, type ProbeKind } from './prober.ts'
+import type { ProcessSpace } from './process-space.ts'
 import { privilegeWords } from './rootfs.ts'
+import { DEFAULT_MESSAGE_PATH, prepareMessageFile, terminationMessage } from './termination-message.ts'
 import { VolumeError } from './volume-error.ts'
 import type { PodVolumes } from './volumes.ts'
 
@@ -29,8 +32,19 @@ export class NotRunningError extends AmbitError {
 
 /** Exit code of a container that could not be started (containerd). */
 const START_ERROR = 128
+const DEFAULT_GRACE_S = 30
 /** A container that waits for a config map or secret looks again this often. */
 const CONFIG_RETRY_MS = 1000
+/** A program gets this long after its preStop hook, however long that took (Kubernetes). */
+const MIN_GRACE_AFTER_HOOK_MS = 2000
+
+export type ContainerKind = 'init' | 'main' | 'ephemeral'
+
+const FIELD: Readonly<Record<ContainerKind, string>> = {
+  init: 'spec.initContainers',
+  main: 'spec.containers',
+  ephemeral: 'spec.ephemeralContainers',
+}
 
 export interface PodContext {
   /** The newest version of the pod. */
@@ -38,13 +52,15 @@ export interface PodContext {
   readonly sandbox: PodSandbox
   readonly volumes: PodVolumes
   readonly onChange: () => void
+  /** Whose processes a container sees. */
+  spaceOf(container: Container): ProcessSpace
 }
 
 /** One container of a pod through all its restarts. */
 export class ContainerRunner {
   readonly #components: NodeComponents
   readonly #container: Container
-  readonly #isInit: boolean
+  readonly #kind: ContainerKind
   readonly #pod: Pod
   readonly #attachments = new Attachments()
   #state: ContainerState = { waiting: { reason: 'PodInitializing' } }
@@ -64,12 +80,12 @@ export class ContainerRunner {
   #onStarted = Promise.withResolvers<void>()
   #notify: () => void = () => undefined
 
-  constructor(components: NodeComponents, pod: Pod, container: Container, isInit: boolean) {
+  constructor(components: NodeComponents, pod: Pod, container: Container, kind: ContainerKind) {
     this.#components = components
     this.#pod = pod
     this.#container = container
-    this.#isInit = isInit
-    if (!isInit) this.#state = { waiting: { reason: 'ContainerCreating' } }
+    this.#kind = kind
+    if (kind !== 'init') this.#state = { waiting: { reason: 'ContainerCreating' } }
   }
 
   get name(): string {
@@ -82,6 +98,16 @@ export class ContainerRunner {
 
   get running(): boolean {
     return this.#process !== undefined
+  }
+
+  /** The container's first process; undefined while it doesn't run. */
+  get pid(): number | undefined {
+    return this.#process?.pid || undefined
+  }
+
+  /** An init container that runs beside the others. */
+  get isSidecar(): boolean {
+    return this.#kind === 'init' && this.#container.restartPolicy === 'Always'
   }
 
   /** Resolves when the container has started and its startup probe, if any, has succeeded. */
@@ -106,7 +132,7 @@ export class ContainerRunner {
   /** Runs and restarts the container until its policy or the signal ends it; resolves with the last exit code. */
   async run(context: PodContext, policy: string | undefined, signal: AbortSignal): Promise<number> {
     this.#notify = context.onChange
-    let delayMs: number = LIMITS.crashBackoffInitialMs
+    const backoff = new CrashBackoff()
     for (;;) {
       const image = await this.#pull(context, signal)
       const beganMs = this.#components.clock.monotonic()
@@ -117,10 +143,7 @@ export class ContainerRunner {
         continue
       }
       if (signal.aborted || !restarts(policy, exit)) return exit
-      if (this.#components.clock.monotonic() - beganMs > LIMITS.crashBackoffResetMs)
-        delayMs = LIMITS.crashBackoffInitialMs
-      await this.#backOff(context, this.#restarts === 0 ? 0 : delayMs, signal)
-      if (this.#restarts > 0) delayMs = Math.min(delayMs * 2, LIMITS.crashBackoffMaxMs)
+      await this.#backOff(context, backoff.next(this.#components.clock.monotonic() - beganMs), signal)
       if (signal.aborted) return exit
       if (this.#ended.terminated !== undefined) this.#lastState = this.#ended
       this.#restarts++
@@ -135,10 +158,17 @@ export class ContainerRunner {
     this.#event(context.pod, 'Normal', 'Killing', `Stopping container ${this.name}`)
     const deadline = clock.monotonic() + graceMs
     const preStop = this.#container.lifecycle?.preStop
-    if (preStop !== undefined && graceMs > 0) await this.#hook(context, preStop, graceMs)
+    const hooked = preStop !== undefined && graceMs > 0
+    if (hooked) await this.#hook(context, 'PreStop', preStop, graceMs).catch(() => undefined)
     running.terminate()
-    using _kill = clock.after(Math.max(0, deadline - clock.monotonic()), () => running.kill())
+    const left = Math.max(hooked ? MIN_GRACE_AFTER_HOOK_MS : 0, deadline - clock.monotonic())
+    using _kill = clock.after(left, () => running.kill())
     await running.exited.catch(() => undefined)
+  }
+
+  /** Ends the program at once, whatever grace it was given. */
+  kill(): void {
+    this.#process?.kill()
   }
 
   exec(o: { command: readonly string[]; tty: boolean; stdin: boolean; signal: AbortSignal }): ExecSession {
@@ -148,6 +178,7 @@ export class ContainerRunner {
     const privileges = privilegeWords(this.#pod, this.#container, manyUsers)
     return startExec({
       ...o,
+      command: this.#image === undefined ? o.command : commandLine(this.#image, { command: o.command }),
       pid: running.pid,
       env: this.#env,
       workingDir: this.#container.workingDir ?? '/',
@@ -186,15 +217,13 @@ export class ContainerRunner {
 
   async #backOff(context: PodContext, delayMs: number, signal: AbortSignal): Promise<void> {
     if (delayMs === 0) return
-    const message = `back-off ${delayMs / 1000}s restarting failed container=${this.name} pod=${context.pod.metadata.name}_${context.pod.metadata.namespace}`
+    const { name, namespace, uid } = context.pod.metadata
+    const pod = `${name}_${namespace}(${uid})`
+    const message = `back-off ${goDuration(delayMs)} restarting failed container=${this.name} pod=${pod}`
     this.#lastState = this.#ended
     this.#set({ waiting: { reason: 'CrashLoopBackOff', message } })
-    this.#event(
-      context.pod,
-      'Warning',
-      'BackOff',
-      `Back-off restarting failed container ${this.name} in pod ${context.pod.metadata.name}`,
-    )
+    const event = `Back-off restarting failed container ${this.name} in pod ${pod}`
+    this.#event(context.pod, 'Warning', 'BackOff', event)
     await this.#components.clock.sleep(delayMs, signal).catch(() => undefined)
   }
 
@@ -212,7 +241,7 @@ export class ContainerRunner {
       const running = await this.#start(context, image, log)
       this.#process = running
       if (signal.aborted) running.kill()
-      this.#markRunning(context, running, ended.signal)
+      void this.#begin(context, ended.signal)
       exit = await running.exited
     } catch (error) {
       return this.#failedToStart(context, error)
@@ -223,15 +252,29 @@ export class ContainerRunner {
       this.#started = false
       log.close()
     }
-    this.#terminated(exit.code, exit.signal, exit.code === 0 ? 'Completed' : 'Error', '')
+    const message = await terminationMessage(this.#messageFile(), this.#container, exit.code, log)
+    this.#terminated(exit.code, exit.code === 0 ? 'Completed' : 'Error', message)
     return exit.code
   }
 
   async #start(context: PodContext, image: ImageProgram, log: ContainerLog): Promise<ContainerProcess> {
     const components = this.#components
     const { pod, sandbox, volumes } = context
+    const messageFile = this.#messageFile()
+    await prepareMessageFile(messageFile)
     const { env, script, command } = await planLaunch(
-      { container: this.#container, image, pod, sandbox, volumes },
+      {
+        container: this.#container,
+        image,
+        pod,
+        sandbox,
+        volumes,
+        message: {
+          source: messageFile,
+          target: this.#container.terminationMessagePath ?? DEFAULT_MESSAGE_PATH,
+          readOnly: false,
+        },
+      },
       components,
     )
     this.#env = env
@@ -245,7 +288,7 @@ export class ContainerRunner {
       script,
       command,
       env,
-      hostPid: pod.spec.hostPID === true,
+      space: context.spaceOf(this.#container),
       log,
       stdin: this.#container.stdin === true,
       tty: this.#container.tty === true,
@@ -253,68 +296,75 @@ export class ContainerRunner {
     })
   }
 
-  #markRunning(context: PodContext, running: ContainerProcess, ended: AbortSignal): void {
-    const { startupProbe, readinessProbe } = this.#container
+  /** What comes between the start of the program and its readiness. A failed postStart hook ends it. */
+  async #begin(context: PodContext, ended: AbortSignal): Promise<void> {
+    const { startupProbe, readinessProbe, lifecycle } = this.#container
     this.#startedAt = this.#now()
-    this.#started = !startupProbe
-    this.#ready = !startupProbe && !readinessProbe
-    this.#set({ running: { startedAt: this.#startedAt } })
     this.#event(context.pod, 'Normal', 'Started', `Started container ${this.name}`)
-    const postStart = this.#container.lifecycle?.postStart
-    if (postStart !== undefined) void this.#hook(context, postStart, LIMITS.commandTimeoutMs)
-    if (startupProbe) this.#probe(context, 'startup', running, ended)
-    else this.#startProbes(context, running, ended)
+    if (lifecycle?.postStart !== undefined) {
+      try {
+        await this.#hook(context, 'PostStart', lifecycle.postStart, LIMITS.commandTimeoutMs)
+      } catch {
+        if (!ended.aborted) await this.stop(context, this.#graceMs(context.pod))
+        return
+      }
+      if (ended.aborted) return
+    }
+    this.#started = !startupProbe
+    this.#ready = !startupProbe && !readinessProbe && this.#hasReadiness
+    this.#set({ running: { startedAt: this.#startedAt } })
     if (this.#started) this.#onStarted.resolve()
-  }
-
-  #startProbes(context: PodContext, running: ContainerProcess, ended: AbortSignal): void {
-    if (this.#container.readinessProbe) this.#probe(context, 'readiness', running, ended)
-    if (this.#container.livenessProbe) this.#probe(context, 'liveness', running, ended)
-  }
-
-  #probe(context: PodContext, kind: ProbeKind, running: ContainerProcess, ended: AbortSignal): void {
-    const probe = this.#container[`${kind}Probe`]
-    if (!probe) return
     const target = this.#target(context)
-    const title = `${kind.slice(0, 1).toUpperCase()}${kind.slice(1)}`
-    void keepProbing({
-      kind,
-      probe,
-      run: () => runProbe(probe, target),
+    startProbes(this.#container, {
       clock: this.#components.clock,
       signal: ended,
+      run: (probe) => runProbe(probe, target),
       events: {
-        onFailure: (_kind, message) =>
-          this.#event(context.pod, 'Warning', 'Unhealthy', `${title} probe failed: ${message}`),
-        onChange: (_kind, ok) => {
-          if (kind === 'readiness') this.#ready = ok
-          else if (!ok) {
-            this.#event(
-              context.pod,
-              'Normal',
-              'Killing',
-              `Container ${this.name} failed ${kind} probe, will be restarted`,
-            )
-            const graceMs = (context.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000
-            void this.stop(context, graceMs)
-          } else if (kind === 'startup') {
-            this.#started = true
-            this.#ready = !this.#container.readinessProbe
-            this.#onStarted.resolve()
-            this.#startProbes(context, running, ended)
-          }
+        onReady: (ready) => {
+          this.#ready = ready
           this.#notify()
+        },
+        onStarted: () => {
+          this.#started = true
+          this.#ready = !readinessProbe
+          this.#onStarted.resolve()
+          this.#notify()
+        },
+        onDead: (kind, probe) => {
+          const what = `Container ${this.name} failed ${kind} probe, will be restarted`
+          this.#event(context.pod, 'Normal', 'Killing', what)
+          void this.stop(context, this.#graceMs(context.pod, probe))
+        },
+        onFailure: (kind, message) => {
+          const title = `${kind.slice(0, 1).toUpperCase()}${kind.slice(1)}`
+          this.#event(context.pod, 'Warning', 'Unhealthy', `${title} probe failed: ${message}`)
         },
       },
     })
   }
 
-  async #hook(context: PodContext, handler: LifecycleHandler, timeoutMs: number): Promise<void> {
+  /** An init container is ready when it has done its work, one that stays as any other. */
+  get #hasReadiness(): boolean {
+    return this.#kind === 'main' || this.isSidecar
+  }
+
+  #graceMs(pod: Pod, probe?: Probe): number {
+    const seconds = probe?.terminationGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_S
+    return seconds * 1000
+  }
+
+  async #hook(
+    context: PodContext,
+    kind: 'PostStart' | 'PreStop',
+    handler: LifecycleHandler,
+    timeoutMs: number,
+  ): Promise<void> {
     try {
       const target = this.#target(context)
       await runHook(handler, { clock: this.#components.clock, timeoutMs, target, exec: target.exec })
     } catch (error) {
-      this.#event(context.pod, 'Warning', 'FailedLifecycleHook', messageOf(error))
+      this.#event(context.pod, 'Warning', `Failed${kind}Hook`, messageOf(error))
+      throw error
     }
   }
 
@@ -335,14 +385,13 @@ export class ContainerRunner {
       this.#set({ waiting: { reason: 'CreateContainerConfigError', message } })
       return undefined
     }
-    this.#terminated(START_ERROR, undefined, 'StartError', message)
+    this.#terminated(START_ERROR, 'StartError', message)
     return START_ERROR
   }
 
-  #terminated(exitCode: number, signal: number | undefined, reason: string, message: string): void {
+  #terminated(exitCode: number, reason: string, message: string): void {
     const terminated = {
       exitCode,
-      ...(signal === undefined ? {} : { signal }),
       reason,
       ...(message === '' ? {} : { message }),
       startedAt: this.#startedAt === '' ? this.#now() : this.#startedAt,
@@ -355,12 +404,11 @@ export class ContainerRunner {
 
   #set(state: ContainerState): void {
     this.#state = state
-    if (this.#isInit) this.#ready = state.terminated?.exitCode === 0
+    if (this.#kind === 'init' && !this.isSidecar) this.#ready = state.terminated?.exitCode === 0
     this.#notify()
   }
 
   #event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    const kind = this.#isInit ? 'spec.initContainers' : 'spec.containers'
     const { name: host } = this.#components.node
     this.#components.events.event(pod, {
       type,
@@ -368,8 +416,12 @@ export class ContainerRunner {
       message,
       component: 'kubelet',
       host,
-      fieldPath: `${kind}{${this.name}}`,
+      fieldPath: `${FIELD[this.#kind]}{${this.name}}`,
     })
+  }
+
+  #messageFile(): string {
+    return join(podFolderOf(this.#components, this.#pod), 'messages', this.name)
   }
 
   #logPath(pod: Pod): string {

@@ -2,6 +2,7 @@ import { AmbitError } from '@ambit/core'
 import { NETWORK } from '../net/addresses.ts'
 import type { ConfigMap, Secret, Service } from '../objects/cluster.types.ts'
 import type { Container, EnvVar, Pod } from '../objects/pod.types.ts'
+import { podHostname } from './etc-files.ts'
 import { expand } from './expand.ts'
 import { type PodFacts, resolveFieldRef, resolveResourceRef } from './field-ref.ts'
 
@@ -31,7 +32,7 @@ export function containerEnvironment(
   const namespace = pod.metadata.namespace ?? 'default'
   const env: Record<string, string> = {
     ...o.imageEnv,
-    HOSTNAME: pod.spec.hostname ?? pod.metadata.name ?? '',
+    HOSTNAME: podHostname(pod),
     ...(pod.spec.enableServiceLinks === false ? {} : serviceLinks(sources.services(namespace))),
     KUBERNETES_SERVICE_HOST: NETWORK.apiServiceIp,
     KUBERNETES_SERVICE_PORT: String(NETWORK.apiServicePort),
@@ -70,7 +71,8 @@ function valueOf(
   }
   if (from.resourceFieldRef) {
     const name = from.resourceFieldRef.containerName
-    const of = o.pod.spec.containers.find((container) => container.name === name) ?? o.container
+    const all = [...o.pod.spec.containers, ...(o.pod.spec.initContainers ?? [])]
+    const of = all.find((container) => container.name === name) ?? o.container
     return resolveResourceRef(from.resourceFieldRef, of, sources.node)
   }
   const ref = from.configMapKeyRef ?? from.secretKeyRef

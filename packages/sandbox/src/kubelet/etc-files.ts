@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { NETWORK } from '../net/addresses.ts'
 import type { Pod } from '../objects/pod.types.ts'
 
+/** Of Linux, minus its terminator. */
+const MAX_HOSTNAME = 63
+
 /** resolv.conf of a pod by its DNS policy. There is no resolver outside the cluster, so Default means the cluster's without its search list. */
 export function resolvConf(pod: Pod): string {
   const namespace = pod.metadata.namespace ?? 'default'
@@ -26,6 +29,15 @@ export function resolvConf(pod: Pod): string {
   ].join('\n')
 }
 
+/** Name of the machine that a pod's programs see. */
+export function podHostname(pod: Pod): string {
+  const { hostNetwork, hostname, nodeName, setHostnameAsFQDN, subdomain } = pod.spec
+  if (hostNetwork === true) return (nodeName ?? 'node').slice(0, MAX_HOSTNAME)
+  const short = (hostname ?? pod.metadata.name ?? 'pod').slice(0, MAX_HOSTNAME).replace(/[-.]+$/, '')
+  const full = `${short}.${subdomain}.${pod.metadata.namespace}.svc.${NETWORK.clusterDomain}`
+  return setHostnameAsFQDN === true && subdomain && full.length <= MAX_HOSTNAME ? full : short
+}
+
 export function hostsFile(pod: Pod, ips: readonly string[]): string {
   const hostname = pod.spec.hostname ?? pod.metadata.name ?? 'pod'
   const full = pod.spec.subdomain
@@ -42,10 +54,9 @@ export function hostsFile(pod: Pod, ips: readonly string[]): string {
 
 export async function writeEtcFiles(folder: string, pod: Pod, ips: readonly string[]): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const hostname = pod.spec.hostNetwork === true ? pod.spec.nodeName : (pod.spec.hostname ?? pod.metadata.name)
   await Promise.all([
     writeFile(join(folder, 'resolv.conf'), resolvConf(pod)),
     writeFile(join(folder, 'hosts'), hostsFile(pod, ips)),
-    writeFile(join(folder, 'hostname'), `${hostname}\n`),
+    writeFile(join(folder, 'hostname'), `${podHostname(pod)}\n`),
   ])
 }

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
-import type { Readable, Writable } from 'node:stream'
 import { ReadStream } from 'node:tty'
 import { openPty } from '@ambit/linux'
 import type { ExecSession } from '../apiserver/contract.types.ts'
+import { openOutputPipes } from './output-pipes.ts'
 import { killTree } from './process-tree.ts'
 
 export interface ExecOptions {
@@ -51,16 +51,19 @@ export function startExec(o: ExecOptions): ExecSession {
 
 function pipeSession(o: ExecOptions, words: readonly string[]): ExecSession {
   const [program = '', ...args] = words
-  const child = spawn(program, args, { env: { ...o.env }, stdio: [o.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
+  const pipes = openOutputPipes()
+  const child = pipes.hand((fds) =>
+    spawn(program, args, { env: { ...o.env }, stdio: [o.stdin ? 'pipe' : 'ignore', ...fds], detached: true }),
+  )
   child.stdin?.on('error', () => undefined)
   const kill = (): void => killTree(child.pid)
   o.signal.addEventListener('abort', kill, { once: true })
   const exit = new Promise<Awaited<ExecSession['exit']>>((resolve) => {
     child.once('error', (error) => resolve({ error: error.message }))
-    child.once('close', (code, signal) => resolve(outcome(code, signal, o.command)))
+    child.once('exit', (code, signal) => resolve(outcome(code, signal, o.command)))
   }).finally(() => o.signal.removeEventListener('abort', kill))
-  const { stdin, stdout, stderr } = child as { stdin: Writable | null; stdout: Readable; stderr: Readable }
-  return { stdin: stdin ?? undefined, stdout, stderr, resize: () => undefined, exit }
+  const { stdout, stderr } = pipes
+  return { stdin: child.stdin ?? undefined, stdout, stderr, resize: () => undefined, exit }
 }
 
 function ttySession(o: ExecOptions, words: readonly string[]): ExecSession {

@@ -3,7 +3,7 @@ import type { BaseRoot } from '../host/base-root.ts'
 import { COMPILE_CACHE_FOLDER, commandLine, type ImageProgram } from '../images/catalogue.ts'
 import type { Container, Pod } from '../objects/pod.types.ts'
 import type { NodeComponents } from './components.types.ts'
-import { containerEnvironment } from './environment.ts'
+import { ContainerConfigError, containerEnvironment } from './environment.ts'
 import { expand } from './expand.ts'
 import { type Mount, planMountPoints } from './mount-points.ts'
 import type { PodSandbox } from './pod-sandbox.ts'
@@ -25,10 +25,13 @@ export async function planLaunch(
     readonly pod: Pod
     readonly sandbox: PodSandbox
     readonly volumes: PodVolumes
+    /** Where the container may say why it ended. */
+    readonly message: Mount
   },
   components: NodeComponents,
 ): Promise<Launch> {
-  const { container, image, pod, sandbox, volumes } = what
+  const { container, image, message, pod, sandbox, volumes } = what
+  requireUser(pod, container)
   const facts = { podIps: sandbox.ips, hostIp: components.node.ip }
   const env = containerEnvironment({ pod, container, facts, imageEnv: image.env }, components.environment)
   if (env['HOME'] === undefined) env['HOME'] = '/root'
@@ -41,6 +44,7 @@ export async function planLaunch(
     { source: join(podFolderOf(components, pod), 'shm'), target: '/dev/shm', readOnly: false },
     ...cacheMounts(image, components.compileCache),
     ...(await volumes.mountsOf(pod, container, env)),
+    message,
   ]
   const script = rootfsScript({
     base: components.base,
@@ -61,6 +65,13 @@ export async function planLaunch(
 
 function cacheMounts(image: ImageProgram, source: string | undefined): readonly Mount[] {
   return source === undefined || !image.keepsCompiled ? [] : [{ source, target: COMPILE_CACHE_FOLDER, readOnly: true }]
+}
+
+/** Images here have no user of their own, so only who asks for root by number is refused. */
+function requireUser(pod: Pod, container: Container): void {
+  const { runAsNonRoot, runAsUser } = { ...pod.spec.securityContext, ...container.securityContext }
+  if (runAsNonRoot === true && runAsUser === 0)
+    throw new ContainerConfigError("container's runAsUser breaks non-root policy")
 }
 
 /** Programs of ours that a volume has covered, such as a workspace below /tmp: they go on top again. */

@@ -5,7 +5,10 @@ import { runCommand } from '../host/run-command.ts'
 import { NAMESPACE_SYSCTLS } from '../net/topology.ts'
 import type { Pod } from '../objects/pod.types.ts'
 import type { CniChain, CniPod } from './cni.ts'
+import type { LaunchTools } from './container-process.ts'
+import { podHostname } from './etc-files.ts'
 import { NODE_NETNS_FOLDER } from './node-root.ts'
+import { createProcessSpace, type SharedProcessSpace } from './process-space.ts'
 
 /** The namespaces that the containers of a pod share. */
 export interface PodSandbox {
@@ -14,10 +17,13 @@ export interface PodSandbox {
   readonly uts: string
   readonly ipc: string
   readonly ips: readonly string[]
+  /** For pods that share one process space. */
+  readonly processes: SharedProcessSpace | undefined
 }
 
 export interface SandboxComponents {
   readonly cni: CniChain
+  readonly tools: LaunchTools
   readonly nodeRoot: string
   readonly nodeNetns: string
   readonly nodeIps: readonly string[]
@@ -32,7 +38,6 @@ export async function createPodSandbox(components: SandboxComponents, pod: Pod, 
   const paths = { uts: join(folder, `uts-${id}`), ipc: join(folder, `ipc-${id}`) }
   const netnsOnNode = `${NODE_NETNS_FOLDER}/cni-${randomUUID()}`
   const netns = hostNetwork ? components.nodeNetns : `${components.nodeRoot}${netnsOnNode}`
-  const hostname = (hostNetwork ? pod.spec.nodeName : (pod.spec.hostname ?? pod.metadata.name)) ?? 'pod'
   const files = [paths.uts, paths.ipc, ...(hostNetwork ? [] : [netns])]
   const flags = [`--uts=${paths.uts}`, `--ipc=${paths.ipc}`, ...(hostNetwork ? [] : [`--net=${netns}`])]
   const setup = `hostname "$1"; ${hostNetwork ? ':' : `${NAMESPACE_SYSCTLS}\nw ipv4/ip_unprivileged_port_start 0\n${sysctlLines(pod)}`}`
@@ -40,10 +45,11 @@ export async function createPodSandbox(components: SandboxComponents, pod: Pod, 
   const sandbox = { id, netns, ...paths }
   const cniPod = cniPodOf(pod, sandbox, netnsOnNode)
   try {
-    await runCommand(['unshare', ...flags, 'sh', '-c', setup, 'sh', hostname.slice(0, 63)])
-    if (hostNetwork) return { ...sandbox, ips: components.nodeIps }
+    await runCommand(['unshare', ...flags, 'sh', '-c', setup, 'sh', podHostname(pod)])
+    const processes = pod.spec.shareProcessNamespace === true ? await createProcessSpace(components.tools) : undefined
+    if (hostNetwork) return { ...sandbox, processes, ips: components.nodeIps }
     const addresses = await components.cni.add(cniPod)
-    return { ...sandbox, ips: components.ipv6 ? [addresses.ip, addresses.ipV6] : [addresses.ip] }
+    return { ...sandbox, processes, ips: components.ipv6 ? [addresses.ip, addresses.ipV6] : [addresses.ip] }
   } catch (error) {
     if (!hostNetwork) await components.cni.remove(cniPod, () => undefined)
     await unmount(files)
@@ -58,6 +64,7 @@ export async function removePodSandbox(
   onError: (error: unknown) => void,
 ): Promise<void> {
   const own = sandbox.netns !== components.nodeNetns
+  await sandbox.processes?.close()
   const netnsOnNode = sandbox.netns.slice(components.nodeRoot.length)
   if (own) await components.cni.remove(cniPodOf(pod, sandbox, netnsOnNode), onError)
   await unmount([sandbox.uts, sandbox.ipc, ...(own ? [sandbox.netns] : [])]).catch(onError)

@@ -4,6 +4,7 @@ export interface PodView {
   readonly pod: Pod
   readonly init: readonly ContainerStatus[]
   readonly main: readonly ContainerStatus[]
+  readonly ephemeral: readonly ContainerStatus[]
   readonly initialized: boolean
   readonly sandboxReady: boolean
   readonly ips: readonly string[]
@@ -12,12 +13,18 @@ export interface PodView {
   readonly nowIso: string
   /** Set when the pod has run to its end. */
   readonly finished: 'Succeeded' | 'Failed' | undefined
+  /** Why the pod was ended, when it didn't end by itself. */
+  readonly ended?: { readonly reason: string; readonly message: string } | undefined
 }
 
 /** The status a pod shows, from what its node knows of it. */
 export function podStatus(view: PodView): PodStatus {
-  const ready = view.main.length > 0 && view.main.every((status) => status.ready) && view.initialized
-  const unready = view.main.filter((status) => !status.ready).map((status) => status.name)
+  const sidecars = view.init.filter(({ name }) =>
+    view.pod.spec.initContainers?.some((container) => container.name === name && container.restartPolicy === 'Always'),
+  )
+  const counted = [...sidecars, ...view.main]
+  const ready = view.main.length > 0 && counted.every((status) => status.ready) && view.initialized
+  const unready = counted.filter((status) => !status.ready).map((status) => status.name)
   const gates = view.pod.spec.readinessGates ?? []
   const old = view.pod.status?.conditions ?? []
   const gatesOpen = gates.every(({ conditionType }) =>
@@ -36,6 +43,7 @@ export function podStatus(view: PodView): PodStatus {
   ]
   return {
     phase: phaseOf(view),
+    ...(view.ended ?? {}),
     conditions: mergeConditions(old, wanted, view.nowIso),
     hostIP: view.hostIp,
     ...({ hostIPs: [{ ip: view.hostIp }] } as object),
@@ -43,7 +51,8 @@ export function podStatus(view: PodView): PodStatus {
     startTime: view.startTime,
     ...(view.init.length === 0 ? {} : { initContainerStatuses: view.init }),
     containerStatuses: view.main,
-    ...({ qosClass: 'BestEffort' } as object),
+    ...(view.ephemeral.length === 0 ? {} : { ephemeralContainerStatuses: view.ephemeral }),
+    qosClass: view.pod.status?.qosClass ?? 'BestEffort',
   }
 }
 

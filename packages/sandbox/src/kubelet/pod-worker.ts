@@ -4,16 +4,22 @@ import { Backoff, messageOf } from '@ambit/core'
 import { hasStatus } from '../apiserver/status-error.ts'
 import { LIMITS } from '../limits.ts'
 import { GVR } from '../objects/gvr.ts'
-import type { Pod, PodStatus } from '../objects/pod.types.ts'
+import type { Container, Pod, PodStatus } from '../objects/pod.types.ts'
 import type { NodeComponents } from './components.types.ts'
 import { ContainerRunner, type PodContext } from './container-runner.ts'
 import { writeEtcFiles } from './etc-files.ts'
 import { etcFolderOf, podFolderOf } from './launch-plan.ts'
 import { createPodSandbox, type PodSandbox, removePodSandbox } from './pod-sandbox.ts'
 import { finishedPhase, podStatus } from './pod-status.ts'
+import type { ProcessSpace } from './process-space.ts'
 import { PodVolumes } from './volumes.ts'
 
 const DEFAULT_GRACE_S = 30
+
+const DEADLINE_EXCEEDED = {
+  reason: 'DeadlineExceeded',
+  message: 'Pod was active on the node longer than the specified deadline',
+} as const
 
 /** One pod on its node, from its first sight to its removal. */
 export class PodWorker {
@@ -21,6 +27,8 @@ export class PodWorker {
   readonly #volumes: PodVolumes
   readonly #init: readonly ContainerRunner[]
   readonly #main: readonly ContainerRunner[]
+  /** Added while the pod runs, by `kubectl debug`. */
+  readonly #ephemeral: ContainerRunner[] = []
   readonly #stop = new AbortController()
   readonly #mainEnded = new AbortController()
   readonly #startTime: string
@@ -30,6 +38,7 @@ export class PodWorker {
   #wake = Promise.withResolvers<void>()
   #initialized = false
   #finished: 'Succeeded' | 'Failed' | undefined
+  #ended: typeof DEADLINE_EXCEEDED | undefined
   #termination: Promise<void> | undefined
   #publishing: Promise<void> | undefined
   #publishAgain = false
@@ -40,9 +49,10 @@ export class PodWorker {
     this.#startTime = this.#now()
     this.#volumes = new PodVolumes(join(components.podsFolder, pod.metadata.uid ?? '', 'volumes'), components.volumes)
     this.#init = (pod.spec.initContainers ?? []).map(
-      (container) => new ContainerRunner(components, pod, container, true),
+      (container) => new ContainerRunner(components, pod, container, 'init'),
     )
-    this.#main = pod.spec.containers.map((container) => new ContainerRunner(components, pod, container, false))
+    this.#main = pod.spec.containers.map((container) => new ContainerRunner(components, pod, container, 'main'))
+    this.#initialized = this.#init.length === 0
     this.#work = this.#run().catch((error: unknown) => {
       if (!this.#stop.signal.aborted) components.logger.error(`pod ${this.name} failed`, { error: messageOf(error) })
     })
@@ -62,13 +72,18 @@ export class PodWorker {
 
   /** The container of that name; the first one without a name. */
   container(name: string | undefined): ContainerRunner | undefined {
-    const all = [...this.#main, ...this.#init]
+    const all = this.#runners()
     return name === undefined ? all[0] : all.find((runner) => runner.name === name)
   }
 
   /** Takes over a newer version of the pod. */
   update(pod: Pod): void {
+    const before = this.#pod.metadata
     this.#pod = pod
+    const { annotations, labels } = pod.metadata
+    // Volumes may show them.
+    if (!sameMap(before.labels, labels) || !sameMap(before.annotations, annotations)) void this.refreshVolumes()
+    if (this.#sandbox !== undefined) this.#startEphemeral(this.#sandbox)
     if (pod.metadata.deletionTimestamp !== undefined) {
       const grace = pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_S
       void this.terminate(grace * 1000, true)
@@ -88,6 +103,8 @@ export class PodWorker {
 
   /** Ends the pod; with `removeObject` the API object goes when nothing of the pod is left. */
   terminate(graceMs: number, removeObject: boolean): Promise<void> {
+    // Whoever asks again has less patience, if anything.
+    if (this.#termination !== undefined) this.#hasten(graceMs)
     this.#termination ??= this.#terminate(graceMs, removeObject).catch((error: unknown) => {
       this.#components.logger.error(`pod ${this.name} could not be ended cleanly`, { error: messageOf(error) })
     })
@@ -103,23 +120,53 @@ export class PodWorker {
       sandbox,
       volumes: this.#volumes,
       onChange: () => this.#publish(),
+      spaceOf: (container) => this.#spaceOf(container, sandbox),
+    }
+  }
+
+  #spaceOf(container: Container, { processes }: PodSandbox): ProcessSpace {
+    if (this.#pod.spec.hostPID === true) return { kind: 'node' }
+    if (processes !== undefined) return { kind: 'shared', pid: processes.pid }
+    const target = container.targetContainerName
+    const pid = target ? this.container(target)?.pid : undefined
+    return pid === undefined ? { kind: 'own' } : { kind: 'shared', pid }
+  }
+
+  #runners(): readonly ContainerRunner[] {
+    return [...this.#main, ...this.#init, ...this.#ephemeral]
+  }
+
+  /** Those that were added to the pod since; they run once. */
+  #startEphemeral(sandbox: PodSandbox): void {
+    const { signal } = this.#stop
+    if (signal.aborted || this.#finished !== undefined) return
+    for (const container of this.#pod.spec.ephemeralContainers ?? []) {
+      if (this.#ephemeral.some(({ name }) => name === container.name)) continue
+      const runner = new ContainerRunner(this.#components, this.#pod, container, 'ephemeral')
+      this.#ephemeral.push(runner)
+      void runner.run(this.#context(sandbox), 'Never', signal).catch((error: unknown) => {
+        if (!signal.aborted) this.#event('Warning', 'Failed', messageOf(error))
+      })
     }
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
     this.#publish()
+    using _deadline = this.#startDeadline()
     const sandbox = await this.#setUp(signal)
     this.#publish()
+    this.#startEphemeral(sandbox)
     const context = this.#context(sandbox)
     const policy = this.#pod.spec.restartPolicy
     for (const runner of this.#init) {
-      if (runner.container.restartPolicy === 'Always') {
+      if (runner.isSidecar) {
         const untilTheEnd = AbortSignal.any([signal, this.#mainEnded.signal])
         void runner.run(context, 'Always', untilTheEnd).catch(() => undefined)
         await Promise.race([runner.startedUp, abortOf(signal)])
       } else if ((await runner.run(context, policy === 'Always' ? 'OnFailure' : policy, signal)) !== 0) {
-        return this.#finish('Failed')
+        signal.throwIfAborted()
+        return await this.#finish('Failed', sandbox)
       }
       signal.throwIfAborted()
     }
@@ -127,17 +174,44 @@ export class PodWorker {
     this.#publish()
     const codes = await Promise.all(this.#main.map((runner) => runner.run(context, policy, signal)))
     if (signal.aborted) return
+    await this.#finish(finishedPhase(codes), sandbox)
+  }
+
+  /** Nothing of the pod runs again: what is beside its main containers ends, and its network goes. */
+  async #finish(phase: 'Succeeded' | 'Failed', sandbox: PodSandbox): Promise<void> {
     this.#mainEnded.abort()
-    await this.#stopSidecars(context, DEFAULT_GRACE_S * 1000)
-    this.#finish(finishedPhase(codes))
-    await removePodSandbox(this.#components.sandbox, this.#pod, sandbox, () => undefined)
+    await this.#stopBeside(this.#context(sandbox), this.#graceMs())
+    this.#finished = phase
     this.#sandbox = undefined
+    await removePodSandbox(this.#components.sandbox, this.#pod, sandbox, () => undefined)
     this.#publish()
   }
 
-  #finish(phase: 'Succeeded' | 'Failed'): void {
-    this.#finished = phase
+  #startDeadline(): Disposable {
+    const seconds = this.#pod.spec.activeDeadlineSeconds
+    if (seconds === undefined || seconds === null) return { [Symbol.dispose]: () => undefined }
+    const { clock } = this.#components
+    const leftMs = Date.parse(this.#pod.status?.startTime ?? this.#startTime) + seconds * 1000 - clock.now()
+    return clock.after(Math.max(0, leftMs), () => void this.#exceedDeadline())
+  }
+
+  async #exceedDeadline(): Promise<void> {
+    if (this.#termination !== undefined || this.#finished !== undefined) return
+    this.#event('Normal', DEADLINE_EXCEEDED.reason, DEADLINE_EXCEEDED.message)
+    this.#ended = DEADLINE_EXCEEDED
+    this.#stop.abort(new Error(DEADLINE_EXCEEDED.message))
+    const sandbox = this.#sandbox
+    if (sandbox !== undefined) {
+      const graceMs = this.#graceMs()
+      await Promise.all(this.#main.map((runner) => runner.stop(this.#context(sandbox), graceMs)))
+      await this.#finish('Failed', sandbox)
+    }
+    this.#finished = 'Failed'
     this.#publish()
+  }
+
+  #graceMs(): number {
+    return (this.#pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_S) * 1000
   }
 
   /** Volumes and network, retried until they can be had. */
@@ -167,24 +241,38 @@ export class PodWorker {
     }
   }
 
-  async #stopSidecars(context: PodContext, graceMs: number): Promise<void> {
-    for (const runner of this.#init.toReversed()) if (runner.running) await runner.stop(context, graceMs)
+  /** What is beside the main containers ends after them: sidecars in reverse order, in what is left of the grace. */
+  async #stopBeside(context: PodContext, graceMs: number): Promise<void> {
+    const { clock } = this.#components
+    const deadline = clock.monotonic() + graceMs
+    const debugging = Promise.all(this.#ephemeral.map((runner) => runner.stop(context, graceMs)))
+    for (const runner of this.#init.toReversed()) await runner.stop(context, Math.max(0, deadline - clock.monotonic()))
+    await debugging
+  }
+
+  #hasten(graceMs: number): void {
+    const { clock } = this.#components
+    clock.after(graceMs, () => {
+      for (const runner of this.#runners()) runner.kill()
+    })
   }
 
   async #terminate(graceMs: number, removeObject: boolean): Promise<void> {
     this.#stop.abort(new Error('the pod is being deleted'))
     const sandbox = this.#sandbox
     if (sandbox !== undefined) {
+      const { clock } = this.#components
+      const deadline = clock.monotonic() + graceMs
       const context = this.#context(sandbox)
       await Promise.all(this.#main.map((runner) => runner.stop(context, graceMs)))
-      await this.#stopSidecars(context, graceMs)
+      await this.#stopBeside(context, Math.max(0, deadline - clock.monotonic()))
     }
     await this.#work
     // Set-up may have finished while the stop was on its way.
     const left = this.#sandbox
     if (left !== undefined) {
       const context = this.#context(left)
-      await Promise.all([...this.#main, ...this.#init].map((runner) => runner.stop(context, 0)))
+      await Promise.all(this.#runners().map((runner) => runner.stop(context, 0)))
       this.#sandbox = undefined
       await removePodSandbox(this.#components.sandbox, this.#pod, left, (error) => {
         this.#components.logger.warn(`network of pod ${this.name} was not taken down cleanly`, {
@@ -192,7 +280,7 @@ export class PodWorker {
         })
       })
     }
-    for (const runner of [...this.#init, ...this.#main]) runner.close()
+    for (const runner of this.#runners()) runner.close()
     if (removeObject) await this.#removeObject()
     await this.#volumes.close()
     await rm(podFolderOf(this.#components, this.#pod), { recursive: true, force: true })
@@ -250,6 +338,7 @@ export class PodWorker {
       pod: this.#pod,
       init: this.#init.map((runner) => runner.status()),
       main: this.#main.map((runner) => runner.status()),
+      ephemeral: this.#ephemeral.map((runner) => runner.status()),
       initialized: this.#initialized,
       sandboxReady: this.#sandbox !== undefined,
       ips: this.#sandbox?.ips ?? this.#pod.status?.podIPs?.map(({ ip }) => ip) ?? [],
@@ -257,6 +346,7 @@ export class PodWorker {
       startTime: this.#pod.status?.startTime ?? this.#startTime,
       nowIso: this.#now(),
       finished: this.#finished,
+      ended: this.#ended,
     })
   }
 
@@ -294,6 +384,13 @@ function sorted(value: unknown): unknown {
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, item]) => [key, sorted(item)]),
   )
+}
+
+function sameMap(
+  a: Readonly<Record<string, string>> | undefined,
+  b: Readonly<Record<string, string>> | undefined,
+): boolean {
+  return JSON.stringify(sorted(a ?? {})) === JSON.stringify(sorted(b ?? {}))
 }
 
 function abortOf(signal: AbortSignal): Promise<never> {

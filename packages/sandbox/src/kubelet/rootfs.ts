@@ -93,11 +93,19 @@ export function privilegeWords(pod: Pod, container: Container, manyUsers: boolea
   const user = own.runAsUser ?? shared.runAsUser
   const group = own.runAsGroup ?? shared.runAsGroup ?? (user === undefined ? undefined : 0)
   if (manyUsers && user !== undefined && (user !== 0 || group !== 0)) {
-    words.push('--reuid', String(user), '--regid', String(group ?? 0), '--clear-groups')
+    words.push('--reuid', String(user), '--regid', String(group ?? 0))
   }
+  const groups = manyUsers ? groupsOf(pod) : []
+  if (groups.length > 0) words.push('--groups', groups.join(','))
+  else if (words.includes('--reuid')) words.push('--clear-groups')
   if (own.allowPrivilegeEscalation === false && own.privileged !== true) words.push('--no-new-privs')
   // setpriv without any option would only print its state.
   return words.length === 0 ? ['--bounding-set', '+kill'] : words
+}
+
+function groupsOf(pod: Pod): readonly number[] {
+  const { fsGroup, supplementalGroups = [] } = pod.spec.securityContext ?? {}
+  return [...new Set([...(fsGroup === undefined ? [] : [fsGroup]), ...supplementalGroups])]
 }
 
 /** The capabilities left to a container, in setpriv's spelling. */
