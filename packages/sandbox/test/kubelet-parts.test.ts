@@ -69,6 +69,7 @@ test('a gRPC probe of something else fails, and of a silent peer when the time i
   const { port } = server.address() as AddressInfo
   const probe = async (signal: AbortSignal): Promise<{ readonly ok: boolean }> => {
     const socket = connect(port, '127.0.0.1')
+    t.teardown(() => socket.destroy())
     await once(socket, 'connect')
     return await grpcProbe(socket, '', signal)
   }
