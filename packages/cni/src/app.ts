@@ -16,6 +16,7 @@ import { warmThreadPool } from '@ambit/linux'
 import { AdminServer, metricsRoutes, type PrometheusMetrics } from '@ambit/telemetry'
 import { Cluster } from './cluster.ts'
 import { addNewPod } from './cni-add.ts'
+import { checkPodRules } from './cni-check.ts'
 import { PLUGIN_TYPE } from './conflist.ts'
 import { Enroller } from './enroller.ts'
 import type { Config } from './env.ts'
@@ -136,6 +137,7 @@ export class App implements Closable {
           logger: logger.scope('plugin'),
           requests: pluginRequests(metrics),
           onAdd: (event) => addNewPod(event, view, config),
+          onCheck: (event) => checkPodRules(event, { view: cluster, cache }),
         },
         join(config.runDir, AGENT_SOCKET),
       ),

@@ -1,11 +1,14 @@
-import { type Ip, parseIp } from '@ambit/core'
+import { type Ip, messageOf, parseIp } from '@ambit/core'
+import type { Command } from './plugin-environment.ts'
+import { CNI_ERROR, PluginError } from './plugin-error.ts'
 
 /** Versions of the CNI specification whose results this plugin passes on unchanged. */
 export const CNI_VERSIONS = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const
-const DEFAULT_VERSION = '1.0.0'
+/** Of answers to configurations that name none or can't be read. */
+export const DEFAULT_VERSION = '1.0.0'
 
-/** Error codes of the CNI specification; from 100 on they are the plugin's own. */
-export const CNI_ERROR = { invalidEnvironment: 4, invalidConfig: 7, tryAgain: 11, enrollment: 100 } as const
+/** First version of the specification that has the command. */
+const SINCE: Readonly<Partial<Record<Command, string>>> = { CHECK: '0.4.0', GC: '1.1.0', STATUS: '1.1.0' }
 
 /** The network configuration a runtime hands a plugin on standard input. */
 export interface PluginConfig {
@@ -23,10 +26,16 @@ export interface PluginConfig {
 const text = (value: unknown, otherwise: string): string =>
   typeof value === 'string' && value !== '' ? value : otherwise
 
-/** Throws TypeError when it is not a JSON object. */
+/** Reads the configuration; what is wrong with it is told with the specification's code. */
 export function decodePluginConfig(input: string): PluginConfig {
-  const value: unknown = JSON.parse(input)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('not a JSON object')
+  let value: unknown
+  try {
+    value = JSON.parse(input)
+  } catch (cause) {
+    throw new PluginError(`network configuration is not JSON: ${messageOf(cause)}`, CNI_ERROR.decode, { cause })
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new PluginError('network configuration is not a JSON object', CNI_ERROR.decode)
   const config = value as Record<string, unknown>
   const excluded = config['exclude_namespaces']
   const previous = config['prevResult']
@@ -41,14 +50,19 @@ export function decodePluginConfig(input: string): PluginConfig {
   }
 }
 
-/** `K8S_POD_NAME=x;K8S_POD_NAMESPACE=y` of CNI_ARGS. */
-export function decodeCniArgs(args: string): ReadonlyMap<string, string> {
-  return new Map(
-    args.split(';').flatMap((pair) => {
-      const equals = pair.indexOf('=')
-      return equals < 0 ? [] : [[pair.slice(0, equals), pair.slice(equals + 1)] as const]
-    }),
-  )
+/** Refuses versions we don't speak, and commands that the configuration's version doesn't have. */
+export function requireVersion(cniVersion: string, command: Command): void {
+  if (command === 'VERSION') return
+  const index = (CNI_VERSIONS as readonly string[]).indexOf(cniVersion)
+  if (index < 0)
+    throw new PluginError('incompatible CNI versions', CNI_ERROR.incompatibleVersion, {
+      details: `config is ${JSON.stringify(cniVersion)}, plugin supports ${JSON.stringify(CNI_VERSIONS)}`,
+    })
+  const since = SINCE[command]
+  if (since !== undefined && index < (CNI_VERSIONS as readonly string[]).indexOf(since))
+    throw new PluginError(`config version does not allow ${command}`, CNI_ERROR.incompatibleVersion, {
+      details: `config is ${JSON.stringify(cniVersion)}, ${command} came with ${since}`,
+    })
 }
 
 /** Addresses of a CNI result, whose entries are `{address: "10.0.0.1/24"}`. */
@@ -59,6 +73,11 @@ export function resultIps(result: Readonly<Record<string, unknown>> | undefined)
     const address = (entry as { address?: unknown } | null)?.address
     return (typeof address === 'string' ? parseIp(address.split('/')[0] ?? '') : undefined) ?? []
   })
+}
+
+/** The result of the plugins before, as the specification wants a chained plugin to hand it on. */
+export function passedOn({ cniVersion, prevResult }: PluginConfig): string {
+  return `${JSON.stringify({ ...prevResult, cniVersion })}\n`
 }
 
 /** What the runtime reads from standard output after a failure. */

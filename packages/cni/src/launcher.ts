@@ -19,7 +19,7 @@ export function launcherScript(o: {
   readonly command?: string | undefined
 }): string {
   const command = o.command ?? [o.node, '--disable-warning=ExperimentalWarning', o.plugin].map(quote).join(' ')
-  // Only ADD does something: a pod's rules vanish with its namespace. The runtime expects its configuration to be read.
-  const nothing = 'case "$CNI_COMMAND" in DEL|CHECK|GC|STATUS) while read -r _; do :; done; exit 0 ;; esac'
+  // These have nothing to do: a pod's rules vanish with its namespace. The runtime expects its configuration to be read.
+  const nothing = 'case "$CNI_COMMAND" in DEL|GC|STATUS) while read -r _; do :; done; exit 0 ;; esac'
   return `#!/bin/sh\n# Written by the node agent, which also keeps it up to date.\n${nothing}\nNODE_COMPILE_CACHE=${quote(o.compileCache)}\nexport NODE_COMPILE_CACHE\nexec ${command} "$@"\n`
 }

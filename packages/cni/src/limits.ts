@@ -33,6 +33,9 @@ export const PLUGIN_POD_RETRY_MS = 1000
 /** Standard input of the plugin in bytes: the network configuration with the previous plugin's result. */
 export const PLUGIN_MAX_STDIN_BYTES: number = 1024 * 1024
 
+/** Time the runtime has to hand the plugin its configuration, in milliseconds. */
+export const PLUGIN_STDIN_TIMEOUT_MS = 10_000
+
 /** Looks for a new pod in the agent's own cache, and the pause in milliseconds, before asking the API server (Istio). */
 export const POD_CACHE_ATTEMPTS = 10
 export const POD_CACHE_RETRY_MS = 10

@@ -1,21 +1,11 @@
 import type { Clock } from '@ambit/core'
-import { AmbitError, messageOf } from '@ambit/core'
+import { messageOf } from '@ambit/core'
 import { type CniAddEvent, isDnsName } from './cni-add-event.ts'
-import { CNI_ERROR, type PluginConfig, resultIps } from './cni-protocol.ts'
+import { type PluginConfig, resultIps } from './cni-protocol.ts'
 import { DEFAULT_SELECTORS, enrollment, parseEnablementSelectors } from './enrollment.ts'
 import { PLUGIN_POD_ATTEMPTS, PLUGIN_POD_RETRY_MS } from './limits.ts'
+import { CNI_ERROR, PluginError } from './plugin-error.ts'
 import type { NamespaceFacts, PodFacts } from './pod-facts.ts'
-
-/** The pod's sandbox must not start; `cniCode` is for the container runtime. */
-export class PluginError extends AmbitError {
-  override readonly code = 'CNI_PLUGIN_FAILED'
-  readonly cniCode: number
-
-  constructor(message: string, cniCode: number, options?: ErrorOptions) {
-    super(message, options)
-    this.cniCode = cniCode
-  }
-}
 
 export interface PluginComponents {
   readonly readPod: (namespace: string, name: string) => Promise<PodFacts | undefined>

@@ -31,11 +31,24 @@ export function objectReader(access: PluginAccess): (path: string) => Promise<un
 
 /** Tells the agent of a new pod and waits until it is enrolled. */
 export async function reportPod(socketPath: string, event: CniAddEvent): Promise<void> {
+  const { status, text } = await askAgent(socketPath, '/cmdadd', event)
+  if (status !== 200) throw new Error(`the agent answered ${status}: ${text.trim()}`)
+}
+
+/** What the agent finds wrong with the pod; nothing when it is away, as the pod goes on without it. */
+export async function checkPod(socketPath: string, event: CniAddEvent): Promise<string | undefined> {
+  try {
+    const { status, text } = await askAgent(socketPath, '/cmdcheck', event)
+    return status === 409 ? text.trim() : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function askAgent(socketPath: string, path: string, event: CniAddEvent): Promise<Answer> {
   const body = encodeCniAddEvent(event)
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-  const options = { socketPath, path: '/cmdadd', method: 'POST', headers, timeout: PLUGIN_REQUEST_TIMEOUT_MS }
-  const { status, text } = await exchange(httpRequest(options), body)
-  if (status !== 200) throw new Error(`the agent answered ${status}: ${text.trim()}`)
+  return exchange(httpRequest({ socketPath, path, method: 'POST', headers, timeout: PLUGIN_REQUEST_TIMEOUT_MS }), body)
 }
 
 function exchange(request: ReturnType<typeof httpRequest>, body?: string): Promise<Answer> {

@@ -10,9 +10,11 @@ export interface PluginServerComponents {
   readonly requests: Counter
   /** Resolves once the pod may start; the message of a rejection reaches the pod's events. */
   readonly onAdd: (event: CniAddEvent) => Promise<void>
+  /** What is wrong with a pod that runs, if anything. */
+  readonly onCheck: (event: CniAddEvent) => Promise<string | undefined>
 }
 
-/** Where the CNI plugin reports new pods: `POST /cmdadd` on a unix socket only root may use. */
+/** Where the CNI plugin reports new pods, `POST /cmdadd`, and asks about others, `POST /cmdcheck`: a unix socket only root may use. */
 export class PluginServer implements Closable {
   readonly #components: PluginServerComponents
   readonly #server: Server
@@ -57,13 +59,17 @@ export class PluginServer implements Closable {
   }
 
   async #answer(request: IncomingMessage): Promise<{ status: number; text: string }> {
-    if (request.url !== '/cmdadd') return { status: 404, text: 'not found\n' }
+    if (request.url !== '/cmdadd' && request.url !== '/cmdcheck') return { status: 404, text: 'not found\n' }
     if (request.method !== 'POST') return { status: 405, text: 'method not allowed\n' }
     try {
       const body = await collectBytes(request, PLUGIN_MAX_BODY_BYTES)
       if (body === undefined) return { status: 413, text: 'body too large\n' }
       const event = decodeCniAddEvent(body.toString('utf8'))
       if ('problem' in event) return { status: 400, text: `${event.problem}\n` }
+      if (request.url === '/cmdcheck') {
+        const problem = await this.#components.onCheck(event)
+        return problem === undefined ? { status: 200, text: '' } : { status: 409, text: `${problem}\n` }
+      }
       await this.#components.onAdd(event)
       return { status: 200, text: '' }
     } catch (error) {

@@ -23,6 +23,8 @@ export interface RedirectPlan {
 
 /** Istio's native nftables tables. */
 const TABLES = ['istio-ambient-nat', 'istio-ambient-mangle', 'istio-ambient-raw'] as const
+/** Those that every redirected pod has. */
+export const REDIRECTION_TABLES: readonly string[] = ['istio-ambient-nat', 'istio-ambient-mangle']
 /** Connection mark of flows that keep the client's address. */
 const CONNECTION_MARK = 0x111
 const MARK_MASK = 0xfff

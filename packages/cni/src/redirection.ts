@@ -1,5 +1,5 @@
-import { interfaceAddresses, type Netns, runIp, runNft, ToolError } from '@ambit/linux'
-import { type RedirectOptions, redirectPlan, removalPlan, stopScript } from './redirect.ts'
+import { interfaceAddresses, type Netns, readNft, runIp, runNft, ToolError } from '@ambit/linux'
+import { REDIRECTION_TABLES, type RedirectOptions, redirectPlan, removalPlan, stopScript } from './redirect.ts'
 
 /** Writes the rules into a pod's namespace, replacing older ones in one step. */
 export async function applyRedirection(netns: Netns, options: RedirectOptions): Promise<void> {
@@ -17,6 +17,12 @@ export async function removeRedirection(netns: Netns): Promise<void> {
   const plan = removalPlan()
   await runNft(netns, plan.nft)
   await Promise.all([deleteRouting(netns, 4, plan.ipv4), deleteRouting(netns, 6, plan.ipv6)])
+}
+
+/** Whether the rules are there. */
+export async function isRedirected(netns: Netns): Promise<boolean> {
+  const tables = await readNft(netns, ['list', 'tables'])
+  return REDIRECTION_TABLES.every((name) => tables.includes(name))
 }
 
 /** Whether the namespace has IPv6 at all, by its loopback. */

@@ -134,6 +134,8 @@ class Fixture implements AsyncDisposable {
     const child = spawn(join(this.paths.bin, 'istio-cni'), {
       env: {
         CNI_COMMAND: command,
+        CNI_CONTAINERID: `sandbox-${number}`,
+        CNI_IFNAME: 'eth0',
         CNI_NETNS: `/var/run/netns/cni-${number}`,
         CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=apps;K8S_POD_NAME=${name}`,
       },
@@ -221,6 +223,9 @@ test.serial('a new pod is enrolled by the plugin before it runs; without the age
     t.is(f.redirection('b'), 'enabled')
     t.like(await ztunnel.saw('add'), { uid: 'uid-b' })
     t.regex(await readNft(pod, ['list', 'ruleset']), /redirect to :15006/)
+    t.deepEqual(await f.plugin('CHECK', 'b', 1), { code: 0, output: '' })
+    await runNft(pod, 'delete table inet istio-ambient-nat')
+    t.regex((await f.plugin('CHECK', 'b', 1)).output, /apps\/b is in the mesh, and its redirection rules are gone/)
     t.deepEqual(await f.plugin('DEL', 'b', 1), { code: 0, output: '' })
 
     f.putPod('optout', undefined, { [MODE]: 'none' })

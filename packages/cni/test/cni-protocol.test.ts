@@ -2,11 +2,12 @@ import test from 'ava'
 import fc from 'fast-check'
 import { netnsCandidates } from '../src/cni-add.ts'
 import { decodeCniAddEvent, encodeCniAddEvent } from '../src/cni-add-event.ts'
-import { cniError, decodeCniArgs, decodePluginConfig, resultIps } from '../src/cni-protocol.ts'
+import { cniError, decodePluginConfig, passedOn, requireVersion, resultIps } from '../src/cni-protocol.ts'
 import { parseEnablementSelectors } from '../src/enrollment.ts'
 import { SelectorError } from '../src/label-selector.ts'
 import { launcherScript } from '../src/launcher.ts'
 import { podUidOfCgroup, startTimeOf } from '../src/netns-finder.ts'
+import { type Command, decodeCniArgs, readEnvironment } from '../src/plugin-environment.ts'
 import { formatKubeconfig, parseKubeconfig } from '../src/plugin-kubeconfig.ts'
 import { decodeNamespace, decodePod } from '../src/pod-facts.ts'
 
@@ -68,6 +69,59 @@ test('arguments and results of the specification are read', (t) => {
   })
   t.throws(() => decodePluginConfig('[]'))
   t.deepEqual(JSON.parse(cniError('1.0.0', 100, 'm')), { cniVersion: '1.0.0', code: 100, msg: 'm', details: '' })
+})
+
+test('versions and commands the specification does not have are refused by its codes', (t) => {
+  const code = (act: () => unknown): number | undefined => {
+    try {
+      act()
+      return undefined
+    } catch (error) {
+      return (error as { cniCode?: number }).cniCode
+    }
+  }
+  const allowed = (version: string, command: Command) => code(() => requireVersion(version, command))
+  t.deepEqual(
+    ['0.2.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0', '2.0.0'].map((version) => allowed(version, 'ADD')),
+    [1, undefined, undefined, undefined, undefined, 1],
+  )
+  t.deepEqual([allowed('0.3.1', 'CHECK'), allowed('0.4.0', 'CHECK'), allowed('1.0.0', 'STATUS')], [1, undefined, 1])
+  t.is(allowed('9.9.9', 'VERSION'), undefined)
+  t.is(
+    code(() => decodePluginConfig('{')),
+    6,
+  )
+  t.is(
+    code(() => decodePluginConfig('[]')),
+    6,
+  )
+})
+
+test('variables are required by command, and named when they are wrong', (t) => {
+  const good = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c1', CNI_NETNS: '/run/netns/x', CNI_IFNAME: 'eth0' }
+  t.like(readEnvironment({ ...good, CNI_ARGS: 'K8S_POD_NAME=p' }), { command: 'ADD', netns: '/run/netns/x' })
+  t.is(readEnvironment({ CNI_COMMAND: 'VERSION' }).command, 'VERSION')
+  t.is(readEnvironment({ ...good, CNI_COMMAND: 'DEL', CNI_NETNS: '' }).command, 'DEL')
+  const wrong: readonly [Record<string, string>, RegExp][] = [
+    [{}, /unknown CNI_COMMAND ""/],
+    [{ ...good, CNI_COMMAND: 'add' }, /unknown CNI_COMMAND "add"/],
+    [{ CNI_COMMAND: 'ADD', CNI_NETNS: '/x' }, /\[CNI_CONTAINERID,CNI_IFNAME\] missing/],
+    [{ ...good, CNI_CONTAINERID: '../c' }, /invalid CNI_CONTAINERID/],
+    [{ ...good, CNI_IFNAME: 'a-name-that-is-too-long' }, /invalid CNI_IFNAME/],
+    [{ ...good, CNI_IFNAME: '..' }, /invalid CNI_IFNAME/],
+  ]
+  for (const [env, message] of wrong)
+    t.like(
+      t.throws(() => readEnvironment(env), { message }),
+      { cniCode: 4 } as never,
+    )
+})
+
+test('the result of the plugins before is handed on whole, in the version of the configuration', (t) => {
+  const prevResult = { cniVersion: '0.4.0', interfaces: [{ name: 'eth0' }], ips: [], routes: [], unknown: { kept: 1 } }
+  const config = decodePluginConfig(JSON.stringify({ cniVersion: '1.0.0', prevResult }))
+  t.deepEqual(JSON.parse(passedOn(config)), { ...prevResult, cniVersion: '1.0.0' })
+  t.is(passedOn(decodePluginConfig('{}')), '{"cniVersion":"1.0.0"}\n')
 })
 
 test('the kubeconfig of the plugin reads back', (t) => {

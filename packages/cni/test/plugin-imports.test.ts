@@ -28,7 +28,8 @@ test('commands that have nothing to do start no Node and still read their config
   const script = launcherScript({ node: '/none', plugin: '/none', compileCache: '/none', command: 'exit 7' })
   for (const [command, code] of [
     ['DEL', 0],
-    ['CHECK', 0],
+    ['STATUS', 0],
+    ['CHECK', 7],
     ['ADD', 7],
     ['VERSION', 7],
   ] as const) {
