@@ -222,3 +222,54 @@ test('a service whose clients say the address gets only what was addressed to it
   t.is(choose(mesh, { isAddressed: false }).kind, 'refused')
   t.is(choose(mesh, { target: undefined }).kind, 'refused')
 })
+
+test('only members of the subset, and nobody where it has none', (t) => {
+  const mesh = meshOf([pod('a', '10.0.0.1'), pod('b', '10.0.0.2'), pod('c', '10.0.0.3')])
+  const seen = (members: ReadonlySet<string>) => {
+    const names = new Set<string>()
+    const random = chances()
+    for (let n = 0; n < 30; n++) {
+      const choice = choose(mesh, { members, random })
+      names.add(choice.kind === 'direct' ? choice.workload.uid : choice.kind)
+    }
+    return [...names].sort()
+  }
+  const members = new Set(['a', 'c'])
+  t.deepEqual(seen(members), ['a', 'c'])
+  t.deepEqual(seen(new Set(['b'])), ['b'])
+  t.deepEqual(seen(members), ['a', 'c'])
+  t.deepEqual(seen(new Set(['nobody'])), ['refused'])
+})
+
+test('who is taken out is not drawn, also not for another attempt', (t) => {
+  const mesh = meshOf([pod('a', '10.0.0.1'), pod('b', '10.0.0.2')])
+  const asked: string[][] = []
+  const ejected = (uids: readonly string[]) => (asked.push([...uids].sort()), new Set(['a']))
+  for (const tried of [new Set<string>(), new Set(['b'])])
+    for (let n = 0; n < 10; n++) {
+      const choice = choose(mesh, { ejected, tried, random: chances(n + 1) })
+      t.is(choice.kind === 'direct' && choice.workload.uid, 'b')
+    }
+  t.deepEqual(asked[0], ['a', 'b'])
+  t.is(choose(mesh, { ejected: () => new Set(['a', 'b']) }).kind, 'refused')
+})
+
+test('in turn, at random, by hash', (t) => {
+  const mesh = meshOf([pod('a', '10.0.0.1'), pod('b', '10.0.0.2'), pod('c', '10.0.0.3')])
+  const uid = (over: Partial<EndpointRequest>) => {
+    const choice = choose(mesh, over)
+    return choice.kind === 'direct' ? choice.workload.uid : choice.kind
+  }
+  const turns = [0, 1, 2, 3].map((turn) => uid({ pick: { kind: 'round-robin', turn } }))
+  t.is(new Set(turns).size, 3)
+  t.is(turns[3], turns[0])
+  // The busy one is as good as any.
+  const random = [0, 0.5, 0.9].map((value) =>
+    uid({ pick: { kind: 'random' }, random: () => value, activeRequests: () => 99 }),
+  )
+  t.is(new Set(random).size, 3)
+  const key = { kind: 'hash', key: 'jane' } as const
+  const home = uid({ pick: key })
+  t.is(uid({ pick: key, tried: new Set([home]), random: () => 0.9 }), home)
+  t.not(uid({ pick: key, ejected: () => new Set([home]) }), home)
+})

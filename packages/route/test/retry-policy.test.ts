@@ -64,3 +64,56 @@ test('delays are drawn from a span that doubles up to ten times the first', (t) 
   const slow = retryPolicyOf(routeOf({ retry: { attempts: 1, backoffMs: 1_000 } }))
   t.is(retryDelayMs(slow, 1, almost), 999)
 })
+
+/** Condition of Envoy; the outcomes it holds for. */
+const CONDITIONS: readonly (readonly [string, readonly string[]])[] = [
+  [
+    '5xx',
+    [
+      'connection failed',
+      'reset before the request',
+      'reset after the request',
+      'refused stream',
+      'timeout',
+      '500',
+      '503',
+      '504',
+    ],
+  ],
+  [
+    'gateway-error',
+    [
+      'connection failed',
+      'reset before the request',
+      'reset after the request',
+      'refused stream',
+      'timeout',
+      '503',
+      '504',
+    ],
+  ],
+  ['reset', ['connection failed', 'reset before the request', 'reset after the request', 'refused stream', 'timeout']],
+  ['reset-before-request', ['connection failed', 'reset before the request']],
+  ['connect-failure', ['connection failed']],
+  ['refused-stream', ['refused stream']],
+  ['retriable-4xx', []],
+  ['retriable-status-codes', []],
+  ['cancelled', ['gRPC cancelled']],
+  ['deadline-exceeded', ['gRPC deadline exceeded']],
+  ['internal', ['gRPC internal']],
+  ['resource-exhausted', []],
+  ['unavailable', ['gRPC unavailable']],
+]
+for (const [condition, holds] of CONDITIONS) {
+  test(`the condition ${condition} alone`, (t) => {
+    const policy = retryPolicyOf(routeOf({ retry: { attempts: 1, conditions: [condition] } }))
+    const tried = TABLE.filter(([, outcome]) => judgeRetry(policy, outcome, FIRST).retry).map(([title]) => title)
+    t.deepEqual(tried, holds)
+  })
+}
+
+test('conditions are alternatives, codes beside them too', (t) => {
+  const policy = retryPolicyOf(routeOf({ retry: { attempts: 1, codes: [418], conditions: ['retriable-4xx'] } }))
+  const statuses = [200, 409, 418, 500].filter((status) => judgeRetry(policy, answer(status), FIRST).retry)
+  t.deepEqual(statuses, [409, 418])
+})

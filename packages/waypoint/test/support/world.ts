@@ -188,13 +188,29 @@ export class World implements AsyncDisposable {
     name: string,
     ports: readonly PortInit[],
     more: Omit<DestinationInit, 'target' | '$typeName'> = {},
+    trafficPolicy = '',
   ): void {
     const hostname = `${name}.default.svc.cluster.local`
     const message = create(waypointpb.DestinationSchema, {
       ...more,
-      target: { case: 'service', value: { namespace: 'default', hostname, ports: [...ports] } },
+      target: { case: 'service', value: { namespace: 'default', hostname, trafficPolicy, ports: [...ports] } },
     })
     this.#update(TYPE_URLS.destination, `default/${hostname}`, toBinary(waypointpb.DestinationSchema, message))
+  }
+
+  trafficPolicy(name: string, init: MessageInitShape<typeof waypointpb.TrafficPolicySchema>): void {
+    const message = create(waypointpb.TrafficPolicySchema, init)
+    this.#update(TYPE_URLS.trafficPolicy, name, toBinary(waypointpb.TrafficPolicySchema, message))
+  }
+
+  /** The workload of that name is in the subsets, and in no others. */
+  member(name: string, ...subsets: readonly string[]): void {
+    const message = create(waypointpb.SubsetMemberSchema, { subsets: [...subsets] })
+    this.#update(
+      TYPE_URLS.subsetMember,
+      `Kubernetes//Pod/default/${name}`,
+      toBinary(waypointpb.SubsetMemberSchema, message),
+    )
   }
 
   credential(name: string, init: MessageInitShape<typeof waypointpb.CredentialSchema>): void {
