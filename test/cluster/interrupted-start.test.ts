@@ -23,9 +23,9 @@ function processesOf(folder: string): string[] {
 
 /** SIGKILL ends the command only, so a sandbox that is ready stays. */
 const INTERRUPTIONS = [
-  { signal: 'SIGINT', phase: /network/, flags: ['--no-mesh'] },
-  { signal: 'SIGKILL', phase: /network/, flags: ['--no-mesh'] },
-  { signal: 'SIGINT', phase: /Istio core installed/, flags: [] },
+  { signal: 'SIGINT', phase: /network/, flags: [] },
+  { signal: 'SIGKILL', phase: /network/, flags: [] },
+  { signal: 'SIGINT', phase: /Istio core installed/, flags: ['--install'] },
 ] as const
 
 for (const { signal, phase, flags } of INTERRUPTIONS) {

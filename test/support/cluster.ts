@@ -29,7 +29,7 @@ export interface ClusterOptions {
   readonly home?: string
 }
 
-/** Boots a sandbox with the mesh installed; disposing takes it down. Fails loudly where a sandbox can't run. */
+/** Boots a sandbox, and installs the mesh unless told not to; disposing takes it down. Fails loudly where a sandbox can't run. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'ambit-test-')))
   const env: NodeJS.ProcessEnv = {
@@ -49,7 +49,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     options.name,
     '--nodes',
     String(options.nodes ?? 2),
-    ...(options.mesh === false ? ['--no-mesh'] : []),
+    ...(options.mesh === false ? [] : ['--install']),
   ]
   const up = await ambit('sandbox', 'up', ...flags)
   if (up.code !== 0) {

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { systemClock } from '@ambit/core'
 import type { Cluster } from './cluster/cluster.types.ts'
@@ -27,6 +27,8 @@ export function createContext(environment: Environment, terminal: Terminal): Con
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     readFile: (path) => readFile(path, 'utf8'),
     listFolder: (path) => readdir(path),
+    writeFile: (path, text) => writeFile(path, text),
+    ...(terminal.stderr.isTTY ? { status: statusLine(terminal.stderr) } : {}),
     interrupted,
     confirm: (question) => confirm(question, terminal),
     cluster: (flags) =>
@@ -39,6 +41,11 @@ export function createContext(environment: Environment, terminal: Terminal): Con
     clusterAt: (path) => openCluster({ path }),
     sandbox: sandboxOperations,
   }
+}
+
+/** A terminal's last line, written over and over. */
+function statusLine(stderr: NodeJS.WriteStream): (line: string | undefined) => void {
+  return (line) => stderr.write(`\r\u001b[K${(line ?? '').slice(0, Math.max(0, stderr.columns - 1))}`)
 }
 
 /** Loaded on demand: the Kubernetes client takes longer to load than most commands take to run. */

@@ -1,9 +1,13 @@
 import { runCompletion } from './completion/run-completion.ts'
 import type { Context } from './context.types.ts'
 import type { CommandSpec, FlagSpec } from './grammar/command.types.ts'
+import { RENDER_FLAGS } from './install/install-options.ts'
 import { runInstall } from './install/run-install.ts'
+import { runManifestGenerate, runManifestTranslate } from './install/run-manifest.ts'
 import { runUninstall } from './install/run-uninstall.ts'
+import { runVerifyInstall } from './install/verify.ts'
 import { runOptions } from './options/run-options.ts'
+import { runPrecheck } from './precheck/run-precheck.ts'
 import { runProxyStatus } from './proxy-status/run-proxy-status.ts'
 import { runSandboxDown, runSandboxKubeconfig, runSandboxStatus, runSandboxUp } from './sandbox/run-sandbox.ts'
 import { runVersion } from './version/run-version.ts'
@@ -36,8 +40,8 @@ const sandbox: Command = {
   subcommands: [
     {
       name: 'up',
-      summary: 'Start a sandbox and install the mesh in it',
-      examples: ['ambit sandbox up --nodes 2', 'ambit sandbox up --name other --no-mesh'],
+      summary: 'Start a bare cluster; ambit install puts the mesh into it',
+      examples: ['ambit sandbox up --nodes 2', 'ambit sandbox up --name other --install'],
       flags: [
         { name: 'nodes', kind: 'count', placeholder: 'N', summary: 'number of nodes (2)' },
         SANDBOX_NAME,
@@ -47,7 +51,7 @@ const sandbox: Command = {
           placeholder: 'DIR',
           summary: 'keep objects and keys in DIR for the next start',
         },
-        { name: 'no-mesh', kind: 'none', summary: 'leave the mesh out' },
+        { name: 'install', kind: 'none', summary: 'ambit install -y in it as well' },
         { name: 'foreground', kind: 'none', summary: 'stay until Ctrl-C, which ends the sandbox' },
       ],
       run: ({ flags }, context) => runSandboxUp(flags, context),
@@ -73,28 +77,37 @@ const sandbox: Command = {
   ],
 }
 
+const DRY_RUN: FlagSpec = { name: 'dry-run', kind: 'none', summary: 'say what would be done, and do nothing' }
+const INSTALL_FLAGS: readonly FlagSpec[] = [
+  ...RENDER_FLAGS,
+  YES,
+  DRY_RUN,
+  { name: 'verify', kind: 'none', summary: 'look at every object afterwards' },
+  {
+    name: 'readiness-timeout',
+    kind: 'duration',
+    placeholder: 'DURATION',
+    summary: 'how long to wait for readiness (300s)',
+  },
+]
+
 const install: Command = {
   name: 'install',
   aliases: ['apply'],
-  summary: 'Install the mesh (profile ambient) with server-side apply, and wait until it is ready',
-  examples: ['ambit install -y', 'ambit install --set profile=ambient --skip-confirmation'],
-  flags: [
-    YES,
-    { name: 'dry-run', kind: 'none', summary: 'let the API server judge the objects without keeping them' },
-    {
-      name: 'set',
-      short: 's',
-      kind: 'list',
-      placeholder: 'PATH=VALUE',
-      summary: 'profile=ambient, hub=REGISTRY, tag=TAG',
-    },
-    {
-      name: 'readiness-timeout',
-      kind: 'duration',
-      placeholder: 'DURATION',
-      summary: 'how long to wait for readiness (300s)',
-    },
+  summary: 'Install or reconfigure the mesh, and wait until it serves',
+  examples: [
+    'ambit install -y',
+    'ambit install --set profile=ambient --skip-confirmation',
+    'ambit install --set components.ingressGateways[0].enabled=true --set meshConfig.accessLogFile=/dev/stdout -y',
   ],
+  flags: INSTALL_FLAGS,
+  run: ({ flags }, context) => runInstall(flags, context),
+}
+
+const upgrade: Command = {
+  name: 'upgrade',
+  summary: 'Upgrade the mesh in place: install over what is there, component by component',
+  flags: INSTALL_FLAGS,
   run: ({ flags }, context) => runInstall(flags, context),
 }
 
@@ -104,8 +117,69 @@ const uninstall: Command = {
   flags: [
     { name: 'purge', kind: 'none', summary: 'remove all of the mesh (needed; a single revision cannot be removed)' },
     YES,
+    DRY_RUN,
   ],
   run: ({ flags }, context) => runUninstall(flags, context),
+}
+
+const verifyInstall: Command = {
+  name: 'verify-install',
+  summary: 'Look whether every object of the installation is there and ready',
+  flags: RENDER_FLAGS,
+  run: ({ flags }, context) => runVerifyInstall(flags, context),
+}
+
+const MANIFEST_OUTPUT: FlagSpec = {
+  name: 'output',
+  short: 'o',
+  kind: 'text',
+  placeholder: 'FILE',
+  summary: 'write there instead of to stdout',
+}
+const CLUSTER_SPECIFIC: FlagSpec = {
+  name: 'cluster-specific',
+  kind: 'none',
+  summary: 'render for the Kubernetes version of the cluster',
+}
+
+const manifest: Command = {
+  name: 'manifest',
+  summary: 'What install would apply',
+  subcommands: [
+    {
+      name: 'generate',
+      summary: 'Print the objects of an installation as YAML',
+      examples: [
+        'ambit manifest generate --set profile=ambient',
+        'ambit manifest generate -f mesh.yaml -o mesh-objects.yaml',
+      ],
+      flags: [...RENDER_FLAGS, MANIFEST_OUTPUT, CLUSTER_SPECIFIC],
+      run: ({ flags }, context) => runManifestGenerate(flags, context),
+    },
+    {
+      name: 'translate',
+      summary: 'Print the values with which Helm installs the same from the charts',
+      flags: [...RENDER_FLAGS, MANIFEST_OUTPUT, CLUSTER_SPECIFIC],
+      run: ({ flags }, context) => runManifestTranslate(flags, context),
+    },
+  ],
+}
+
+const precheck: Command = {
+  name: 'precheck',
+  summary: 'Look whether the mesh can be installed or upgraded in this cluster',
+  flags: [
+    { ...OUTPUT, choices: ['log', 'json', 'yaml'] },
+    { name: 'skip-controlplane', kind: 'none', summary: 'leave out what concerns the control plane' },
+    {
+      name: 'output-threshold',
+      kind: 'text',
+      placeholder: 'LEVEL',
+      choices: ['Info', 'Warning', 'Error'],
+      summary: 'show messages from this level on (Info)',
+    },
+  ],
+  run: ({ flags }, context) => runPrecheck(flags, context),
 }
 
 const version: Command = {
@@ -251,8 +325,6 @@ function later(name: string, instead: string, aliases: readonly string[] = []): 
 
 const LATER: readonly Command[] = [
   later('analyze', 'kubectl get authorizationpolicies -A -o yaml shows each policy’s status conditions'),
-  later('upgrade', 'ambit install -y applies the new version over the old'),
-  later('manifest', 'the manifests are plain files in deploy/'),
   later('proxy-config', 'ambit ztunnel-config; there is no Envoy in this mesh', ['pc']),
   later('tag', 'nothing; there is one revision, default'),
   later('dashboard', 'kubectl port-forward', ['dash', 'd']),
@@ -272,9 +344,9 @@ const experimental: Command = {
     waypointCommand('ambit x'),
     version,
     proxyStatus,
+    precheck,
     later('authz', 'kubectl get authorizationpolicies -A -o yaml; ambit zc policies', ['az']),
     later('describe', 'kubectl describe; ambit zc workloads', ['des']),
-    later('precheck', 'ambit install --dry-run'),
     later('metrics', 'kubectl port-forward to port 15020 of the proxy, /stats/prometheus'),
     later('config', 'flags; there is no configuration file'),
     later('workload', 'nothing; workloads outside of the cluster are not part of this version'),
@@ -316,7 +388,10 @@ export const COMMAND_TREE: Command = {
   summary: 'Ambient service mesh: install it, look into it, try it on this machine',
   subcommands: [
     install,
+    upgrade,
     uninstall,
+    manifest,
+    verifyInstall,
     waypointCommand('ambit'),
     ztunnelConfig,
     proxyStatus,

@@ -16,6 +16,9 @@ export interface Context {
   readonly sleep: (ms: number) => Promise<void>
   readonly readFile: (path: string) => Promise<string>
   readonly listFolder: (path: string) => Promise<readonly string[]>
+  readonly writeFile: (path: string, text: string) => Promise<void>
+  /** A line that the next one replaces; undefined takes it away. Only where stderr is a terminal. */
+  readonly status?: (line: string | undefined) => void
   /** Resolves when the person interrupts (Ctrl-C) or the process is asked to end; never once `until` is over. */
   readonly interrupted: (until: AbortSignal) => Promise<void>
   /** Asks a question on the terminal; false when stdin is not one. */

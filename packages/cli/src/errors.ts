@@ -29,3 +29,8 @@ export class DecodeError extends AmbitError {
 export class NotReadyError extends AmbitError {
   readonly code = 'CLI_NOT_READY'
 }
+
+/** A setting of an installation is not understood, or asks for what this version does not have. */
+export class SettingError extends AmbitError {
+  readonly code = 'CLI_SETTING'
+}

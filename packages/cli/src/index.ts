@@ -1,4 +1,7 @@
 export type { Context } from './context.types.ts'
 export { EXIT, type ExitCode } from './grammar/exit-codes.ts'
-export { type ManifestSet, parseManifest, readManifestSet } from './install/manifest-set.ts'
+export { parseManifest } from './install/manifest-set.ts'
+export { manifestText } from './install/manifest-text.ts'
+export { DEFAULT_KUBE_VERSION, type RenderedComponent, renderMesh } from './install/render-mesh.ts'
+export { type InstallSettings, readSettings } from './install/settings.ts'
 export { runCommandLine } from './run-command-line.ts'

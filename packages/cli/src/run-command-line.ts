@@ -1,6 +1,7 @@
 import { AmbitError, messageOf } from '@ambit/core'
 import { COMMAND_TREE } from './command-tree.ts'
 import type { Context } from './context.types.ts'
+import { SettingError } from './errors.ts'
 import { GLOBAL_FLAGS } from './global-flags.ts'
 import { EXIT, type ExitCode } from './grammar/exit-codes.ts'
 import { helpText } from './grammar/help-text.ts'
@@ -27,7 +28,7 @@ export async function runCommandLine(args: readonly string[], context: Context):
     return await verdict.command.run(verdict.invocation, context)
   } catch (error) {
     context.err(`Error: ${messageOf(error)}${causeOf(error)}`)
-    return EXIT.failure
+    return error instanceof SettingError ? EXIT.usage : EXIT.failure
   }
 }
 

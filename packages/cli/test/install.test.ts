@@ -1,13 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { manifestObjects } from '@ambit/chart'
 import test from 'ava'
 import * as fc from 'fast-check'
-import type { Cluster, ClusterObject, ObjectReference } from '../src/cluster/cluster.types.ts'
+import type { Cluster, ClusterObject, ListQuery, ObjectReference } from '../src/cluster/cluster.types.ts'
 import type { Context } from '../src/context.types.ts'
-import { parseManifest, readManifestSet } from '../src/install/manifest-set.ts'
-import { OWNER_LABEL, prepareObject } from '../src/install/prepare-object.ts'
 import { notReadyReason, podTrouble } from '../src/install/readiness.ts'
-import { parseSettings } from '../src/install/settings.ts'
 import { runCommandLine } from '../src/run-command-line.ts'
 
 const DEPLOY = fileURLToPath(new URL('../../../deploy', import.meta.url))
@@ -25,8 +23,26 @@ class FakeCluster implements Cluster {
     this.#patience = patience
   }
 
-  list(): Promise<readonly ClusterObject[]> {
-    return Promise.resolve([])
+  list(query: ListQuery): Promise<readonly ClusterObject[]> {
+    const wanted = (query.labelSelector ?? '').split(',').map((term) => term.split('='))
+    return Promise.resolve(
+      this.applied.filter(
+        ({ kind, metadata }) =>
+          kind === query.kind &&
+          wanted.every(([key = '', value]) => {
+            const label = metadata.labels?.[key]
+            return value === undefined ? label !== undefined : label === value
+          }),
+      ),
+    )
+  }
+
+  serverVersion(): Promise<string> {
+    return Promise.resolve('v1.33.0')
+  }
+
+  create(): Promise<never> {
+    return Promise.reject(new Error('nothing is created in these tests'))
   }
 
   read(reference: ObjectReference): Promise<ClusterObject | undefined> {
@@ -44,7 +60,11 @@ class FakeCluster implements Cluster {
       numberAvailable: 1,
     }
     const conditions = [{ type: 'Established', status: 'True' }]
-    return Promise.resolve({ ...found, status: ready ? { ...numbers, conditions } : { desiredNumberScheduled: 1 } })
+    return Promise.resolve({
+      spec: {},
+      ...found,
+      status: ready ? { ...numbers, conditions } : { desiredNumberScheduled: 1 },
+    })
   }
 
   apply(object: ClusterObject): Promise<void> {
@@ -80,6 +100,7 @@ function contextOf(cluster: Cluster, lines: string[]): Context {
       now += ms
       return Promise.resolve()
     },
+    writeFile: () => Promise.reject(new Error('nothing is written in these tests')),
     interrupted: () => Promise.resolve(),
     confirm: () => Promise.resolve(false),
     cluster: () => Promise.resolve(cluster),
@@ -129,8 +150,7 @@ test('install again applies the same once more; uninstall of nothing removes not
       .map(({ kind, metadata }) => `${kind}/${metadata.name}`)
   t.deepEqual(names(cluster.applied), names(first))
   const nothing: string[] = []
-  cluster.delete = () => Promise.resolve(false)
-  t.is(await runCommandLine(['uninstall', '-y', '--purge'], contextOf(cluster, nothing)), 0)
+  t.is(await runCommandLine(['uninstall', '-y', '--purge'], contextOf(new FakeCluster(), nothing)), 0)
   t.deepEqual(nothing, ['All Istio resources will be pruned from the cluster', '✔ Uninstall complete'])
 })
 
@@ -143,7 +163,11 @@ test('install without a terminal and without -y does nothing', async (t) => {
 
 test('uninstall removes programs before their accounts, and neither CRDs nor the namespace', async (t) => {
   const cluster = new FakeCluster()
+  t.is(await runCommandLine(['install', '-y'], contextOf(cluster, [])), 0)
   const lines: string[] = []
+  t.is(await runCommandLine(['uninstall', '--purge', '--dry-run'], contextOf(cluster, lines)), 0)
+  t.deepEqual(cluster.deleted, [])
+  t.true(lines.includes('Not pruning object DaemonSet:istio-system:ztunnel because of dry run.'))
   t.is(await runCommandLine(['uninstall', '--purge', '-y'], contextOf(cluster, lines)), 0)
   t.true(cluster.deleted.indexOf('DaemonSet/ztunnel') < cluster.deleted.indexOf('ServiceAccount/ztunnel'))
   t.true(cluster.deleted.indexOf('DaemonSet/istio-cni-node') < cluster.deleted.indexOf('ClusterRole/istio-cni-ambient'))
@@ -157,38 +181,99 @@ test('uninstall without --purge is a usage error', async (t) => {
 })
 
 test('every object is labelled for pruning, images follow hub and tag', async (t) => {
-  const set = await readManifestSet(FILES, DEPLOY)
-  const ztunnel = set.steps[3]?.objects.find((object) => object.kind === 'DaemonSet')
-  if (ztunnel === undefined) {
-    t.fail()
-    return
-  }
-  const options = { namespace: 'istio-system', version: '9', hub: 'registry.example/mesh', tag: 'v2' }
-  const prepared = prepareObject(ztunnel, 'Ztunnel', options)
-  t.is(prepared.metadata.labels?.[OWNER_LABEL], 'installed-state')
-  t.true(JSON.stringify(prepared).includes('"image":"registry.example/mesh/ztunnel:v2"'))
-  t.true(
-    JSON.stringify(prepareObject(ztunnel, 'Ztunnel', { namespace: 'x', version: '9' })).includes(
-      '"ambit/ztunnel:0.1.0"',
-    ),
-  )
-  const values = set.steps[1]?.objects.find((object) => object.metadata.name === 'istio-sidecar-injector')
-  if (values === undefined) {
-    t.fail()
-    return
-  }
-  const { data } = prepareObject(values, 'Pilot', options) as unknown as { data: { config: string; values: string } }
-  t.like(JSON.parse(data.values), {
-    global: { hub: 'registry.example/mesh', tag: 'v2', istioNamespace: 'istio-system' },
+  const cluster = new FakeCluster()
+  const line = ['install', '-y', '--set', 'hub=registry.example/mesh', '--set', 'tag=1.30']
+  t.is(await runCommandLine(line, contextOf(cluster, [])), 0)
+  const named = (name: string, kind: string): ClusterObject | undefined =>
+    cluster.applied.find((object) => object.kind === kind && object.metadata.name === name)
+  t.like(named('ztunnel', 'DaemonSet')?.metadata.labels, {
+    'install.operator.istio.io/owning-resource': 'unknown',
+    'operator.istio.io/component': 'Ztunnel',
+    'operator.istio.io/managed': 'Reconcile',
+    'operator.istio.io/version': '9.9.9',
   })
-  t.true(data.config.includes('policy: disabled'))
+  for (const object of cluster.applied.filter(
+    ({ kind }) => kind !== 'CustomResourceDefinition' && kind !== 'Namespace',
+  )) {
+    t.truthy(object.metadata.labels?.['operator.istio.io/component'], `${object.kind} ${object.metadata.name}`)
+    t.is(object.metadata.labels?.['app.kubernetes.io/part-of'], 'istio', `${object.kind} ${object.metadata.name}`)
+    t.regex(object.metadata.labels?.['helm.sh/chart'] ?? '', /-0\.1\.0$/)
+  }
+  t.true(JSON.stringify(named('ztunnel', 'DaemonSet')).includes('"image":"registry.example/mesh/ztunnel:1.30"'))
+  t.true(JSON.stringify(named('istiod', 'Deployment')).includes('"image":"registry.example/mesh/controller:1.30"'))
+  const { data } = named('istio-sidecar-injector', 'ConfigMap') as unknown as {
+    data: { config: string; values: string }
+  }
+  t.like(JSON.parse(data.values), {
+    global: { hub: 'registry.example/mesh', tag: '1.30', istioNamespace: 'istio-system', proxy: { image: 'waypoint' } },
+    pilot: { cni: { enabled: true }, env: { PILOT_ENABLE_AMBIENT: 'true' } },
+  })
+})
+
+test('what an earlier installation had and this one has not is taken away', async (t) => {
+  const cluster = new FakeCluster()
+  const labels = { 'operator.istio.io/component': 'IngressGateways', 'operator.istio.io/managed': 'Reconcile' }
+  cluster.list = (query) =>
+    Promise.resolve(
+      query.kind === 'Service'
+        ? ['istiod', 'istio-ingressgateway'].map((name) => ({ metadata: { name, namespace: 'istio-system', labels } }))
+        : [],
+    )
+  const lines: string[] = []
+  t.is(await runCommandLine(['install', '-y'], contextOf(cluster, lines)), 0)
+  t.deepEqual(cluster.deleted, ['Service/istio-ingressgateway'])
+  t.true(lines.includes('  Removed Service:istio-system:istio-ingressgateway.'))
+})
+
+test('an upgrade is one component after the other, and leaves the webhooks as strict as they are', async (t) => {
+  const cluster = new FakeCluster()
+  t.is(await runCommandLine(['install', '-y'], contextOf(cluster, [])), 0)
+  const hooks = (): unknown[] =>
+    cluster.applied.filter(({ kind }) => kind === 'ValidatingWebhookConfiguration').map((object) => object['webhooks'])
+  t.is(hooks().length, 2)
+  for (const hook of hooks()) t.like(hook, { 0: { failurePolicy: 'Ignore' } })
+  for (const object of cluster.applied) {
+    if (object.kind !== 'ValidatingWebhookConfiguration') continue
+    for (const hook of object['webhooks'] as { failurePolicy: string }[]) hook.failurePolicy = 'Fail'
+  }
+  const before = cluster.applied.length
+  t.is(await runCommandLine(['upgrade', '-y', '--set', 'tag=2'], contextOf(cluster, [])), 0)
+  const again = cluster.applied.slice(before)
+  for (const { kind, webhooks } of again) {
+    if (kind === 'ValidatingWebhookConfiguration') t.false('failurePolicy' in ((webhooks as object[])[0] ?? {}))
+  }
+  const order = again.map((object) => `${object.kind}/${object.metadata.name}`)
+  t.true(order.indexOf('Deployment/istiod') < order.indexOf('ServiceAccount/ztunnel'))
+})
+
+test('generate prints what install applies, and needs no cluster', async (t) => {
+  const cluster = new FakeCluster()
+  t.is(await runCommandLine(['install', '-y'], contextOf(cluster, [])), 0)
+  const lines: string[] = []
+  const context = { ...contextOf(cluster, lines), cluster: () => Promise.reject(new Error('no cluster')) }
+  t.is(await runCommandLine(['manifest', 'generate', '--set', 'profile=ambient'], context), 0)
+  const owner = /^(install\.)?operator\.istio\.io\//
+  const plain = ({ metadata, ...object }: ClusterObject): unknown => ({
+    ...object,
+    metadata: {
+      ...metadata,
+      labels: Object.fromEntries(Object.entries(metadata.labels ?? {}).filter(([key]) => !owner.test(key))),
+    },
+  })
+  const printed = manifestObjects([{ path: 'printed', text: lines.join('\n') }])
+  const applied = cluster.applied.filter(
+    ({ kind, metadata }) => kind !== 'Namespace' && !metadata.name.endsWith('.gateway.networking.k8s.io'),
+  )
+  const sorted = (objects: readonly ClusterObject[]): unknown[] =>
+    objects.toSorted((a, b) => (key(a) < key(b) ? -1 : 1)).map(plain)
+  const key = ({ kind, metadata }: ClusterObject): string => `${kind}/${metadata.name}`
+  t.deepEqual(sorted(printed), sorted(applied))
 })
 
 test('every CRD of the deploy folder has one storage version, structural types and names that fit', async (t) => {
-  const set = await readManifestSet(FILES, DEPLOY)
-  const crds = [...set.gatewayApi, ...(set.steps[0]?.objects ?? [])].filter(
-    (object) => object.kind === 'CustomResourceDefinition',
-  )
+  const cluster = new FakeCluster()
+  t.is(await runCommandLine(['install', '-y'], contextOf(cluster, [])), 0)
+  const crds = cluster.applied.filter((object) => object.kind === 'CustomResourceDefinition')
   t.is(crds.length, 24)
   for (const crd of crds) {
     const spec = crd['spec'] as {
@@ -201,36 +286,6 @@ test('every CRD of the deploy folder has one storage version, structural types a
     for (const version of spec.versions) t.is(version.schema.openAPIV3Schema.type, 'object')
   }
 })
-
-const settings = test.macro({
-  exec(t, values: readonly string[], expected: object) {
-    t.like(parseSettings(values), expected)
-  },
-  title: (_, values: readonly string[]) => `--set ${values.join(' ') || '(none)'}`,
-})
-test(settings, [], { kind: 'accepted' })
-test(settings, ['profile=ambient', 'hub=r.example/x', 'tag=1=2'], { kind: 'accepted', hub: 'r.example/x', tag: '1=2' })
-test(
-  settings,
-  [
-    'profile=ambient',
-    'components.ingressGateways[0].enabled=true',
-    'components.ingressGateways[0].name=istio-ingressgateway',
-    'components.cni.enabled=true',
-  ],
-  {
-    kind: 'accepted',
-    leftOut: {
-      0: '! components.ingressGateways[0] is left out: this version installs no ingress or egress gateways',
-      length: 1,
-    },
-  },
-)
-test(settings, ['components.ingressGateways[0].enabled=false'], { kind: 'accepted', leftOut: { length: 0 } })
-test(settings, ['components.cni.enabled=false'], { kind: 'refused' })
-test(settings, ['profile=demo'], { kind: 'refused' })
-test(settings, ['values.pilot.x=1'], { kind: 'refused' })
-test(settings, ['nonsense'], { kind: 'refused' })
 
 const ready = test.macro({
   exec(t, object: Partial<ClusterObject>, expected: RegExp | undefined) {
@@ -283,10 +338,4 @@ test('trouble of a pod is its container’s reason', (t) => {
   }
   t.is(podTrouble(pod), 'p: ErrImagePull: no such image')
   fc.assert(fc.property(fc.jsonValue(), (status) => t.notThrows(() => podTrouble({ metadata: { name: 'p' }, status }))))
-})
-
-test('a manifest that is no YAML or no object is refused with its path', (t) => {
-  t.throws(() => parseManifest('a: [', 'x.yaml'), { code: 'CLI_DECODE', message: /x\.yaml/ })
-  t.throws(() => parseManifest('kind: Pod', 'x.yaml'), { code: 'CLI_DECODE' })
-  t.deepEqual(parseManifest('---\n---\n', 'x.yaml'), [])
 })

@@ -35,7 +35,7 @@ const runs = test.macro({
 })
 
 test(runs, 'sandbox up --nodes 2', 'ambit sandbox up', { nodes: '2' })
-test(runs, 'sandbox up --name=x --no-mesh', 'ambit sandbox up', { 'no-mesh': true })
+test(runs, 'sandbox up --name=x --install', 'ambit sandbox up', { install: true })
 test(runs, 'install --set profile=ambient --skip-confirmation', 'ambit install', {
   'skip-confirmation': true,
   set: 'profile=ambient',

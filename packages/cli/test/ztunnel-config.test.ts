@@ -67,6 +67,7 @@ async function zc(line: string): Promise<string> {
     deployFolder: '',
     now: () => 0,
     sleep: () => Promise.resolve(),
+    writeFile: () => Promise.reject(new Error('nothing is written in these tests')),
     interrupted: () => Promise.resolve(),
     confirm: () => Promise.resolve(false),
     cluster: absent,

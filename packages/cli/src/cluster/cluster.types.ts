@@ -54,6 +54,12 @@ export interface Cluster {
   readonly currentNamespace: string
   list(query: ListQuery): Promise<readonly ClusterObject[]>
   read(reference: ObjectReference): Promise<ClusterObject | undefined>
+  /** `v1.33.1`, as the API server says. */
+  serverVersion(): Promise<string | undefined>
+  /** For kinds that are questions, such as a SelfSubjectAccessReview: what comes back is the answer. */
+  create(
+    object: Readonly<Record<string, unknown>> & { readonly apiVersion: string; readonly kind: string },
+  ): Promise<ClusterObject>
   /** Server-side apply. */
   apply(object: ClusterObject, options: ApplyOptions): Promise<void>
   /** RFC 7386 merge patch. */

@@ -2,6 +2,7 @@ import { messageOf } from '@ambit/core'
 import { KubeApiError, KubeClient, resourcePath } from '@ambit/kube'
 import { KubeConfig } from '@kubernetes/client-node'
 import { ClusterError } from '../errors.ts'
+import { asObject, asText } from '../json.ts'
 import { POD_REQUEST_TIMEOUT_MS } from '../limits.ts'
 import type {
   ApplyOptions,
@@ -92,6 +93,23 @@ export class KubeCluster implements Cluster {
       const resource = await this.#resources.find(reference.apiVersion, reference.kind)
       const found = await this.#client.get(resource, placeOf(resource, reference), this.#signal())
       return found as ClusterObject | undefined
+    })
+  }
+
+  async serverVersion(): Promise<string | undefined> {
+    return await this.#explain('ask for the version', async () => {
+      const answer = await this.#client.request('GET', '/version', { signal: this.#signal() })
+      return asText(asObject(answer)['gitVersion']) || undefined
+    })
+  }
+
+  async create(
+    object: Readonly<Record<string, unknown>> & { readonly apiVersion: string; readonly kind: string },
+  ): Promise<ClusterObject> {
+    return await this.#explain(`create ${object.kind}`, async () => {
+      const resource = await this.#resources.find(object.apiVersion, object.kind)
+      const path = resourcePath(resource, {})
+      return (await this.#client.request('POST', path, { body: object, signal: this.#signal() })) as ClusterObject
     })
   }
 

@@ -1,5 +1,6 @@
 import { MAX_ARGUMENTS } from '../limits.ts'
 import type { CommandSpec, FlagSpec, Flags, ParseVerdict } from './command.types.ts'
+import { isNear } from './nearest-word.ts'
 import { parseDuration } from './parse-duration.ts'
 
 type FlagValues = Map<string, string[]>
@@ -165,25 +166,4 @@ function flagSuggestion<Context>(known: readonly FlagSpec[], command: CommandSpe
 
 function didYouMean(name: string | undefined): string {
   return name === undefined ? '' : `; did you mean "${name}"?`
-}
-
-/** The beginning of it, or a slip or two; of a short word one slip only, else everything is near. */
-function isNear(name: string, wrong: string): boolean {
-  return wrong.length > 1 && (name.startsWith(wrong) || editDistance(name, wrong) <= (wrong.length > 3 ? 2 : 1))
-}
-
-/** Levenshtein distance of two words, each cut at 32 characters. */
-function editDistance(a: string, b: string): number {
-  const left = a.slice(0, 32)
-  const right = b.slice(0, 32)
-  let row = Array.from({ length: right.length + 1 }, (_, index) => index)
-  for (let i = 0; i < left.length; i++) {
-    const next = [i + 1]
-    for (let j = 0; j < right.length; j++) {
-      const replaced = (row[j] ?? 0) + (left[i] === right[j] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row.at(-1) ?? 0
 }

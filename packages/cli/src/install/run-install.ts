@@ -1,127 +1,86 @@
-import type { Cluster, ClusterObject } from '../cluster/cluster.types.ts'
+import type { Cluster } from '../cluster/cluster.types.ts'
 import type { Context } from '../context.types.ts'
-import { istioNamespace } from '../context.types.ts'
-import { NotReadyError } from '../errors.ts'
 import type { Flags } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
-import { READINESS_POLL_MS, READINESS_TIMEOUT_S } from '../limits.ts'
-import type { InstallStep } from './manifest-set.ts'
-import { readManifestSet } from './manifest-set.ts'
-import type { InstallOptions } from './prepare-object.ts'
-import { prepareObject } from './prepare-object.ts'
-import { hasReadiness, notReadyReason, podTrouble } from './readiness.ts'
-import { parseSettings } from './settings.ts'
+import { READINESS_TIMEOUT_S } from '../limits.ts'
+import { applyMesh, tick } from './apply-mesh.ts'
+import { folderOf, settingsOf } from './install-options.ts'
+import { type RenderedComponent, renderMesh } from './render-mesh.ts'
+import { type InstallSettings, readSettings } from './settings.ts'
+import { verify } from './verify.ts'
 
-/** `ambit install`. */
+/** `ambit install` and `ambit upgrade`. */
 export async function runInstall(flags: Flags, context: Context): Promise<ExitCode> {
-  const settings = parseSettings(flags.list('set'))
-  if (settings.kind === 'refused') {
-    context.err(settings.message)
-    return EXIT.usage
+  const settings = await settingsOf(flags, context)
+  const cluster = await context.cluster(flags)
+  const folder = folderOf(flags, context)
+  const installed = await installedVersion(cluster, settings.namespace)
+  const target = {
+    folder,
+    kubeVersion: (await cluster.serverVersion()) ?? '',
+    force: flags.has('force'),
   }
-  for (const line of settings.leftOut) context.err(line)
-  const dryRun = flags.has('dry-run')
-  if (!flags.has('skip-confirmation') && !dryRun) {
-    const question = `This will install the Istio ${context.version} profile "ambient" into the cluster. Proceed? (y/N) `
+  const components = await renderMesh(settings, target, context)
+  for (const note of settings.notes) context.err(note)
+  if (installed !== undefined && installed !== context.version) {
+    context.err(
+      `WARNING: Istio is being ${installed < context.version ? 'upgraded' : 'downgraded'} from ${installed} to ${context.version}.`,
+    )
+  }
+  if (flags.has('dry-run')) {
+    await dryRun(cluster, context, components)
+    return EXIT.ok
+  }
+  if (!flags.has('skip-confirmation')) {
+    const question = `This will install the Istio ${context.version} profile "${settings.profile}" into the cluster. Proceed? (y/N) `
     if (!(await context.confirm(question))) {
       context.err('Cancelled. (Without a terminal, say -y.)')
       return EXIT.failure
     }
   }
-  const options = { namespace: istioNamespace(flags), version: context.version, hub: settings.hub, tag: settings.tag }
   const timeoutMs = flags.duration('readiness-timeout') ?? READINESS_TIMEOUT_S * 1000
-  await install(await context.cluster(flags), context, options, { dryRun, timeoutMs })
-  return EXIT.ok
+  await applyMesh(cluster, context, settings, components, { folder, isUpgrade: installed !== undefined, timeoutMs })
+  sayWelcome(settings, context)
+  return flags.has('verify') ? await verify(cluster, context, components) : EXIT.ok
 }
 
-/** Applies the whole mesh and waits until it serves. */
-export async function install(
-  cluster: Cluster,
-  context: Context,
-  options: InstallOptions,
-  how: { readonly dryRun: boolean; readonly timeoutMs: number },
-): Promise<void> {
-  const set = await readManifestSet(context, context.deployFolder)
-  const [base, pilot, cni, ztunnel] = set.steps
-  if (base === undefined || pilot === undefined || cni === undefined || ztunnel === undefined) return
-  const deadline = context.now() + how.timeoutMs
-  const applyStep = async (step: InstallStep): Promise<void> => {
-    const apply = (object: ClusterObject): Promise<void> =>
-      cluster.apply(prepareObject(object, step.component, options), { dryRun: how.dryRun })
-    await Promise.all(step.objects.filter(isCrd).map(apply))
-    for (const object of step.objects.filter((one) => !isCrd(one))) await apply(object)
+/** Installs the ambient profile as it is; for the sandbox's shorthand. */
+export async function installAmbient(cluster: Cluster, context: Context, set: readonly string[]): Promise<void> {
+  const folder = context.deployFolder
+  const settings = await readSettings({ files: [], set }, folder, context)
+  const isUpgrade = (await installedVersion(cluster, settings.namespace)) !== undefined
+  const target = { folder, kubeVersion: (await cluster.serverVersion()) ?? '', force: false }
+  const components = await renderMesh(settings, target, context)
+  await applyMesh(cluster, context, settings, components, { folder, isUpgrade, timeoutMs: READINESS_TIMEOUT_S * 1000 })
+  sayWelcome(settings, context)
+}
+
+function sayWelcome(settings: InstallSettings, context: Context): void {
+  if (settings.profile === 'ambient') {
+    context.out('The ambient profile has been installed successfully, enjoy Istio without sidecars!')
   }
-  const finish = async (step: InstallStep): Promise<void> => {
-    if (!how.dryRun) await waitReady(cluster, context, step.objects, deadline)
-    context.out(`${tick(context)} ${step.done}`)
-  }
-  if (!how.dryRun && !(await hasGatewayApi(cluster))) {
-    await Promise.all(set.gatewayApi.map((object) => cluster.apply(object, { dryRun: false })))
-  }
-  await applyStep(base)
-  await finish(base)
-  if (how.dryRun) {
-    // Without the namespace the API server cannot judge what goes into it, so the rest is only listed.
-    for (const step of [pilot, cni, ztunnel]) {
-      for (const object of step.objects) context.out(`  would apply ${object.kind} ${object.metadata.name}`)
+}
+
+/** Without the namespaces the API server can't judge what goes into them, so the objects are only listed. */
+async function dryRun(cluster: Cluster, context: Context, components: readonly RenderedComponent[]): Promise<void> {
+  for (const { component, objects } of components) {
+    for (const { apiVersion, kind, metadata } of objects) {
+      const there = await cluster
+        .read({ apiVersion, kind, name: metadata.name, namespace: metadata.namespace })
+        .catch(() => undefined)
+      context.out(
+        `  would ${there === undefined ? 'create' : 'apply'} ${kind}:${metadata.namespace ?? ''}:${metadata.name}`,
+      )
     }
-    return
+    context.out(`${tick(context)} ${component.done}`)
   }
-  // Everything is applied before anything is waited for: the agents need the controller, not the other way round.
-  for (const step of [pilot, cni, ztunnel]) await applyStep(step)
-  for (const step of [pilot, cni, ztunnel]) await finish(step)
   context.out(`${tick(context)} Installation complete`)
-  context.out('The ambient profile has been installed successfully, enjoy Istio without sidecars!')
 }
 
-/** CRDs do not refer to each other, so they are applied side by side. */
-function isCrd(object: ClusterObject): boolean {
-  return object.kind === 'CustomResourceDefinition'
-}
-
-async function hasGatewayApi(cluster: Cluster): Promise<boolean> {
-  const crd = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' }
-  return (await cluster.read({ ...crd, name: 'gateways.gateway.networking.k8s.io' })) !== undefined
-}
-
-async function waitReady(
-  cluster: Cluster,
-  context: Context,
-  objects: readonly ClusterObject[],
-  deadline: number,
-): Promise<void> {
-  for (const object of objects.filter(hasReadiness)) {
-    for (;;) {
-      const reason = await whyNotReady(cluster, object)
-      if (reason === undefined) break
-      if (context.now() >= deadline) throw await notReadyError(cluster, object, reason)
-      await context.sleep(READINESS_POLL_MS)
-    }
-  }
-}
-
-async function whyNotReady(cluster: Cluster, object: ClusterObject): Promise<string | undefined> {
-  const current = await cluster.read({
-    apiVersion: object.apiVersion ?? '',
-    kind: object.kind ?? '',
-    name: object.metadata.name,
-    namespace: object.metadata.namespace,
-  })
-  return current === undefined ? 'not there' : notReadyReason({ ...current, kind: object.kind ?? '' })
-}
-
-async function notReadyError(cluster: Cluster, object: ClusterObject, reason: string): Promise<NotReadyError> {
-  const { name, namespace } = object.metadata
-  const pods = await cluster.list({ apiVersion: 'v1', kind: 'Pod', namespace })
-  const troubles = pods.filter((pod) => pod.metadata.name.startsWith(`${name}-`)).map(podTrouble)
-  const detail = troubles.filter((trouble) => trouble !== undefined).map((trouble) => `\n  ${trouble}`)
-  return new NotReadyError(
-    `${object.kind} ${name} did not become ready in time: ${reason}${detail.join('')}\n` +
-      `Next: kubectl -n ${namespace} describe pods; kubectl -n ${namespace} logs ${object.kind?.toLowerCase()}/${name}`,
-  )
-}
-
-/** The mark in front of a finished step. */
-export function tick(context: { readonly colour: boolean }): string {
-  return context.colour ? '\u001b[32m✔\u001b[0m' : '✔'
+/** What the controller that is there says it is; undefined without one. */
+async function installedVersion(cluster: Cluster, namespace: string): Promise<string | undefined> {
+  const found = await cluster.read({ apiVersion: 'apps/v1', kind: 'Deployment', name: 'istiod', namespace })
+  return found === undefined
+    ? undefined
+    : (found.metadata.labels?.['operator.istio.io/version'] ?? 'an unknown version')
 }

@@ -1,15 +1,13 @@
-import { ROOT_NAMESPACE } from '@ambit/api'
 import type { Context } from '../context.types.ts'
 import type { Flags } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
-import { install } from '../install/run-install.ts'
-import { READINESS_TIMEOUT_S } from '../limits.ts'
+import { installAmbient } from '../install/run-install.ts'
 import { textTable } from '../text-table.ts'
 import type { SandboxOperations, StartedSandbox } from './sandbox-operations.types.ts'
 
 const DEFAULT_NAME = 'ambit'
 
-/** `ambit sandbox up`: a cluster on this machine, with the mesh in it unless --no-mesh. Interrupted, it leaves nothing. */
+/** `ambit sandbox up`: a bare cluster on this machine; with --install, the mesh in it as well. Interrupted, it leaves nothing. */
 export async function runSandboxUp(flags: Flags, context: Context): Promise<ExitCode> {
   const name = nameOf(flags)
   const operations = await context.sandbox()
@@ -49,7 +47,7 @@ export async function runSandboxUp(flags: Flags, context: Context): Promise<Exit
   }
 }
 
-/** Installs the mesh in the sandbox once it is up. */
+/** With --install: what `ambit install -y` does, once the sandbox is up. */
 async function completeSandbox(
   up: Promise<StartedSandbox>,
   flags: Flags,
@@ -57,13 +55,11 @@ async function completeSandbox(
   signal: AbortSignal,
 ): Promise<void> {
   const { kubeconfigPath, name } = await up
-  if (flags.has('no-mesh')) return
+  if (!flags.has('install')) return
   const cluster = await context.clusterAt(kubeconfigPath)
-  const options = { namespace: ROOT_NAMESPACE, version: context.version }
   const out = (line: string): void => (signal.aborted ? undefined : context.out(line))
   try {
-    const how = { dryRun: false, timeoutMs: READINESS_TIMEOUT_S * 1000 }
-    await install(cluster, { ...context, out }, options, how)
+    await installAmbient(cluster, { ...context, out }, [])
   } catch (error) {
     const end = `ambit sandbox down${name === DEFAULT_NAME ? '' : ` --name ${name}`}`
     if (!signal.aborted)

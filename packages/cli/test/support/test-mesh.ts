@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { startApi, type TestApi } from '../../../sandbox/test/apiserver/harness.ts'
 import { KubeCluster } from '../../src/cluster/kube-cluster.ts'
 import type { Context } from '../../src/context.types.ts'
-import { readManifestSet } from '../../src/install/manifest-set.ts'
+import { readGatewayApi } from '../../src/install/manifest-set.ts'
 import { runCommandLine } from '../../src/run-command-line.ts'
 
 const DEPLOY = fileURLToPath(new URL('../../../../deploy', import.meta.url))
@@ -37,8 +37,7 @@ export async function startTestMesh(options: { readonly gatewayApi?: boolean } =
   const { KUBECONFIG: path } = await api.environment()
   const cluster = KubeCluster.fromKubeConfig({ path })
   if (options.gatewayApi !== false) {
-    const set = await readManifestSet(FILES, DEPLOY)
-    for (const object of set.gatewayApi) await cluster.apply(object, { dryRun: false })
+    for (const object of await readGatewayApi(FILES, DEPLOY)) await cluster.apply(object, { dryRun: false })
   }
   const must = async (...args: readonly string[]): Promise<string> => {
     const result = await api.kubectl(args)
@@ -64,6 +63,7 @@ export async function startTestMesh(options: { readonly gatewayApi?: boolean } =
           now += ms
           await whileAsleep?.()
         },
+        writeFile: () => Promise.reject(new Error('nothing is written in these tests')),
         interrupted: () => Promise.resolve(),
         confirm: () => Promise.resolve(false),
         cluster: () => Promise.resolve(cluster),
