@@ -32,6 +32,8 @@ export const LIMITS = {
   probeBodyBytes: 10_240,
   /** Milliseconds that the output of a program that has ended is still read where other processes may hold it open. */
   outputDrainMs: 2000,
+  /** Images added to one sandbox; the next one is refused. */
+  loadedImages: 200,
   /** Bytes of the message a container leaves at its end (Kubernetes); the rest is cut off. */
   terminationMessageBytes: 4096,
   /** Lines and bytes of a failed container's log that stand in for its message (Kubernetes). */

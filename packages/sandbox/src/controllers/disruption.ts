@@ -52,7 +52,7 @@ export class DisruptionController implements Disposable {
   async #reconcile(budget: PodDisruptionBudget): Promise<void> {
     const { caches, client, clock } = this.#components
     const { generation, name = '', namespace } = budget.metadata
-    const pods = [...caches.pods.inNamespace(namespace)].filter((pod) => covers(budget, pod))
+    const pods = caches.pods.inNamespace(namespace).filter((pod) => covers(budget, pod))
     const { againMs, ...counts } = countBudget(budget, pods, this.#expected(namespace, pods), clock.now())
     if (againMs !== undefined) this.#queue.addAfter(budget, againMs)
     const sufficient = counts.disruptionsAllowed > 0

@@ -5,6 +5,7 @@ import { DeploymentController } from './deployment.ts'
 import { DisruptionController } from './disruption.ts'
 import { EndpointSliceController } from './endpoint-slice.ts'
 import { JobController } from './job.ts'
+import { EndpointsMirror } from './endpoints-mirror.ts'
 import { PodGc } from './pod-gc.ts'
 import { ReplicaSetController } from './replica-set.ts'
 import { StatefulSetController } from './stateful-set.ts'
@@ -22,6 +23,7 @@ const CONTROLLERS = [
   DisruptionController,
   TaintEvictionController,
   EndpointSliceController,
+  EndpointsMirror,
   PodGc,
 ] as const
 

@@ -55,8 +55,8 @@ export class ObjectCache<T extends KubeObject> implements Disposable {
     return this.#objects.values()
   }
 
-  inNamespace(namespace: string | undefined): Iterable<T> {
-    return this.#byNamespace.get(namespace ?? '')?.values() ?? []
+  inNamespace(namespace: string | undefined): readonly T[] {
+    return [...(this.#byNamespace.get(namespace ?? '')?.values() ?? [])]
   }
 
   /** Objects whose controlling owner has that uid. */

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { slicesOf } from '../src/controllers/endpoint-slice.ts'
-import type { EndpointSlice, Service } from '../src/objects/cluster.types.ts'
-import type { Pod } from '../src/objects/pod.types.ts'
+import { slicesOf } from '../../src/controllers/endpoint-slices-of.ts'
+import type { EndpointSlice, Service } from '../../src/objects/cluster.types.ts'
+import type { Pod } from '../../src/objects/pod.types.ts'
 
 function pod(name: string, ip: string, more: { ready?: boolean; deleting?: boolean; port?: number } = {}): Pod {
   return {
