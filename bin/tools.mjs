@@ -20,7 +20,7 @@ const PROGRAMS = {
     curl: 'curl',
     kubectl: 'kubernetes-client',
   },
-  test: { zsh: 'zsh' },
+  test: { zsh: 'zsh', 'host-local': 'containernetworking-plugins' },
   browser: { chromium: 'chromium' },
   bench: { haproxy: 'haproxy', gcc: 'gcc' },
   waypointBench: { nginx: 'nginx' },
@@ -31,6 +31,9 @@ const SERVERS = new Set(['nginx'])
 
 /** Oldest kubectl the project is tested with: it speaks exec over WebSocket from 1.30, over SPDY before. */
 const OLDEST_KUBECTL_MINOR = 27
+
+/** Where container runtimes, and Debian, have the programs of the CNI project: in nobody's PATH. */
+const cniFolders = ['/usr/lib/cni', join(toolsDir, 'usr', 'lib', 'cni')]
 
 /** PATH and library path that also see what was unpacked into toolsDir. */
 export function toolEnvironment(env = process.env) {
@@ -46,7 +49,7 @@ export function toolEnvironment(env = process.env) {
 
 /** Full path of a program, or undefined. */
 export function findProgram(name, env = toolEnvironment()) {
-  for (const folder of (env.PATH ?? '').split(delimiter)) {
+  for (const folder of [...(env.PATH ?? '').split(delimiter), ...cniFolders]) {
     const candidate = join(folder, name)
     try {
       accessSync(candidate, constants.X_OK)
