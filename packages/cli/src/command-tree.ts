@@ -9,6 +9,7 @@ import { runVerifyInstall } from './install/verify.ts'
 import { runOptions } from './options/run-options.ts'
 import { runPrecheck } from './precheck/run-precheck.ts'
 import { runProxyStatus } from './proxy-status/run-proxy-status.ts'
+import { runSandboxImages, runSandboxLoad } from './sandbox/run-images.ts'
 import { runSandboxDown, runSandboxKubeconfig, runSandboxStatus, runSandboxUp } from './sandbox/run-sandbox.ts'
 import { runVersion } from './version/run-version.ts'
 import { waypointCommand } from './waypoint/command.ts'
@@ -67,6 +68,23 @@ const sandbox: Command = {
       summary: 'List sandboxes',
       flags: [SANDBOX_NAME],
       run: ({ flags }, context) => runSandboxStatus(flags, context),
+    },
+    {
+      name: 'load',
+      summary: 'Give a program of this machine an image’s name in a running sandbox',
+      details:
+        'COMMAND has words as in a shell. A program or ./file that containers don’t see is shown to them, read-only, at the same ' +
+        'path. IMAGE=FOLDER:PROGRAM shows a folder as /app and runs a program in it.',
+      examples: ['ambit sandbox load my/web="node ./server.js"', 'ambit sandbox load my/job=./dist:bin/start'],
+      positional: { name: 'IMAGE=COMMAND', min: 1, max: 100 },
+      flags: [SANDBOX_NAME],
+      run: ({ flags, positionals }, context) => runSandboxLoad(flags, positionals, context),
+    },
+    {
+      name: 'images',
+      summary: 'List the images a running sandbox knows',
+      flags: [SANDBOX_NAME],
+      run: ({ flags }, context) => runSandboxImages(flags, context),
     },
     {
       name: 'kubeconfig',

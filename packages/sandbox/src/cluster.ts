@@ -23,6 +23,7 @@ import type { MachinePorts } from './host/machine-ports.ts'
 import { runCommand } from './host/run-command.ts'
 import { type SandboxConfig, stateFolder } from './host/state-folder.ts'
 import { findTool, unpackedFolders } from './host/tools.ts'
+import { imageListFile, LoadedImages } from './images/loaded-images.ts'
 import { CniChain } from './kubelet/cni.ts'
 import type { NodeComponents } from './kubelet/components.types.ts'
 import { EventRecorder } from './kubelet/event-recorder.ts'
@@ -151,6 +152,7 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   }
   const manyUsers = hasManyUsers(readFileSync('/proc/self/uid_map', 'utf8'))
   const rootMountPoint = `${runFolder}/rootfs`
+  const loadedImages = stack.use(new LoadedImages(imageListFile(config)))
   mkdirSync(rootMountPoint, { recursive: true })
   const tool = (name: string): string => findTool(name, config.workspace).path
   const tools = { setpriv: tool('setpriv'), nsenter: tool('nsenter'), unshare: tool('unshare'), setsid: tool('setsid') }
@@ -178,6 +180,7 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
         node: process.execPath,
         compileCache: config.compileCache !== undefined,
         unpacked: unpackedFolders(config.workspace),
+        loaded: loadedImages,
       },
       compileCache: config.compileCache,
       environment: {

@@ -36,7 +36,16 @@ test('an unknown image has no program, and names of Object are unknown too', (t)
 })
 
 test('command replaces entry point and arguments, args only arguments', (t) => {
-  const image = { id: '', entrypoint: ['e'], args: ['a'], env: {}, aliases: ['prog'], keepsCompiled: false }
+  const image = {
+    id: '',
+    entrypoint: ['e'],
+    args: ['a'],
+    env: {},
+    aliases: ['prog'],
+    keepsCompiled: false,
+    mounts: [],
+    workingDir: undefined,
+  }
   t.deepEqual(commandLine(image, {}), ['e', 'a'])
   t.deepEqual(commandLine(image, { args: ['x'] }), ['e', 'x'])
   t.deepEqual(commandLine(image, { command: ['c'] }), ['c'])

@@ -28,6 +28,11 @@ export async function sandboxOperations(): Promise<SandboxOperations> {
         .runningSandboxes()
         .filter((running) => name === undefined || running.name === name)
         .map(summary),
+    load(text, name) {
+      const loaded = sandbox.loadImage(text, { name, cwd: process.cwd() })
+      return { name: loaded.name, command: loaded.image.command }
+    },
+    images: (name) => sandbox.sandboxImages({ name }),
     kubeconfigOf(name) {
       const running = sandbox.sandboxStatus(name)
       if (running !== undefined) return running.kubeconfig

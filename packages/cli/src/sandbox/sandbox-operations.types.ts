@@ -13,6 +13,12 @@ export interface SandboxOperations {
   status(name: string | undefined): readonly SandboxSummary[]
   /** Path of the kubeconfig. */
   kubeconfigOf(name: string): string
+  /** Gives a program of this machine an image's name: `IMAGE=COMMAND`. */
+  load(text: string, name: string | undefined): { readonly name: string; readonly command: readonly string[] }
+  /** All names of images a sandbox knows; only loaded ones show what they run. */
+  images(
+    name: string | undefined,
+  ): readonly { readonly name: string; readonly command: readonly string[] | undefined }[]
 }
 
 export interface StartedSandbox extends SandboxSummary {

@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto'
 import { join } from 'node:path'
+import type { LoadedImages } from './loaded-images.ts'
 
 /** What an image name stands for in the sandbox: a program of the machine or of this workspace. */
 export interface ImageProgram {
@@ -11,6 +13,9 @@ export interface ImageProgram {
   readonly aliases: readonly string[]
   /** Keeps compiled code between starts: a component of this project. */
   readonly keepsCompiled: boolean
+  /** What containers see of the machine beside its programs, read-only. */
+  readonly mounts: readonly { readonly source: string; readonly target: string }[]
+  readonly workingDir: string | undefined
 }
 
 export interface CatalogueOptions {
@@ -20,6 +25,8 @@ export interface CatalogueOptions {
   readonly compileCache: boolean
   /** Folders of programs and libraries that set-up unpacked because it may not install; empty where it could. */
   readonly unpacked: { readonly programs: readonly string[]; readonly libraries: readonly string[] }
+  /** Images that were added to those below. */
+  readonly loaded?: Pick<LoadedImages, 'find' | 'changed'> | undefined
 }
 
 type Entry = (o: CatalogueOptions) => Pick<ImageProgram, 'entrypoint' | 'args'> & {
@@ -109,16 +116,43 @@ export function imageName(reference: string): string {
 
 /** The program an image name stands for; registry, leading path and tag don't matter. Undefined when unknown. */
 export function resolveImage(reference: string, options: CatalogueOptions): ImageProgram | undefined {
-  const parts = imageName(reference).split('/')
+  const name = imageName(reference)
+  const loaded = options.loaded?.find(name)
+  if (loaded !== undefined) return loadedProgram(loaded, options)
+  const parts = name.split('/')
   for (const key of [parts.slice(-2).join('/'), parts.at(-1) ?? '']) {
     if (!Object.hasOwn(CATALOGUE, key)) continue
     const entry = CATALOGUE[key]?.(options)
     if (entry === undefined) continue
     const { keepsCompiled = false } = entry
     const env = { ...imageEnvironment(options), ...(keepsCompiled ? { NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER } : {}) }
-    return { id: `ambit-sandbox://${key}`, aliases: [], ...entry, keepsCompiled, env }
+    const id = imageId(key, [...entry.entrypoint, ...entry.args])
+    return { id, aliases: [], ...entry, keepsCompiled, env, mounts: [], workingDir: undefined }
   }
   return undefined
+}
+
+function loadedProgram(
+  { image, name }: NonNullable<ReturnType<LoadedImages['find']>>,
+  options: CatalogueOptions,
+): ImageProgram {
+  const [program = '', ...args] = image.command
+  const entrypoint = program === 'node' ? [options.node, ...NODE_FLAGS] : [program]
+  return {
+    id: imageId(name, image.command),
+    entrypoint: [...entrypoint, ...args],
+    args: [],
+    env: imageEnvironment(options),
+    aliases: [],
+    keepsCompiled: false,
+    mounts: image.mounts,
+    workingDir: image.workingDir,
+  }
+}
+
+/** Changes when the name comes to mean another program. */
+function imageId(name: string, command: readonly string[]): string {
+  return `ambit-sandbox://${name}@sha256:${hash('sha256', JSON.stringify(command))}`
 }
 
 /** The command line of a container: Kubernetes' command replaces the entry point and its arguments, args only those. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { AmbitError, messageOf } from '@ambit/core'
 import type { ExecSession } from '../apiserver/contract.types.ts'
 import { commandLine, type ImageProgram } from '../images/catalogue.ts'
-import { pullImage } from '../images/pull.ts'
+import { type PullFailure, pullImage } from '../images/pull.ts'
 import { LIMITS } from '../limits.ts'
 import type { Container, ContainerState, ContainerStatus, LifecycleHandler, Pod, Probe } from '../objects/pod.types.ts'
 import { Attachments } from './attachments.ts'
@@ -181,7 +181,7 @@ export class ContainerRunner {
       command: this.#image === undefined ? o.command : commandLine(this.#image, { command: o.command }),
       pid: running.pid,
       env: this.#env,
-      workingDir: this.#container.workingDir ?? '/',
+      workingDir: this.#container.workingDir ?? this.#image?.workingDir ?? '/',
       privileges,
       tools,
     })
@@ -205,13 +205,17 @@ export class ContainerRunner {
   async #pull(context: PodContext, signal: AbortSignal): Promise<ImageProgram> {
     const reference = this.#container.image ?? ''
     const { catalogue, clock } = this.#components
-    const onFailure = (reason: 'ErrImagePull' | 'ImagePullBackOff', message: string): void => {
+    const policy = this.#container.imagePullPolicy
+    const onFailure = ({ event, message, reason }: PullFailure): void => {
       this.#set({ waiting: { reason, message } })
-      const event = reason === 'ErrImagePull' ? 'Failed' : 'BackOff'
-      this.#event(context.pod, 'Warning', event, `Failed to pull image "${reference}": ${message}`)
+      this.#event(context.pod, event.type, event.reason, event.message)
     }
-    this.#image = await pullImage({ reference, catalogue, clock, signal, onFailure })
-    this.#event(context.pod, 'Normal', 'Pulled', `Container image "${reference}" already present on machine`)
+    this.#image = await pullImage({ reference, policy, catalogue, clock, signal, onFailure })
+    const how =
+      policy === 'Always'
+        ? `Successfully pulled image "${reference}"`
+        : `Container image "${reference}" already present on machine`
+    this.#event(context.pod, 'Normal', 'Pulled', how)
     return this.#image
   }
 

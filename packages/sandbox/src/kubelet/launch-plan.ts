@@ -43,6 +43,7 @@ export async function planLaunch(
   const mounts = [
     { source: join(podFolderOf(components, pod), 'shm'), target: '/dev/shm', readOnly: false },
     ...cacheMounts(image, components.compileCache),
+    ...image.mounts.map((mount) => ({ ...mount, readOnly: true })),
     ...(await volumes.mountsOf(pod, container, env)),
     message,
   ]
@@ -55,7 +56,7 @@ export async function planLaunch(
       mounts: [...mounts, ...hiddenPrograms(components.base, mounts)],
       layers: join(podFolderOf(components, pod), 'layers', container.name),
     }),
-    workingDir: container.workingDir ?? '/',
+    workingDir: container.workingDir ?? image.workingDir ?? '/',
     readOnlyRoot: container.securityContext?.readOnlyRootFilesystem === true,
     hostPid: pod.spec.hostPID === true,
     privileges: privilegeWords(pod, container, components.manyUsers),
