@@ -53,8 +53,7 @@ export class ControllerRevisions {
       const annotations = takenAnnotations(owner)
       const told = Object.entries(annotations).every(([key, value]) => same.metadata.annotations?.[key] === value)
       const renumbered = same === newest ? {} : { revision: next }
-      current =
-        told && same === newest ? same : await this.#patch(same, { ...renumbered, metadata: { annotations } })
+      current = told && same === newest ? same : await this.#patch(same, { ...renumbered, metadata: { annotations } })
     }
     return { current, all: [...all.filter(({ metadata }) => metadata.uid !== current.metadata.uid), current] }
   }
@@ -116,7 +115,9 @@ export class ControllerRevisions {
 }
 
 function takenAnnotations(owner: KubeObject): Record<string, string> {
-  return Object.fromEntries(Object.entries(owner.metadata.annotations ?? {}).filter(([key]) => !OWN_ANNOTATIONS.has(key)))
+  return Object.fromEntries(
+    Object.entries(owner.metadata.annotations ?? {}).filter(([key]) => !OWN_ANNOTATIONS.has(key)),
+  )
 }
 
 /** The template as it was. */

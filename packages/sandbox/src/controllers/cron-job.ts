@@ -126,7 +126,12 @@ export class CronJobController implements Disposable {
       return created
     } catch (error) {
       if (hasStatus(error, 409)) return caches.jobs.get(namespace, job.metadata.name ?? '')
-      this.#event(cronJob, 'Warning', 'FailedCreate', `Error creating job: ${error instanceof Error ? error.message : String(error)}`)
+      this.#event(
+        cronJob,
+        'Warning',
+        'FailedCreate',
+        `Error creating job: ${error instanceof Error ? error.message : String(error)}`,
+      )
       throw error
     }
   }
@@ -159,7 +164,9 @@ export class CronJobController implements Disposable {
     scheduledMs: number | undefined,
   ): Promise<void> {
     const { jobs } = this.#components.caches
-    const present = active.filter(({ metadata }) => jobs.get(metadata.namespace, metadata.name ?? '')?.metadata.uid === metadata.uid)
+    const present = active.filter(
+      ({ metadata }) => jobs.get(metadata.namespace, metadata.name ?? '')?.metadata.uid === metadata.uid,
+    )
     const references = present.map(({ apiVersion, kind, metadata }) => {
       const { name, namespace, resourceVersion, uid } = metadata
       return { apiVersion, kind, name, namespace, resourceVersion, uid }

@@ -86,9 +86,7 @@ type Counts = Pick<DeploymentStatus, 'replicas' | 'updatedReplicas' | 'readyRepl
 
 export function isComplete(deployment: Deployment, counts: Counts): boolean {
   const replicas = deployment.spec.replicas ?? 1
-  return (
-    counts.updatedReplicas === replicas && counts.replicas === replicas && counts.availableReplicas >= replicas
-  )
+  return counts.updatedReplicas === replicas && counts.replicas === replicas && counts.availableReplicas >= replicas
 }
 
 function hasProgressed(deployment: Deployment, counts: Counts): boolean {

@@ -112,7 +112,9 @@ export class DeploymentController implements Disposable {
     const replicas = deployment.spec.replicas ?? 1
     const total = old.reduce((sum, set) => sum + sizeOf(set), 0)
     const room = isRecreate(deployment)
-      ? this.#isRecreating(old) ? 0 : replicas
+      ? this.#isRecreating(old)
+        ? 0
+        : replicas
       : Math.max(0, Math.min(replicas, replicas + surgeOf(deployment) - total))
     try {
       const created = await this.#components.client.create(GVR.replicaSets, newSet(deployment, revision, room))

@@ -39,7 +39,9 @@ export function countBudget(
   }
   const currentHealthy = counted.filter(
     (pod) =>
-      isReady(pod) && pod.metadata.deletionTimestamp === undefined && disruptedPods[pod.metadata.name ?? ''] === undefined,
+      isReady(pod) &&
+      pod.metadata.deletionTimestamp === undefined &&
+      disruptedPods[pod.metadata.name ?? ''] === undefined,
   ).length
   let expectedPods = counted.length
   let desiredHealthy = 0

@@ -107,7 +107,11 @@ export class EndpointSliceController implements Disposable {
     const text = (object: KubeObject): string => JSON.stringify([object['subsets'] ?? [], object.metadata.labels])
     if (text(existing) === text(wanted)) return
     const { annotations, resourceVersion } = existing.metadata
-    const metadata = { ...wanted.metadata, annotations: { ...annotations, ...wanted.metadata.annotations }, resourceVersion }
+    const metadata = {
+      ...wanted.metadata,
+      annotations: { ...annotations, ...wanted.metadata.annotations },
+      resourceVersion,
+    }
     caches.endpoints.note((await client.update(GVR.endpoints, { ...wanted, metadata })) as Endpoints)
   }
 

@@ -6,7 +6,7 @@ import { GVR } from '../objects/gvr.ts'
 import { keyOf } from '../objects/object-cache.ts'
 import type { Endpoints, EndpointsAddress } from '../objects/workloads.types.ts'
 import type { ControllerComponents } from './components.types.ts'
-import { MANAGED_BY_LABEL, sameContent, SERVICE_NAME_LABEL, shortHash } from './endpoint-slices-of.ts'
+import { MANAGED_BY_LABEL, SERVICE_NAME_LABEL, sameContent, shortHash } from './endpoint-slices-of.ts'
 import { ownerReference } from './ownership.ts'
 import { WorkQueue } from './work-queue.ts'
 
@@ -95,7 +95,11 @@ export function mirrored(endpoints: Endpoints): EndpointSlice[] {
           },
           addressType: family,
           endpoints: all,
-          ports: (subset.ports ?? []).map((port) => ({ ...port, name: port.name ?? '', protocol: port.protocol ?? 'TCP' })),
+          ports: (subset.ports ?? []).map((port) => ({
+            ...port,
+            name: port.name ?? '',
+            protocol: port.protocol ?? 'TCP',
+          })),
         },
       ]
     }),

@@ -58,6 +58,11 @@ export function endpointsOf(service: Service, pods: Iterable<Pod>): KubeObject {
   }
 }
 
-function plainPort({ appProtocol, name, port = 0, protocol = 'TCP' }: EndpointPort): NonNullable<EndpointsSubset['ports']>[number] {
+function plainPort({
+  appProtocol,
+  name,
+  port = 0,
+  protocol = 'TCP',
+}: EndpointPort): NonNullable<EndpointsSubset['ports']>[number] {
   return { ...(name ? { name } : {}), port, protocol, ...(appProtocol === undefined ? {} : { appProtocol }) }
 }

@@ -31,6 +31,8 @@ export function formatIndexes(indexes: Iterable<number>): string {
   }
   // Two in a row are written as two.
   return runs
-    .map(([first, last]) => (first === last ? `${first}` : last === first + 1 ? `${first},${last}` : `${first}-${last}`))
+    .map(([first, last]) =>
+      first === last ? `${first}` : last === first + 1 ? `${first},${last}` : `${first}-${last}`,
+    )
     .join(',')
 }

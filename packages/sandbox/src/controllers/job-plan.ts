@@ -49,14 +49,23 @@ export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan 
   const status = job.status ?? {}
   const uncounted = status.uncountedTerminatedPods ?? {}
   const known = new Set([...(uncounted.succeeded ?? []), ...(uncounted.failed ?? [])])
-  const tracked = pods.filter(({ metadata }) => metadata.finalizers?.includes(TRACKING) && !known.has(metadata.uid ?? ''))
+  const tracked = pods.filter(
+    ({ metadata }) => metadata.finalizers?.includes(TRACKING) && !known.has(metadata.uid ?? ''),
+  )
   const newlySucceeded = tracked.filter(({ status }) => status?.phase === 'Succeeded')
   const newlyFailed = tracked.filter((pod) => hasFailed(job, pod))
   const judged = newlyFailed.map((pod) => ({ pod, verdict: judgeFailure(job, pod) }))
   const counting = judged.filter(({ verdict }) => verdict.action !== 'Ignore')
   const living = pods.filter(({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed')
   const active = living.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-  const indexes = isIndexed(job) ? indexState(job, pods, newlySucceeded, judged.map(({ pod }) => pod)) : undefined
+  const indexes = isIndexed(job)
+    ? indexState(
+        job,
+        pods,
+        newlySucceeded,
+        judged.map(({ pod }) => pod),
+      )
+    : undefined
   const counts: JobCounts = {
     active: active.length,
     ready: active.filter(isReady).length,
@@ -82,14 +91,23 @@ export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan 
   }
   if (failed !== undefined || complete !== undefined || suspend) return { ...base, remove: active, create: [] }
 
-  const remaining = completions === undefined ? undefined : completions - counts.succeeded - (indexes?.failed?.size ?? 0)
+  const remaining =
+    completions === undefined ? undefined : completions - counts.succeeded - (indexes?.failed?.size ?? 0)
   const wanted =
-    remaining === undefined ? (counts.succeeded > 0 ? active.length : parallelism) : Math.min(parallelism, Math.max(0, remaining))
+    remaining === undefined
+      ? counts.succeeded > 0
+        ? active.length
+        : parallelism
+      : Math.min(parallelism, Math.max(0, remaining))
   if (active.length > wanted) return { ...base, remove: surplus(active, active.length - wanted), create: [] }
   const holding = job.spec.podReplacementPolicy === 'Failed' ? counts.terminating : 0
   const missing = Math.min(wanted - active.length - holding, LIMITS.jobPodsAtOnce)
   if (missing <= 0) return { ...base, remove: [], create: [] }
-  const waitMs = backoffMs(pods, counting.map(({ pod }) => pod), nowMs)
+  const waitMs = backoffMs(
+    pods,
+    counting.map(({ pod }) => pod),
+    nowMs,
+  )
   if (waitMs > 0) return { ...base, remove: [], create: [], againMs: Math.min(waitMs, deadlineMs ?? waitMs) }
   return { ...base, remove: [], create: newPods(missing, active, indexes, completions ?? 0) }
 }

@@ -1,5 +1,5 @@
-import { LIMITS } from '../limits.ts'
 import { hasStatus } from '../apiserver/status-error.ts'
+import { LIMITS } from '../limits.ts'
 import type { PodTemplate } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
 import type { Condition, Container, EnvVar, Pod } from '../objects/pod.types.ts'
@@ -156,7 +156,11 @@ export class JobController implements Disposable {
     const written = await this.#patchStatus(job, { ...counts, uncountedTerminatedPods: uncounted })
     for (const condition of conditions)
       if (conditionOf(before, condition.type)?.status !== condition.status) this.#tell(job, condition)
-    if (plan.againMs === undefined && job.status?.startTime === undefined && job.spec.activeDeadlineSeconds !== undefined)
+    if (
+      plan.againMs === undefined &&
+      job.status?.startTime === undefined &&
+      job.spec.activeDeadlineSeconds !== undefined
+    )
       this.#queue.addAfter(job, job.spec.activeDeadlineSeconds * 1000)
     if (isFinished(written)) this.#queue.add(written)
   }

@@ -54,7 +54,9 @@ export function saysAlready(status: unknown, wanted: Readonly<Record<string, unk
 export function templateHash(template: PodTemplate, collisions = 0): string {
   const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
   const salt = collisions === 0 ? '' : String(collisions)
-  const digest = createHash('sha256').update(`${stable(template)}${salt}`).digest()
+  const digest = createHash('sha256')
+    .update(`${stable(template)}${salt}`)
+    .digest()
   return [...digest.subarray(0, 10)].map((byte) => alphabet[byte % alphabet.length]).join('')
 }
 

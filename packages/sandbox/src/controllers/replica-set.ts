@@ -40,8 +40,7 @@ export class ReplicaSetController implements Disposable {
     const wanted = set.spec.replicas ?? 1
     let failure: unknown
     try {
-      for (let missing = wanted - pods.length; missing > 0; missing--)
-        await this.#pods.create(set, set.spec.template)
+      for (let missing = wanted - pods.length; missing > 0; missing--) await this.#pods.create(set, set.spec.template)
       for (const pod of this.#surplus(set, pods, pods.length - wanted)) await this.#pods.delete(set, pod)
     } catch (error) {
       failure = error
@@ -97,10 +96,7 @@ export class ReplicaSetController implements Disposable {
  * Which pods go first when there are too many: unassigned ones, pending ones, unready ones, those of a low deletion cost,
  * those on nodes with many of the kind, and the youngest.
  */
-export function rankForDeletion(
-  pods: readonly Pod[],
-  onNode: ReadonlyMap<string, number> = new Map(),
-): readonly Pod[] {
+export function rankForDeletion(pods: readonly Pod[], onNode: ReadonlyMap<string, number> = new Map()): readonly Pod[] {
   const ranks = new Map(
     pods.map((pod) => [
       pod,

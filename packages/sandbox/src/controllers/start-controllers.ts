@@ -1,16 +1,18 @@
+import { Scheduler } from '../scheduler/scheduler.ts'
+import type { ControllerComponents } from './components.types.ts'
+import { AutoscalerStatus } from './autoscaler-status.ts'
 import { CronJobController } from './cron-job.ts'
 import { DaemonSetController } from './daemon-set.ts'
-import type { ControllerComponents } from './components.types.ts'
 import { DeploymentController } from './deployment.ts'
 import { DisruptionController } from './disruption.ts'
 import { EndpointSliceController } from './endpoint-slice.ts'
-import { JobController } from './job.ts'
 import { EndpointsMirror } from './endpoints-mirror.ts'
+import { JobController } from './job.ts'
 import { PodGc } from './pod-gc.ts'
 import { ReplicaSetController } from './replica-set.ts'
+import { ResourceQuotaController } from './resource-quota.ts'
 import { StatefulSetController } from './stateful-set.ts'
 import { TaintEvictionController } from './taint-eviction.ts'
-import { Scheduler } from '../scheduler/scheduler.ts'
 
 const CONTROLLERS = [
   Scheduler,
@@ -24,6 +26,8 @@ const CONTROLLERS = [
   TaintEvictionController,
   EndpointSliceController,
   EndpointsMirror,
+  ResourceQuotaController,
+  AutoscalerStatus,
   PodGc,
 ] as const
 

@@ -66,10 +66,7 @@ export function planStatefulSet(o: {
   for (const [, pod] of living) remove.push({ pod, why: 'scaled' })
 
   if (!rolling || create.length > 0) return step()
-  const allowed = Math.max(
-    1,
-    resolveIntOrPercent(updateStrategy.rollingUpdate?.maxUnavailable ?? 1, replicas, 'up'),
-  )
+  const allowed = Math.max(1, resolveIntOrPercent(updateStrategy.rollingUpdate?.maxUnavailable ?? 1, replicas, 'up'))
   let unavailable = 0
   for (let ordinal = start; ordinal < start + replicas; ordinal++) {
     const pod = members.get(ordinal)

@@ -79,7 +79,8 @@ export class TaintEvictionController implements Disposable {
     const { nodeName = '', tolerations = [] } = pod.spec
     const leftMs = Math.min(
       ...taints.map((taint) => {
-        const since = Date.parse(taint.timeAdded ?? '') || (this.#since.get(nodeName)?.get(identity(taint)) ?? clock.now())
+        const since =
+          Date.parse(taint.timeAdded ?? '') || (this.#since.get(nodeName)?.get(identity(taint)) ?? clock.now())
         return since + toleratedMs(tolerations, taint) - clock.now()
       }),
     )

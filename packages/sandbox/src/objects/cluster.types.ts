@@ -62,6 +62,7 @@ export interface Endpoint {
   readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean }
   readonly hostname?: string | undefined
   readonly nodeName?: string | undefined
+  readonly zone?: string | undefined
   readonly targetRef?: {
     readonly kind: string
     readonly namespace?: string | undefined

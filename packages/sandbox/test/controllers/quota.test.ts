@@ -1,0 +1,47 @@
+import test from 'ava'
+import { GVR } from '../../src/objects/gvr.ts'
+import type { HorizontalPodAutoscaler, ResourceQuota } from '../../src/objects/workloads.types.ts'
+import { startWorld, template } from './harness.ts'
+
+const deployment = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec: {
+    replicas: 2,
+    selector: { matchLabels: { app: 'web' } },
+    template: template('web', {
+      containers: [{ name: 'c', image: 'x', resources: { requests: { cpu: '250m', memory: '64Mi' }, limits: { cpu: '1' } } }],
+    }),
+  },
+}
+
+test('a quota says how much of it is used, and follows what comes and goes', async (t) => {
+  await using world = await startWorld()
+  const hard = { pods: '10', cpu: '2', 'requests.memory': '1Gi', 'limits.cpu': '4', 'count/deployments.apps': '3', services: '5' }
+  await world.apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'q' }, spec: { hard } })
+  await world.apply(deployment)
+  const used = (): ResourceQuota['status'] => world.get<ResourceQuota>(GVR.resourceQuotas, 'q')?.status
+  await world.until('two pods', () => used()?.used?.['pods'] === '2')
+  t.deepEqual(used()?.hard, hard)
+  t.like(used()?.used, { cpu: '500m', 'requests.memory': '128Mi', 'limits.cpu': '2', 'count/deployments.apps': '1', services: '1' })
+  await world.patch(GVR.deployments, 'web', { spec: { replicas: 0 } })
+  await world.until('none', () => used()?.used?.['pods'] === '0')
+})
+
+test('an autoscaler says that it scales nothing, for want of metrics', async (t) => {
+  await using world = await startWorld()
+  await world.apply({
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'web' },
+    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 5 },
+  })
+  const status = (): HorizontalPodAutoscaler['status'] => world.get<HorizontalPodAutoscaler>(GVR.autoscalers, 'web')?.status
+  await world.until('no target', () => status()?.conditions?.some(({ reason }) => reason === 'FailedGetScale'))
+  await world.apply(deployment)
+  const active = await world.until('a target', () => status()?.conditions?.find(({ type }) => type === 'ScalingActive'))
+  t.is(active.status, 'False')
+  t.regex(active.message ?? '', /the sandbox serves no metrics/)
+  await world.until('its size', () => status()?.['currentReplicas'] === 2)
+})
