@@ -270,6 +270,7 @@ export interface PodSpec {
   readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[] | undefined
   readonly schedulingGates?: readonly { readonly name: string }[] | undefined
   readonly priority?: number | undefined
+  readonly priorityClassName?: string | undefined
   readonly preemptionPolicy?: string | undefined
   readonly overhead?: Readonly<Record<string, string | number>> | undefined
   readonly readinessGates?: readonly { readonly conditionType: string }[] | undefined
