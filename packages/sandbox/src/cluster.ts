@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { arch, availableParallelism, release, totalmem } from 'node:os'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Clock, Closable, Logger } from '@ambit/core'
 import { Netns, netnsSockets, warmThreadPool } from '@ambit/linux'
 import type { ObjectClient } from './apiserver/contract.types.ts'
@@ -41,6 +41,8 @@ import { SliceIndex } from './objects/slice-index.ts'
 import type { PolicyPod } from './policy/isolation.ts'
 import { NetworkPolicies } from './policy/network-policies.ts'
 import { ServiceProxy } from './proxy/service-proxy.ts'
+import { publishStandardClass } from './volumes/standard-class.ts'
+import { NODE_VOLUMES_FOLDER, VolumeBinder } from './volumes/volume-binder.ts'
 
 export interface Cluster extends Closable {
   readonly kubeconfig: string
@@ -94,11 +96,17 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   stack.defer(() => api.close())
   const { client } = api
   const [topology, base] = await ground
+  const volumesFolder = join(config.dataFolder ?? config.stateFolder, 'volumes')
+  mkdirSync(volumesFolder, { recursive: true, mode: 0o700 })
+  const shared = [{ source: volumesFolder, path: NODE_VOLUMES_FOLDER }]
   const nodeRootOf = (name: string): string => `${runFolder}/nodes/${name}`
-  await Promise.all(nodes.map((node) => createNodeRoot(nodeRootOf(node.name), node.name, base, topology.netnsOf(node))))
+  await Promise.all(
+    nodes.map((node) => createNodeRoot(nodeRootOf(node.name), node.name, base, topology.netnsOf(node), shared)),
+  )
   stack.defer(await alsoListen(o.server))
   const caches = openCaches(client, logger, clock, stack)
   await publishClusterObjects(client)
+  await publishStandardClass(client)
 
   onProgress('service proxy, DNS and controllers')
   const events = new EventRecorder({ client, logger, clock })
@@ -132,6 +140,9 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   await dns.listen(NETWORK.dnsIp, NETWORK.dnsPort)
   await Promise.all(Object.values(caches).map((cache) => cache.synced))
   stack.use(startControllers({ client, logger: logger.scope('controllers'), clock, events, caches }))
+  const { volumeClaims: claims, volumes } = caches
+  const binding = { client, logger: logger.scope('volumes'), clock, events, claims, volumes }
+  stack.use(new VolumeBinder(binding, volumesFolder))
   stack.use(
     new ServiceBalancer(
       { client, ports: o.ports, logger: logger.scope('balancer'), clock, events, caches, slices },

@@ -28,12 +28,22 @@ export async function createNodeRoot(
   nodeName: string,
   base: BaseRoot,
   nodeNetns: string,
+  /** Folders that all nodes show: where from on this machine, and at which path. */
+  shared: readonly { readonly source: string; readonly path: string }[],
 ): Promise<void> {
   const netns = `${folder}${NODE_NETNS_FOLDER}`
   const script = [
     `mkdir -p ${shellQuote(folder)}`,
     ...baseRootLines(base, shellQuote(folder)),
-    ...mountTableLines([...base.mounts, { source: '/proc', target: '/proc' }], folder),
+    ...shared.map(({ path }) => `mkdir -p .${shellQuote(path)}`),
+    ...mountTableLines(
+      [
+        ...base.mounts,
+        { source: '/proc', target: '/proc' },
+        ...shared.map(({ path, source }) => ({ source, target: path })),
+      ],
+      folder,
+    ),
     'mount --rbind /sys sys || :',
     `mkdir -p .${CNI_CONFIG_FOLDER} .${CNI_PLUGIN_FOLDER} .${NODE_NETNS_FOLDER} var/lib/kubelet .${NODE_CACHE_FOLDER}`,
     `printf %s ${shellQuote(JSON.stringify(CONFLIST, undefined, 2))} > .${CNI_CONFIG_FOLDER}/10-ambit.conflist`,
