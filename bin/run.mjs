@@ -37,6 +37,7 @@ const CHECKS = [
   ['layers', 'node', '.ci/check-layers.ts'],
   ['limits', 'node', '.ci/check-limits.ts'],
   ['metrics', 'node', '.ci/check-metrics.ts'],
+  ['manifests', 'node', '.ci/manifests.ts', '--check'],
   ['links', 'node', '.ci/check-links.ts'],
   ['unused', bin('knip'), '--config', '.ci/knip.json', '--no-config-hints'],
 ]
@@ -109,7 +110,7 @@ function summary(rows) {
 }
 
 function programsFor(action) {
-  if (['check', 'format', 'generate'].includes(action)) return []
+  if (['check', 'format', 'generate', 'manifests'].includes(action)) return []
   // A browser is large: only the tier that opens one brings it.
   if (action === 'test')
     return ['sandbox', 'test', ...(rest.length === 0 || rest.includes('cluster') ? ['browser'] : [])]
@@ -128,6 +129,7 @@ try {
     latency: () => run(['node', join('test', 'latency', 'main.ts'), ...rest]),
     times: () => run(['node', join('test', 'times', 'main.ts'), ...rest]),
     format: () => run([bin('biome'), 'check', '--write', '--config-path=.ci/format.json', '.']),
+    manifests: () => run(['node', '.ci/manifests.ts']),
     generate: () => run(['sh', '-c', `cd packages/api && ../../${bin('buf')} generate`]),
   }
   const action = actions[what]

@@ -8,3 +8,5 @@ export const MAX_NESTING = 200
 export const MAX_STEPS = 5_000_000
 /** Longest text one rendering may produce, in characters. */
 export const MAX_OUTPUT_CHARACTERS: number = 32 * 1024 * 1024
+/** How deep charts may depend on charts. */
+export const MAX_DEPENDENCY_DEPTH = 8

@@ -2,12 +2,9 @@ import { basename, join } from 'node:path'
 import { messageOf } from '@ambit/core'
 import type { Chart, ChartFiles, ChartMetadata, Dependency } from './chart.types.ts'
 import { ChartError } from './errors.ts'
-import { MAX_CHART_FILE_BYTES } from './limits.ts'
+import { MAX_CHART_FILE_BYTES, MAX_DEPENDENCY_DEPTH } from './limits.ts'
 import { toText, type Value, type ValueMap } from './value.ts'
 import { fromYaml } from './yaml-text.ts'
-
-/** How deep charts may depend on charts. */
-const MAX_DEPENDENCY_DEPTH = 8
 
 /** Reads a chart from its folder, with the charts it depends on: those in `charts/`, and those of a `file://` repository. */
 export async function loadChart(folder: string, files: ChartFiles, depth = 0): Promise<Chart> {

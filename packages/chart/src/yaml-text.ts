@@ -11,7 +11,9 @@ export function toYaml(value: Value): string {
     lineWidth: 0,
     aliasDuplicateObjects: false,
   })
-  return text.endsWith('\n') ? text.slice(0, -1) : text
+  const trimmed = text.endsWith('\n') ? text.slice(0, -1) : text
+  // A block of text that is the whole document stands at the margin; indented, it can be put anywhere.
+  return typeof value === 'string' && /^[|>]/.test(trimmed) ? trimmed.replaceAll(/\n(?=.)/g, '\n  ') : trimmed
 }
 
 /** One YAML document. Helm hands errors on inside of the value; here they are errors. */

@@ -12,3 +12,7 @@ export const WAYPOINT_TIMEOUT_MS = 90_000
 export const WAYPOINT_POLL_MS = 1_000
 /** Longest command line accepted, in arguments; longer ones are refused with a usage error. */
 export const MAX_ARGUMENTS = 1_000
+/** Highest index a --set may name; a list grows by one entry at a time. */
+export const MAX_SETTING_INDEX = 1_000
+/** Deepest folder below a chart that is looked into; deeper ones are left out. */
+export const MAX_CHART_DEPTH = 8

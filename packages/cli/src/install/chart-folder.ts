@@ -1,9 +1,7 @@
 import { join } from 'node:path'
 import type { ChartFiles } from '@ambit/chart'
 import type { Context } from '../context.types.ts'
-
-/** Deepest folder below a chart that is looked into. */
-const MAX_DEPTH = 8
+import { MAX_CHART_DEPTH } from '../limits.ts'
 
 /** A chart's files through the context. Links are followed: charts share files that way. */
 export function chartFiles({ readFile, listFolder }: Pick<Context, 'readFile' | 'listFolder'>): ChartFiles {
@@ -13,7 +11,7 @@ export function chartFiles({ readFile, listFolder }: Pick<Context, 'readFile' | 
       throw error
     })
     if (names === undefined) return path === '' ? [] : [path]
-    if (depth > MAX_DEPTH) return []
+    if (depth > MAX_CHART_DEPTH) return []
     const deeper = names.map((name) => below(folder, path === '' ? name : `${path}/${name}`, depth + 1))
     return (await Promise.all(deeper)).flat()
   }

@@ -1,8 +1,6 @@
 import type { Value, ValueMap } from '@ambit/chart'
 import { SettingError } from '../errors.ts'
-
-/** Highest index a setting may name; a list grows by one at a time. */
-const MAX_INDEX = 1_000
+import { MAX_SETTING_INDEX } from '../limits.ts'
 
 export interface Setting {
   readonly path: readonly (string | number)[]
@@ -59,7 +57,7 @@ export function applySetting(tree: ValueMap, setting: Setting): void {
     const put = (value: Value): void => {
       if (Array.isArray(at)) {
         const index = Number(key)
-        if (index > at.length || index > MAX_INDEX) {
+        if (index > at.length || index > MAX_SETTING_INDEX) {
           throw new SettingError(`--set ${where()}: the list has ${at.length} entries, so the next is [${at.length}]`)
         }
         at[index] = value
