@@ -15,7 +15,7 @@ import { KINDS, KubeClient, type KubeConfig } from '@ambit/kube'
 import { warmThreadPool } from '@ambit/linux'
 import { AdminServer, metricsRoutes, type PrometheusMetrics } from '@ambit/telemetry'
 import { Cluster } from './cluster.ts'
-import { addNewPod } from './cni-add.ts'
+import { addNewPod, decideOnNewPod } from './cni-add.ts'
 import { checkPodRules } from './cni-check.ts'
 import { PLUGIN_TYPE } from './conflist.ts'
 import { Enroller } from './enroller.ts'
@@ -137,6 +137,7 @@ export class App implements Closable {
           logger: logger.scope('plugin'),
           requests: pluginRequests(metrics),
           onAdd: (event) => addNewPod(event, view, config),
+          onDecide: (event) => decideOnNewPod(event, view, config),
           onCheck: (event) => checkPodRules(event, { view: cluster, cache }),
         },
         join(config.runDir, AGENT_SOCKET),

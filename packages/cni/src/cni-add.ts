@@ -3,6 +3,7 @@ import { AmbitError, type Clock, messageOf } from '@ambit/core'
 import { Netns } from '@ambit/linux'
 import type { ClusterApi, ClusterView } from './cluster.types.ts'
 import type { CniAddEvent } from './cni-add-event.ts'
+import { type EnrollmentRules, enrollment } from './enrollment.ts'
 import { POD_CACHE_ATTEMPTS, POD_CACHE_RETRY_MS } from './limits.ts'
 import type { NetnsFinder } from './netns-finder.ts'
 import type { PodFacts } from './pod-facts.ts'
@@ -34,7 +35,31 @@ export async function addNewPod(
   components: CniAddComponents,
   options: CniAddOptions,
 ): Promise<void> {
+  await enrollNewPod(await findPod(event, components), event, components, options)
+}
+
+/** Serves a report of any new pod; the reason when it is not to be enrolled. */
+export async function decideOnNewPod(
+  event: CniAddEvent,
+  components: CniAddComponents,
+  options: CniAddOptions & EnrollmentRules,
+): Promise<string | undefined> {
+  const { view, api } = components
   const pod = await findPod(event, components)
+  const namespace = view.namespace(pod.namespace) ?? (await api.readNamespace(pod.namespace))
+  if (namespace === undefined) throw new CniAddError(`namespace ${pod.namespace} does not exist`)
+  const { enrolled, reason } = enrollment(pod, namespace, options)
+  if (!enrolled) return reason
+  await enrollNewPod(pod, event, components, options)
+  return undefined
+}
+
+async function enrollNewPod(
+  pod: PodFacts,
+  event: CniAddEvent,
+  components: CniAddComponents,
+  options: CniAddOptions,
+): Promise<void> {
   if (pod.hostNetwork)
     throw new CniAddError(`${pod.namespace}/${pod.name} uses the host network and cannot be enrolled`)
   const netns = openNetns(event.netns, options)

@@ -7,11 +7,17 @@ import { PLUGIN_POD_ATTEMPTS, PLUGIN_POD_RETRY_MS } from './limits.ts'
 import { CNI_ERROR, PluginError } from './plugin-error.ts'
 import type { NamespaceFacts, PodFacts } from './pod-facts.ts'
 
+/** What became of asking the agent. `away`: there was no answer at all. */
+export type AgentAnswer =
+  | { readonly kind: 'decided'; readonly enrolled: boolean; readonly reason: string }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'away'; readonly cause: unknown }
+
 export interface PluginComponents {
+  /** Has the agent decide on the pod, and enrol it if it is to be. */
+  readonly report: (event: CniAddEvent) => Promise<AgentAnswer>
   readonly readPod: (namespace: string, name: string) => Promise<PodFacts | undefined>
   readonly readNamespace: (name: string) => Promise<NamespaceFacts | undefined>
-  /** Resolves when the agent has enrolled the pod. */
-  readonly report: (event: CniAddEvent) => Promise<void>
   readonly clock: Clock
 }
 
@@ -26,7 +32,10 @@ export type AddOutcome = { readonly enrolled: boolean; readonly reason: string }
 /** Name prefix of the agent's own pods: waiting for themselves they would never start. */
 const AGENT_POD_PREFIX = 'istio-cni-node-'
 
-/** Decides whether the new pod is to be enrolled and has the agent do it. A pod that should be captured never starts uncaptured. */
+/**
+ * Has the agent enrol the new pod if it is to be. Without the agent the pod starts only if it is not to be captured at all,
+ * which the API server then has to tell.
+ */
 export async function addSandbox(
   config: PluginConfig,
   sandbox: SandboxFacts,
@@ -45,29 +54,25 @@ export async function addSandbox(
   }
   const selectors =
     config.enablementSelectors === undefined ? DEFAULT_SELECTORS : parseEnablementSelectors(config.enablementSelectors)
-  const facts = await readFacts(namespace, name, sandbox.args.get('K8S_POD_UID'), components)
+  const uid = sandbox.args.get('K8S_POD_UID')
+  const ips = resultIps(config.prevResult)
+  const event = { netns: sandbox.netns, podName: name, podNamespace: namespace, ips, ...(uid && { podUid: uid }) }
+  const answer = await components.report(event)
+  if (answer.kind === 'decided') return answer
+  if (answer.kind === 'failed') throw unreachable(answer.message)
+  const facts = await readFacts(namespace, name, uid, components)
   const { enrolled, reason } = enrollment(facts.pod, facts.namespace, {
     selectors,
     excludeNamespaces: config.excludeNamespaces,
   })
-  if (!enrolled) return { enrolled, reason }
-  try {
-    const ips = resultIps(config.prevResult)
-    await components.report({
-      netns: sandbox.netns,
-      podName: name,
-      podNamespace: namespace,
-      podUid: facts.pod.uid,
-      ips,
-    })
-  } catch (cause) {
-    throw new PluginError(
-      `istio-cni cmdAdd failed to contact node Istio CNI agent: ${messageOf(cause)}`,
-      CNI_ERROR.enrollment,
-      { cause },
-    )
-  }
+  if (enrolled) throw unreachable(messageOf(answer.cause), answer.cause)
   return { enrolled, reason }
+}
+
+function unreachable(message: string, cause?: unknown): PluginError {
+  return new PluginError(`istio-cni cmdAdd failed to contact node Istio CNI agent: ${message}`, CNI_ERROR.enrollment, {
+    cause,
+  })
 }
 
 async function readFacts(

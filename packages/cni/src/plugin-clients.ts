@@ -1,38 +1,42 @@
-import { request as httpRequest } from 'node:http'
-import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
+import { connect, type Socket } from 'node:net'
 import { type CniAddEvent, encodeCniAddEvent } from './cni-add-event.ts'
-import { PLUGIN_API_TIMEOUT_MS, PLUGIN_MAX_ANSWER_BYTES, PLUGIN_REQUEST_TIMEOUT_MS } from './limits.ts'
+import { PLUGIN_API_TIMEOUT_MS, PLUGIN_REQUEST_TIMEOUT_MS } from './limits.ts'
+import type { AgentAnswer } from './plugin-add.ts'
+import { exchange, type HttpAnswer, unixSocket } from './plugin-http.ts'
 import type { PluginAccess } from './plugin-kubeconfig.ts'
 
-interface Answer {
-  readonly status: number
-  readonly text: string
-}
-
-/**
- * Reads objects of the API server, without any client library: the plugin runs anew for every pod. All over one
- * connection: a handshake costs more than waiting for each other.
- */
-export function objectReader(access: PluginAccess): (path: string) => Promise<unknown> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  const headers = { authorization: `Bearer ${access.token}`, accept: 'application/json' }
-  const ca = access.caPem === undefined ? {} : { ca: access.caPem }
-  const options: RequestOptions = { method: 'GET', headers, ...ca, timeout: PLUGIN_API_TIMEOUT_MS }
+/** Reads objects of the API server; undefined for one that does not exist. */
+export function objectReader({ server, token, caPem }: PluginAccess): (path: string) => Promise<unknown> {
+  const { protocol, hostname, port, host } = new URL(server)
+  // An IPv6 address stands in brackets in a URL.
+  const name = hostname.replace(/^\[(.*)\]$/, '$1')
+  const open = async (): Promise<Socket> => {
+    if (protocol === 'http:') return connect({ host: name, port: Number(port || 80), allowHalfOpen: true })
+    const { connect: connectTls } = await import('node:tls')
+    const ca = caPem === undefined ? {} : { ca: caPem }
+    const servername = /^[\d.]+$|:/.test(name) ? {} : { servername: name }
+    return connectTls({ host: name, port: Number(port || 443), ALPNProtocols: ['http/1.1'], ...ca, ...servername })
+  }
+  const headers = { host, authorization: `Bearer ${token}`, accept: 'application/json' }
   return async (path) => {
-    const url = new URL(path, access.server)
-    const { status, text } = await exchange(
-      url.protocol === 'http:' ? httpRequest(url, options) : httpsRequest(url, { ...options, agent }),
-    )
+    const { status, text } = await exchange(open, { method: 'GET', path, headers, timeoutMs: PLUGIN_API_TIMEOUT_MS })
     if (status === 404) return undefined
-    if (status !== 200) throw new Error(`GET ${url.href} answered ${status}: ${text.slice(0, 500)}`)
+    if (status !== 200) throw new Error(`GET ${server}${path} answered ${status}: ${text.slice(0, 500)}`)
     return JSON.parse(text)
   }
 }
 
-/** Tells the agent of a new pod and waits until it is enrolled. */
-export async function reportPod(socketPath: string, event: CniAddEvent): Promise<void> {
-  const { status, text } = await askAgent(socketPath, '/cmdadd', event)
-  if (status !== 200) throw new Error(`the agent answered ${status}: ${text.trim()}`)
+/** Asks the agent to decide on a new pod and to enrol it if it is to be; resolves when that is done. */
+export async function reportPod(socketPath: string, event: CniAddEvent): Promise<AgentAnswer> {
+  let answer: HttpAnswer
+  try {
+    answer = await askAgent(socketPath, '/cmddecide', event)
+  } catch (cause) {
+    return { kind: 'away', cause }
+  }
+  const { status, text } = answer
+  if (status !== 200) return { kind: 'failed', message: `the agent answered ${status}: ${text.trim()}` }
+  return { kind: 'decided', enrolled: text.startsWith('enrolled'), reason: text.trim() }
 }
 
 /** What the agent finds wrong with the pod; nothing when it is away, as the pod goes on without it. */
@@ -45,30 +49,14 @@ export async function checkPod(socketPath: string, event: CniAddEvent): Promise<
   }
 }
 
-function askAgent(socketPath: string, path: string, event: CniAddEvent): Promise<Answer> {
+function askAgent(socketPath: string, path: string, event: CniAddEvent): Promise<HttpAnswer> {
+  const headers = { host: 'agent', 'content-type': 'application/json' }
   const body = encodeCniAddEvent(event)
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-  return exchange(httpRequest({ socketPath, path, method: 'POST', headers, timeout: PLUGIN_REQUEST_TIMEOUT_MS }), body)
-}
-
-function exchange(request: ReturnType<typeof httpRequest>, body?: string): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    request.on('error', reject)
-    request.on('timeout', () => request.destroy(new Error('no answer in time')))
-    request.on('response', (response) => {
-      const chunks: Buffer[] = []
-      let length = 0
-      response.on('data', (chunk: Buffer) => {
-        length += chunk.length
-        if (length > PLUGIN_MAX_ANSWER_BYTES)
-          request.destroy(new Error(`an answer of more than ${PLUGIN_MAX_ANSWER_BYTES} bytes`))
-        else chunks.push(chunk)
-      })
-      response.on('error', reject)
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
-      )
-    })
-    request.end(body)
+  return exchange(() => unixSocket(socketPath), {
+    method: 'POST',
+    path,
+    headers,
+    body,
+    timeoutMs: PLUGIN_REQUEST_TIMEOUT_MS,
   })
 }

@@ -5,16 +5,23 @@ import { collectBytes, messageOf } from '@ambit/core'
 import { type CniAddEvent, decodeCniAddEvent } from './cni-add-event.ts'
 import { PLUGIN_MAX_BODY_BYTES, PLUGIN_MAX_CONNECTIONS, PLUGIN_REQUEST_TIMEOUT_MS } from './limits.ts'
 
+const PATHS: readonly string[] = ['/cmdadd', '/cmddecide', '/cmdcheck']
+
 export interface PluginServerComponents {
   readonly logger: Logger
   readonly requests: Counter
   /** Resolves once the pod may start; the message of a rejection reaches the pod's events. */
   readonly onAdd: (event: CniAddEvent) => Promise<void>
+  /** As `onAdd`, of a pod of which nobody knows yet whether it is to be enrolled; resolves to the reason if it is not. */
+  readonly onDecide: (event: CniAddEvent) => Promise<string | undefined>
   /** What is wrong with a pod that runs, if anything. */
   readonly onCheck: (event: CniAddEvent) => Promise<string | undefined>
 }
 
-/** Where the CNI plugin reports new pods, `POST /cmdadd`, and asks about others, `POST /cmdcheck`: a unix socket only root may use. */
+/**
+ * Where the CNI plugin reports new pods, on a unix socket only root may use: `POST /cmdadd` those it has chosen (Istio's
+ * plugin), `/cmddecide` any (ours), and `/cmdcheck` one that runs.
+ */
 export class PluginServer implements Closable {
   readonly #components: PluginServerComponents
   readonly #server: Server
@@ -59,7 +66,7 @@ export class PluginServer implements Closable {
   }
 
   async #answer(request: IncomingMessage): Promise<{ status: number; text: string }> {
-    if (request.url !== '/cmdadd' && request.url !== '/cmdcheck') return { status: 404, text: 'not found\n' }
+    if (!PATHS.includes(request.url ?? '')) return { status: 404, text: 'not found\n' }
     if (request.method !== 'POST') return { status: 405, text: 'method not allowed\n' }
     try {
       const body = await collectBytes(request, PLUGIN_MAX_BODY_BYTES)
@@ -69,6 +76,10 @@ export class PluginServer implements Closable {
       if (request.url === '/cmdcheck') {
         const problem = await this.#components.onCheck(event)
         return problem === undefined ? { status: 200, text: '' } : { status: 409, text: `${problem}\n` }
+      }
+      if (request.url === '/cmddecide') {
+        const reason = await this.#components.onDecide(event)
+        return { status: 200, text: reason === undefined ? 'enrolled\n' : `not enrolled: ${reason}\n` }
       }
       await this.#components.onAdd(event)
       return { status: 200, text: '' }

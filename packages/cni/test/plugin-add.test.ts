@@ -3,7 +3,7 @@ import test from 'ava'
 import type { CniAddEvent } from '../src/cni-add-event.ts'
 import { decodePluginConfig } from '../src/cni-protocol.ts'
 import { PLUGIN_POD_ATTEMPTS } from '../src/limits.ts'
-import { addSandbox, type PluginComponents } from '../src/plugin-add.ts'
+import { type AgentAnswer, addSandbox, type PluginComponents } from '../src/plugin-add.ts'
 import { PluginError } from '../src/plugin-error.ts'
 import { decodePod, type PodFacts } from '../src/pod-facts.ts'
 
@@ -24,6 +24,8 @@ function podOf(name: string, uid = 'u1'): PodFacts {
   return pod
 }
 
+const away = (): Promise<AgentAnswer> => Promise.resolve({ kind: 'away', cause: new Error('connect ENOENT') })
+
 function sandbox(namespace: string, name: string, uid?: string) {
   const args = new Map([
     ['K8S_POD_NAMESPACE', namespace],
@@ -42,18 +44,36 @@ function components(o: Partial<PluginComponents> = {}): PluginComponents & { rep
     readNamespace: (name) => Promise.resolve({ name, labels: new Map([[MODE, 'ambient']]) }),
     report: (event) => {
       reported.push(event)
-      return Promise.resolve()
+      return Promise.resolve({ kind: 'decided', enrolled: true, reason: 'enrolled' })
     },
     ...o,
   }
 }
 
-test('a selected pod is reported with the addresses of the plugin before', async (t) => {
-  const parts = components()
-  t.deepEqual(await addSandbox(CONFIG, sandbox('apps', 'p'), parts), { enrolled: true, reason: 'selected' })
+test('a pod is reported with the addresses of the plugin before, and the API server not asked', async (t) => {
+  const parts = components({ readPod: () => Promise.reject(new Error('asked')) })
+  t.true((await addSandbox(CONFIG, sandbox('apps', 'p', 'u1'), parts)).enrolled)
   t.deepEqual(parts.reported as unknown, [
     { netns: '/var/run/netns/x', podName: 'p', podNamespace: 'apps', podUid: 'u1', ips: ['10.0.0.7'] },
   ])
+})
+
+test('what the agent cannot do fails the sandbox, whatever the pod', async (t) => {
+  const report = () => Promise.resolve({ kind: 'failed', message: 'the agent answered 500: no ztunnel' } as const)
+  await t.throwsAsync(addSandbox(CONFIG, sandbox('apps', 'p'), components({ report })), {
+    message: 'istio-cni cmdAdd failed to contact node Istio CNI agent: the agent answered 500: no ztunnel',
+  })
+})
+
+test('without the agent only pods start that are not to be captured', async (t) => {
+  await t.throwsAsync(addSandbox(CONFIG, sandbox('apps', 'p'), components({ report: away })), {
+    message: 'istio-cni cmdAdd failed to contact node Istio CNI agent: connect ENOENT',
+  })
+  const readNamespace = (name: string) => Promise.resolve({ name, labels: new Map<string, string>() })
+  t.deepEqual(await addSandbox(CONFIG, sandbox('apps', 'p'), components({ report: away, readNamespace })), {
+    enrolled: false,
+    reason: 'not selected',
+  })
 })
 
 for (const [what, namespace, name] of [
@@ -62,21 +82,22 @@ for (const [what, namespace, name] of [
   ['a sandbox that is no pod', '', ''],
 ] as const) {
   test(`${what} starts without asking anybody`, async (t) => {
-    const parts = components({ readPod: () => Promise.reject(new Error('asked')) })
+    const parts = components({ report: () => Promise.reject(new Error('asked')) })
     t.false((await addSandbox(CONFIG, sandbox(namespace, name), parts)).enrolled)
   })
 }
 
 test('a pod of the same name and another uid is waited for', async (t) => {
   const answers = ['old', 'old', 'new']
-  const parts = components({ readPod: (_namespace, name) => Promise.resolve(podOf(name, answers.shift() ?? 'new')) })
-  t.true((await addSandbox(CONFIG, sandbox('apps', 'p', 'new'), parts)).enrolled)
+  const readPod = (_namespace: string, name: string) => Promise.resolve(podOf(name, answers.shift() ?? 'new'))
+  await t.throwsAsync(addSandbox(CONFIG, sandbox('apps', 'p', 'new'), components({ report: away, readPod })))
   t.is(answers.length, 0)
 })
 
 test('without an API server the sandbox fails after the attempts', async (t) => {
   let asked = 0
   const parts = components({
+    report: away,
     readPod: () => {
       asked++
       return Promise.reject(new Error('connection refused'))
