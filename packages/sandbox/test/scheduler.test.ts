@@ -28,7 +28,11 @@ function node(name: string, more: More = {}): Node {
   }
 }
 
-function pod(name: string, spec: Partial<PodSpec> = {}, more: { owner?: string; labels?: Record<string, string> } = {}): Pod {
+function pod(
+  name: string,
+  spec: Partial<PodSpec> = {},
+  more: { owner?: string; labels?: Record<string, string> } = {},
+): Pod {
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'o', uid: more.owner ?? '', controller: true }
   return {
     apiVersion: 'v1',
@@ -60,7 +64,11 @@ const told = (choice: Choice, nodes: number): string =>
 
 test('pods of one owner spread, and otherwise the emptiest node is taken', (t) => {
   const nodes = [node('n1'), node('n2')]
-  const pods = [pod('a', { nodeName: 'n1' }, { owner: 'rs' }), pod('b', { nodeName: 'n2' }), pod('c', { nodeName: 'n2' })]
+  const pods = [
+    pod('a', { nodeName: 'n1' }, { owner: 'rs' }),
+    pod('b', { nodeName: 'n2' }),
+    pod('c', { nodeName: 'n2' }),
+  ]
   t.deepEqual(choose(pod('x', {}, { owner: 'rs' }), nodes, pods), { node: 'n2' })
   t.deepEqual(choose(pod('x'), nodes, pods), { node: 'n1' })
 })
@@ -74,7 +82,9 @@ test('node selector, affinity by name, taints and cordons keep pods away', (t) =
   )
   t.deepEqual(choose(pod('x', selecting), [node('n1', { labels: { disk: 'ssd' } })]), { node: 'n1' })
   const nodeSelectorTerms = [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['n2'] }] }]
-  const byName = { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } }
+  const byName = {
+    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
+  }
   t.deepEqual(choose(pod('x', byName), [node('n1'), node('n2')]), { node: 'n2' })
   const tainted = node('n1', { spec: { taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] } })
   const both = [tainted, node('n2', { spec: { unschedulable: true } })]
@@ -83,7 +93,10 @@ test('node selector, affinity by name, taints and cordons keep pods away', (t) =
     /^0\/2 nodes are available: 1 node\(s\) had untolerated taint \{k: v\}, 1 node\(s\) were unschedulable\. /,
   )
   t.deepEqual(choose(pod('x', { tolerations: [{ key: 'k', operator: 'Exists' }] }), both), { node: 'n1' })
-  t.regex(told(choose(pod('x'), [node('n1', { ready: false })]), 1), /untolerated taint \{node.kubernetes.io\/not-ready: \}/)
+  t.regex(
+    told(choose(pod('x'), [node('n1', { ready: false })]), 1),
+    /untolerated taint \{node.kubernetes.io\/not-ready: \}/,
+  )
   t.is(told(choose(pod('x'), []), 0), 'no nodes available to schedule pods')
 })
 
@@ -149,10 +162,14 @@ test('wishes decide among nodes that fit', (t) => {
   const nodes = [node('n1'), node('n2', { labels: { disk: 'ssd' } })]
   const preference = { matchExpressions: [{ key: 'disk', operator: 'In', values: ['ssd'] }] }
   const ssd = { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, preference }] }
-  t.deepEqual(choose(pod('x', { affinity: { nodeAffinity: ssd } }), nodes, [pod('a', { nodeName: 'n2' })]), { node: 'n2' })
+  t.deepEqual(choose(pod('x', { affinity: { nodeAffinity: ssd } }), nodes, [pod('a', { nodeName: 'n2' })]), {
+    node: 'n2',
+  })
   const podAffinityTerm = { labelSelector: { matchLabels: { app: 'a' } }, topologyKey: 'kubernetes.io/hostname' }
   const away = { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, podAffinityTerm }] }
-  t.deepEqual(choose(pod('x', { affinity: { podAntiAffinity: away } }), nodes, [pod('a', { nodeName: 'n1' })]), { node: 'n2' })
+  t.deepEqual(choose(pod('x', { affinity: { podAntiAffinity: away } }), nodes, [pod('a', { nodeName: 'n1' })]), {
+    node: 'n2',
+  })
   const soft = node('n1', { spec: { taints: [{ key: 'k', effect: 'PreferNoSchedule' }] } })
   t.deepEqual(choose(pod('x'), [soft, node('n2')], [pod('a', { nodeName: 'n2' })]), { node: 'n2' })
 })

@@ -28,7 +28,11 @@ export class AutoscalerStatus implements Disposable {
         reconcile: (autoscaler) => this.#reconcile(autoscaler),
       }),
     )
-    const onTarget = ({ object }: { object: { metadata: { namespace?: string | undefined; name?: string | undefined } } }): void => {
+    const onTarget = ({
+      object,
+    }: {
+      object: { metadata: { namespace?: string | undefined; name?: string | undefined } }
+    }): void => {
       for (const autoscaler of autoscalers.inNamespace(object.metadata.namespace))
         if (autoscaler.spec.scaleTargetRef.name === object.metadata.name) this.#queue.add(autoscaler)
     }

@@ -1,5 +1,5 @@
-import { LIMITS } from '../limits.ts'
 import { hasStatus } from '../apiserver/status-error.ts'
+import { LIMITS } from '../limits.ts'
 import { GVR } from '../objects/gvr.ts'
 import type { Pod } from '../objects/pod.types.ts'
 import type { ResourceQuota } from '../objects/workloads.types.ts'

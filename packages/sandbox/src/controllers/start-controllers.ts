@@ -1,6 +1,6 @@
 import { Scheduler } from '../scheduler/scheduler.ts'
-import type { ControllerComponents } from './components.types.ts'
 import { AutoscalerStatus } from './autoscaler-status.ts'
+import type { ControllerComponents } from './components.types.ts'
 import { CronJobController } from './cron-job.ts'
 import { DaemonSetController } from './daemon-set.ts'
 import { DeploymentController } from './deployment.ts'

@@ -2,7 +2,7 @@ import type { Pod } from '../objects/pod.types.ts'
 import { matchesTerm, nodeRefusal, unwelcome } from './node-fit.ts'
 import { type NamespaceLabels, PodAffinity, preference } from './pod-affinity.ts'
 import { burdenOf, requestsOf } from './requests.ts'
-import { hostPortsOf, nameOf, type NodeInfo, ownerOf } from './snapshot.ts'
+import { hostPortsOf, type NodeInfo, nameOf, ownerOf } from './snapshot.ts'
 import { TopologySpread } from './topology-spread.ts'
 
 export type Choice =

@@ -63,7 +63,11 @@ export class PodAffinity {
     this.#wanted = (podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).map((term) => {
       const there = domains(term)
       // The first of a group that wants to be together may begin anywhere.
-      return { key: term.topologyKey, domains: there, free: there.size === 0 && termMeans(term, pod, pod, namespaceLabels) }
+      return {
+        key: term.topologyKey,
+        domains: there,
+        free: there.size === 0 && termMeans(term, pod, pod, namespaceLabels),
+      }
     })
     this.#unwanted = (podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).map((term) => ({
       key: term.topologyKey,
@@ -94,7 +98,11 @@ export class PodAffinity {
 }
 
 /** How much a pod would rather be on a node, or not, by the pods in its domains. */
-export function preference(pod: Pod, nodes: readonly NodeInfo[], namespaceLabels: NamespaceLabels): (info: NodeInfo) => number {
+export function preference(
+  pod: Pod,
+  nodes: readonly NodeInfo[],
+  namespaceLabels: NamespaceLabels,
+): (info: NodeInfo) => number {
   const weights = new Map<string, number>()
   const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {}
   for (const [rules, sign] of [

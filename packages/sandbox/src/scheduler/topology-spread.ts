@@ -31,8 +31,7 @@ export class TopologySpread {
   refusal(info: NodeInfo): string | undefined {
     for (const { constraint, counts, fewest, self } of this.#required) {
       const domain = domainOf(info, constraint.topologyKey)
-      if (domain === undefined)
-        return "node(s) didn't match pod topology spread constraints (missing required label)"
+      if (domain === undefined) return "node(s) didn't match pod topology spread constraints (missing required label)"
       if ((counts.get(domain) ?? 0) + self - fewest > constraint.maxSkew)
         return "node(s) didn't match pod topology spread constraints"
     }

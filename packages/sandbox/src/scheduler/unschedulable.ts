@@ -1,5 +1,11 @@
 /** Refusals that making room would not help against. */
-const FINAL = [/^node\(s\) were unschedulable/, /untolerated taint/, /node affinity\/selector$/, /missing required label/, /pod affinity rules$/]
+const FINAL = [
+  /^node\(s\) were unschedulable/,
+  /untolerated taint/,
+  /node affinity\/selector$/,
+  /missing required label/,
+  /pod affinity rules$/,
+]
 
 /** kube-scheduler's message about a pod that fits nowhere. */
 export function unschedulableMessage(

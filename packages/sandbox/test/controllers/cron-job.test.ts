@@ -14,7 +14,10 @@ const cron = (spec: object = {}): object => ({
   metadata: { name: 'tick' },
   spec: {
     schedule: '* * * * *',
-    jobTemplate: { metadata: { labels: { kind: 'tick' } }, spec: { template: template('tick', { restartPolicy: 'Never' }) } },
+    jobTemplate: {
+      metadata: { labels: { kind: 'tick' } },
+      spec: { template: template('tick', { restartPolicy: 'Never' }) },
+    },
     ...spec,
   },
 })
@@ -38,7 +41,10 @@ test('a Job each time, named by it; so many that succeeded are kept', async (t) 
   t.false(jobs(world).includes(minute(1)))
   const job = world.get<Job>(GVR.jobs, minute(5))
   t.is(job?.metadata.labels?.['kind'], 'tick')
-  t.regex(job?.metadata.annotations?.['batch.kubernetes.io/cronjob-scheduled-timestamp'] ?? '', /^2026-03-01T12:05:00Z$/)
+  t.regex(
+    job?.metadata.annotations?.['batch.kubernetes.io/cronjob-scheduled-timestamp'] ?? '',
+    /^2026-03-01T12:05:00Z$/,
+  )
   await world.until('told', () => tick(world)?.status?.lastSuccessfulTime !== undefined)
   t.true((tick(world)?.status?.lastScheduleTime ?? '') >= '2026-03-01T12:05:00Z')
 })
@@ -54,7 +60,10 @@ test('while one runs another starts beside it, waits, or takes its place', async
     await world.apply(cron({ concurrencyPolicy }))
     using _time = passing(clock)
     await world.until('first', () => jobs(world).length === 1)
-    await world.until('two minutes later', () => clock.now() > START + 140_000 && jobs(world).length > 0 && tick(world)?.status?.active)
+    await world.until(
+      'two minutes later',
+      () => clock.now() > START + 140_000 && jobs(world).length > 0 && tick(world)?.status?.active,
+    )
     t.true(fits(jobs(world)), `${concurrencyPolicy}: ${jobs(world).join()}`)
   }
 })

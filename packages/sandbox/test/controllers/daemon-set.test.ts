@@ -42,10 +42,16 @@ test('an update replaces one node at a time, each template is kept as a revision
   await settled(world, 3)
   t.is(fewest, 2)
   t.deepEqual(pods(world).map(imageOf), ['two', 'two', 'two'])
-  t.deepEqual(revisions(world).map(({ revision }) => revision), [1, 2])
+  t.deepEqual(
+    revisions(world).map(({ revision }) => revision),
+    [1, 2],
+  )
   await world.patch(GVR.daemonSets, 'agent', change('x'))
   await settled(world, 3)
-  t.deepEqual(revisions(world).map(({ revision }) => revision), [2, 3])
+  t.deepEqual(
+    revisions(world).map(({ revision }) => revision),
+    [2, 3],
+  )
   t.is(revisions(world)[1]?.data.spec.template.spec.containers[0]?.image, 'x')
 })
 
@@ -57,7 +63,10 @@ test('a cordoned node keeps and gets its daemon; a taint NoSchedule keeps new on
   const taint = (effect: string): Promise<unknown> =>
     world.client.patch(GVR.nodes, undefined, 'ambit-2', { spec: { taints: [{ key: 'k', effect }] } })
   await taint('NoSchedule')
-  await world.until('misscheduled', () => world.get<DaemonSet>(GVR.daemonSets, 'agent')?.status?.['numberMisscheduled'] === 1)
+  await world.until(
+    'misscheduled',
+    () => world.get<DaemonSet>(GVR.daemonSets, 'agent')?.status?.['numberMisscheduled'] === 1,
+  )
   t.is(pods(world).length, 2)
   await taint('NoExecute')
   await world.until('gone', () => pods(world).length === 1)

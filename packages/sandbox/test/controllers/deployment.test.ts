@@ -44,7 +44,9 @@ test('a rollout keeps within its bounds, numbers its revisions, and going back t
     most = Math.max(most, living.length)
     fewest = Math.min(
       fewest,
-      living.filter(({ status }) => status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')).length,
+      living.filter(({ status }) =>
+        status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
+      ).length,
     )
   })
   await world.patch(GVR.deployments, 'web', change('two'))
@@ -124,12 +126,18 @@ test('orphans are adopted: sets by a Deployment, pods by a set; a pod that is re
   await world.apply(deployment())
   await settled(world)
   await world.client.delete(GVR.deployments, 'default', 'web', { propagationPolicy: 'Orphan' })
-  await world.until('orphaned', () => sets(world)[0]?.metadata.ownerReferences?.length !== 1 && web(world) === undefined)
+  await world.until(
+    'orphaned',
+    () => sets(world)[0]?.metadata.ownerReferences?.length !== 1 && web(world) === undefined,
+  )
   const before = world.list<Pod>(GVR.pods).map(({ metadata }) => metadata.uid)
   await world.apply(deployment())
   await settled(world)
   t.is(sets(world).length, 1)
-  t.deepEqual(world.list<Pod>(GVR.pods).map(({ metadata }) => metadata.uid), before)
+  t.deepEqual(
+    world.list<Pod>(GVR.pods).map(({ metadata }) => metadata.uid),
+    before,
+  )
   const [pod] = world.list<Pod>(GVR.pods)
   await world.patch(GVR.pods, pod?.metadata.name ?? '', { metadata: { labels: { app: 'other' } } })
   await world.until('replaced', () => world.list<Pod>(GVR.pods).length === 4)

@@ -22,9 +22,13 @@ const budget = (spec: object): object => ({
   metadata: { name: 'guard' },
   spec: { selector: { matchLabels: { app: 'web' } }, ...spec },
 })
-const guard = (world: World): PodDisruptionBudget['status'] => world.get<PodDisruptionBudget>(GVR.disruptionBudgets, 'guard')?.status
+const guard = (world: World): PodDisruptionBudget['status'] =>
+  world.get<PodDisruptionBudget>(GVR.disruptionBudgets, 'guard')?.status
 const allows = (world: World, count: number): Promise<true> =>
-  world.until(`${count} may go`, () => guard(world)?.disruptionsAllowed === count && guard(world)?.observedGeneration === 1)
+  world.until(
+    `${count} may go`,
+    () => guard(world)?.disruptionsAllowed === count && guard(world)?.observedGeneration === 1,
+  )
 const pods = (world: World): Pod[] => world.list<Pod>(GVR.pods)
 
 async function evictPod(world: World, name: string): Promise<StatusError | undefined> {
@@ -106,7 +110,10 @@ test('the shortest time of the tolerations that fit counts', (t) => {
 })
 
 test('a budget never allows so many that fewer than it demands are left', (t) => {
-  const share = fc.oneof(fc.nat(12), fc.nat(100).map((percent) => `${percent}%`))
+  const share = fc.oneof(
+    fc.nat(12),
+    fc.nat(100).map((percent) => `${percent}%`),
+  )
   const arbitrary = fc.record({
     ready: fc.array(fc.boolean(), { maxLength: 12 }),
     share,
@@ -117,13 +124,15 @@ test('a budget never allows so many that fewer than it demands are left', (t) =>
     fc.property(arbitrary, ({ expected, max, ready, share }) => {
       const spec = max ? { maxUnavailable: share } : { minAvailable: share }
       const of: PodDisruptionBudget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: {}, spec }
-      const pods = ready.map((is, i): Pod => ({
-        apiVersion: 'v1',
-        kind: 'Pod',
-        metadata: { name: `p${i}` },
-        spec: { containers: [] },
-        status: { conditions: [{ type: 'Ready', status: is ? 'True' : 'False' }] },
-      }))
+      const pods = ready.map(
+        (is, i): Pod => ({
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { name: `p${i}` },
+          spec: { containers: [] },
+          status: { conditions: [{ type: 'Ready', status: is ? 'True' : 'False' }] },
+        }),
+      )
       const counts = countBudget(of, pods, expected, 0)
       const left = counts.currentHealthy - counts.disruptionsAllowed
       return counts.disruptionsAllowed >= 0 && (counts.disruptionsAllowed === 0 || left >= counts.desiredHealthy)

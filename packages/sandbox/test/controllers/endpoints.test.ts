@@ -70,9 +70,17 @@ test('what somebody writes for a service without a selector is left alone, and E
     apiVersion: 'v1',
     kind: 'Endpoints',
     metadata: { name: 'outside' },
-    subsets: [{ addresses: [{ ip: '192.0.2.2' }], notReadyAddresses: [{ ip: '192.0.2.3' }], ports: [{ name: 'http', port: 80 }] }],
+    subsets: [
+      {
+        addresses: [{ ip: '192.0.2.2' }],
+        notReadyAddresses: [{ ip: '192.0.2.3' }],
+        ports: [{ name: 'http', port: 80 }],
+      },
+    ],
   })
-  const copy = await world.until('copied', () => slices(world, 'outside').find(({ metadata }) => metadata.name !== 'mine'))
+  const copy = await world.until('copied', () =>
+    slices(world, 'outside').find(({ metadata }) => metadata.name !== 'mine'),
+  )
   t.deepEqual(
     copy.endpoints?.map(({ addresses, conditions }) => [addresses[0], conditions?.ready]),
     [

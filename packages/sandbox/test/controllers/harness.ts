@@ -6,8 +6,8 @@ import { openControllerCaches } from '../../src/controllers/caches.ts'
 import type { ControllerComponents } from '../../src/controllers/components.types.ts'
 import { startControllers } from '../../src/controllers/start-controllers.ts'
 import { EventRecorder } from '../../src/kubelet/event-recorder.ts'
-import { nodeAddresses } from '../../src/net/addresses.ts'
 import { nodeObject, nodeStatus } from '../../src/kubelet/node-object.ts'
+import { nodeAddresses } from '../../src/net/addresses.ts'
 import { GVR } from '../../src/objects/gvr.ts'
 import type { Pod } from '../../src/objects/pod.types.ts'
 import { silent } from '../apiserver/harness.ts'
@@ -96,9 +96,12 @@ export async function startWorld(o: { readonly nodes?: number; readonly clock?: 
   }
   const act = (pod: Pod): void => {
     if (!pod.spec.nodeName) return
-    setImmediate(() => void live(pod).catch((error: unknown) => {
-      if (!hasStatus(error, 404) && !hasStatus(error, 409)) throw error
-    }))
+    setImmediate(
+      () =>
+        void live(pod).catch((error: unknown) => {
+          if (!hasStatus(error, 404) && !hasStatus(error, 409)) throw error
+        }),
+    )
   }
   const live = async (seen: Pod): Promise<void> => {
     const { namespace, name = '', uid } = seen.metadata

@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { formatIndexes, parseIndexes } from '../../src/controllers/job-indexes.ts'
 import { judgeFailure } from '../../src/controllers/job-failure-policy.ts'
+import { formatIndexes, parseIndexes } from '../../src/controllers/job-indexes.ts'
 import { GVR } from '../../src/objects/gvr.ts'
 import type { Condition, Pod } from '../../src/objects/pod.types.ts'
 import type { Job } from '../../src/objects/workloads.types.ts'
@@ -17,7 +17,8 @@ const work = (world: World): Job | undefined => world.get<Job>(GVR.jobs, 'work')
 const pods = (world: World): Pod[] => world.list<Pod>(GVR.pods)
 const condition = (world: World, type: string): Condition | undefined =>
   work(world)?.status?.conditions?.find((one) => one.type === type && one.status === 'True')
-const settles = (world: World, type: string): Promise<Condition> => world.until(`${type} condition`, () => condition(world, type))
+const settles = (world: World, type: string): Promise<Condition> =>
+  world.until(`${type} condition`, () => condition(world, type))
 
 test('a Job runs as many pods at once as it may until enough have succeeded', async (t) => {
   await using world = await startWorld()
@@ -34,7 +35,10 @@ test('a Job runs as many pods at once as it may until enough have succeeded', as
   t.true(startTime !== undefined && completionTime !== undefined)
   t.is(most, 2)
   t.is(pods(world).length, 5)
-  t.deepEqual(pods(world).flatMap(({ metadata }) => metadata.finalizers ?? []), [])
+  t.deepEqual(
+    pods(world).flatMap(({ metadata }) => metadata.finalizers ?? []),
+    [],
+  )
 })
 
 test('ended pods count even when somebody removes them, and no pod is counted twice', async (t) => {
@@ -91,7 +95,12 @@ test('an indexed Job completes each number once; its pods know theirs', async (t
   await settles(world, 'Complete')
   t.is(work(world)?.status?.completedIndexes, '0-3')
   const index = 'batch.kubernetes.io/job-completion-index'
-  t.deepEqual(pods(world).map(({ metadata }) => metadata.annotations?.[index]).sort(), ['0', '1', '2', '3'])
+  t.deepEqual(
+    pods(world)
+      .map(({ metadata }) => metadata.annotations?.[index])
+      .sort(),
+    ['0', '1', '2', '3'],
+  )
   const [pod] = pods(world)
   t.is(pod?.spec.hostname, `work-${pod?.metadata.annotations?.[index]}`)
   t.is(pod?.spec.containers[0]?.env?.[0]?.name, 'JOB_COMPLETION_INDEX')
@@ -114,7 +123,10 @@ test('a failure policy decides what a failure means', async (t) => {
   await world.apply(job({ podFailurePolicy: policy('FailJob') }))
   const failed = await settles(world, 'Failed')
   t.is(failed.reason, 'PodFailurePolicy')
-  t.regex(failed.message ?? '', /^Container c for pod default\/work-\w+ failed with exit code 42 matching FailJob rule at index 0$/)
+  t.regex(
+    failed.message ?? '',
+    /^Container c for pod default\/work-\w+ failed with exit code 42 matching FailJob rule at index 0$/,
+  )
   const disrupted: Pod = {
     ...pods(world)[0]!,
     status: { phase: 'Failed', conditions: [{ type: 'DisruptionTarget', status: 'True' }] },

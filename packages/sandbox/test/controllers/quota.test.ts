@@ -11,20 +11,35 @@ const deployment = {
     replicas: 2,
     selector: { matchLabels: { app: 'web' } },
     template: template('web', {
-      containers: [{ name: 'c', image: 'x', resources: { requests: { cpu: '250m', memory: '64Mi' }, limits: { cpu: '1' } } }],
+      containers: [
+        { name: 'c', image: 'x', resources: { requests: { cpu: '250m', memory: '64Mi' }, limits: { cpu: '1' } } },
+      ],
     }),
   },
 }
 
 test('a quota says how much of it is used, and follows what comes and goes', async (t) => {
   await using world = await startWorld()
-  const hard = { pods: '10', cpu: '2', 'requests.memory': '1Gi', 'limits.cpu': '4', 'count/deployments.apps': '3', services: '5' }
+  const hard = {
+    pods: '10',
+    cpu: '2',
+    'requests.memory': '1Gi',
+    'limits.cpu': '4',
+    'count/deployments.apps': '3',
+    services: '5',
+  }
   await world.apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'q' }, spec: { hard } })
   await world.apply(deployment)
   const used = (): ResourceQuota['status'] => world.get<ResourceQuota>(GVR.resourceQuotas, 'q')?.status
   await world.until('two pods', () => used()?.used?.['pods'] === '2')
   t.deepEqual(used()?.hard, hard)
-  t.like(used()?.used, { cpu: '500m', 'requests.memory': '128Mi', 'limits.cpu': '2', 'count/deployments.apps': '1', services: '1' })
+  t.like(used()?.used, {
+    cpu: '500m',
+    'requests.memory': '128Mi',
+    'limits.cpu': '2',
+    'count/deployments.apps': '1',
+    services: '1',
+  })
   await world.patch(GVR.deployments, 'web', { spec: { replicas: 0 } })
   await world.until('none', () => used()?.used?.['pods'] === '0')
 })
@@ -37,7 +52,8 @@ test('an autoscaler says that it scales nothing, for want of metrics', async (t)
     metadata: { name: 'web' },
     spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 5 },
   })
-  const status = (): HorizontalPodAutoscaler['status'] => world.get<HorizontalPodAutoscaler>(GVR.autoscalers, 'web')?.status
+  const status = (): HorizontalPodAutoscaler['status'] =>
+    world.get<HorizontalPodAutoscaler>(GVR.autoscalers, 'web')?.status
   await world.until('no target', () => status()?.conditions?.some(({ reason }) => reason === 'FailedGetScale'))
   await world.apply(deployment)
   const active = await world.until('a target', () => status()?.conditions?.find(({ type }) => type === 'ScalingActive'))

@@ -81,7 +81,13 @@ test('a Deployment scaled while rolling out shares its new size out by the sizes
     { name: 'new', replicas: 5, maxBefore: 13 },
   ]
   // The example of the Kubernetes documents: 10 to 15 replicas, 3 more at once.
-  t.deepEqual([...planProportionalScale({ replicas: 15, surge: 3, sets })], [['old', 11], ['new', 7]])
+  t.deepEqual(
+    [...planProportionalScale({ replicas: 15, surge: 3, sets })],
+    [
+      ['old', 11],
+      ['new', 7],
+    ],
+  )
 })
 
 test('a shared-out size is the whole size, and nothing grows when the whole shrinks', (t) => {
@@ -100,7 +106,12 @@ test('a shared-out size is the whole size, and nothing grows when the whole shri
       const after = sets.map(({ name }) => plan.get(name) ?? 0)
       const others = after.filter((size, i) => size > (sizes[i] ?? 0)).length
       const total = after.reduce((sum, size) => sum + size, 0)
-      return after.every((size) => size >= 0) && total >= allowed && (allowed >= before || others <= 0) && (allowed < before || total === allowed)
+      return (
+        after.every((size) => size >= 0) &&
+        total >= allowed &&
+        (allowed >= before || others <= 0) &&
+        (allowed < before || total === allowed)
+      )
     }),
   )
   t.pass()

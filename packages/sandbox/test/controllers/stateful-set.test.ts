@@ -11,7 +11,13 @@ const stateful = (spec: object = {}): object => ({
   apiVersion: 'apps/v1',
   kind: 'StatefulSet',
   metadata: { name: 'db' },
-  spec: { replicas: 3, serviceName: 'db-svc', selector: { matchLabels: { app: 'db' } }, template: template('db'), ...spec },
+  spec: {
+    replicas: 3,
+    serviceName: 'db-svc',
+    selector: { matchLabels: { app: 'db' } },
+    template: template('db'),
+    ...spec,
+  },
 })
 const change = (image: string): Record<string, unknown> => ({
   spec: { template: { spec: { containers: [{ name: 'c', image }] } } },
@@ -77,7 +83,10 @@ test('a rolling update goes from the top down to the partition, one at a time; g
   const before = set(world)?.status?.currentRevision
   using pods = follow(world)
   await world.patch(GVR.statefulSets, 'db', change('two'))
-  await world.until('two updated', () => set(world)?.status?.['updatedReplicas'] === 2 && set(world)?.status?.['readyReplicas'] === 3)
+  await world.until(
+    'two updated',
+    () => set(world)?.status?.['updatedReplicas'] === 2 && set(world)?.status?.['readyReplicas'] === 3,
+  )
   t.deepEqual(pods.told, ['-db-2', '+db-2', '-db-1', '+db-1'])
   t.deepEqual(images(world), ['x', 'two', 'two'])
   t.is(set(world)?.status?.currentRevision, before)
@@ -89,7 +98,10 @@ test('a rolling update goes from the top down to the partition, one at a time; g
   await world.until('all updated', () => set(world)?.status?.currentRevision === set(world)?.status?.updateRevision)
   t.deepEqual(images(world), ['two', 'two', 'two'])
   await world.patch(GVR.statefulSets, 'db', change('x'))
-  await world.until('back', () => set(world)?.status?.currentRevision === before && set(world)?.status?.['readyReplicas'] === 3)
+  await world.until(
+    'back',
+    () => set(world)?.status?.currentRevision === before && set(world)?.status?.['readyReplicas'] === 3,
+  )
   const revisions = world.list<ControllerRevision>(GVR.controllerRevisions)
   t.deepEqual(revisions.map(({ revision }) => revision).sort(), [2, 3])
 })
@@ -113,7 +125,8 @@ test('each member has claims of its own, which stay when it goes, or go with it 
   }
   await world.apply(stateful({ replicas: 2, volumeClaimTemplates: [claim] }))
   await settled(world, 2)
-  const claims = (): string[] => world.list<KubeObject>(GVR.persistentVolumeClaims).map(({ metadata }) => metadata.name ?? '')
+  const claims = (): string[] =>
+    world.list<KubeObject>(GVR.persistentVolumeClaims).map(({ metadata }) => metadata.name ?? '')
   t.deepEqual(claims(), ['data-db-0', 'data-db-1'])
   const volume = world.get<Pod>(GVR.pods, 'db-1')?.spec.volumes?.find(({ name }) => name === 'data')
   t.is(volume?.persistentVolumeClaim?.claimName, 'data-db-1')
@@ -130,7 +143,12 @@ test('each member has claims of its own, which stay when it goes, or go with it 
 })
 
 test('whatever state it is in, a set gets where it should, never two members away while it updates', (t) => {
-  const member = fc.record({ ordinal: fc.nat(7), revision: fc.constantFrom('old', 'new'), ready: fc.boolean(), ending: fc.boolean() })
+  const member = fc.record({
+    ordinal: fc.nat(7),
+    revision: fc.constantFrom('old', 'new'),
+    ready: fc.boolean(),
+    ending: fc.boolean(),
+  })
   const state = fc.record({
     replicas: fc.nat(6),
     partition: fc.nat(6),
@@ -165,7 +183,9 @@ test('whatever state it is in, a set gets where it should, never two members awa
         if (!parallel && plan.create.length + plan.remove.length > 1) return false
         // Then everything happens: what is ending is gone, what is there is ready.
         pods = pods
-          .filter((one) => one.metadata.deletionTimestamp === undefined && !plan.remove.some((gone) => gone.pod === one))
+          .filter(
+            (one) => one.metadata.deletionTimestamp === undefined && !plan.remove.some((gone) => gone.pod === one),
+          )
           .map((one) => ({ ...one, status: { conditions: [{ type: 'Ready', status: 'True' }] } }))
         for (const { ordinal, revision } of plan.create) pods.push(pod(ordinal, revision, true, false))
       }
