@@ -4,15 +4,15 @@ import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { CertificateMaker } from '@ambit/testing'
 import test from 'ava'
-import { GatewayWorld, HTTPS, keyPair, type ListenerInit, listener, toService } from './support/gateway.ts'
-import { answerOf } from './support/world.ts'
+import { GatewayWorld, HTTPS, keyPair, type ListenerInit, listener } from './support/gateway.ts'
+import { answerOf, type RouteInit } from './support/world.ts'
 
 type TlsInit = NonNullable<ListenerInit['tls']>
 
-const https = (name: string, hostname: string, tls: TlsInit, ...routes: ReturnType<typeof toService>[]): ListenerInit =>
+const https = (name: string, hostname: string, tls: TlsInit, ...routes: RouteInit[]): ListenerInit =>
   listener({ name, port: HTTPS, hostnames: hostname === '' ? [] : [hostname], tls }, ...routes)
 
-const answering = (status: number): ReturnType<typeof toService> => ({
+const answering = (status: number): RouteInit => ({
   name: `fixed-${status}`,
   action: { case: 'fixedStatus', value: status },
 })
@@ -20,7 +20,7 @@ const answering = (status: number): ReturnType<typeof toService> => ({
 /** A client certificate, as its PEM and key. */
 function clientCertificate(maker: CertificateMaker, account: string): { cert: string; key: string } {
   const { chainPem, privateKey } = maker.workload(maker.identity('outside', account))
-  return { cert: chainPem, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
+  return { cert: chainPem, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) }
 }
 
 test('each server name gets its listener and its certificate, by HTTP/1.1 and HTTP/2', async (t) => {
@@ -213,15 +213,14 @@ test('a listener that begins to ask for certificates lets go of who came without
   })
   await world.log.find(/listener has a certificate.*other/)
   const kept = await gateway.tls('b.test', { ALPNProtocols: ['http/1.1'] })
-  let session: Buffer | undefined
   const first = await gateway.tls('a.test', { ALPNProtocols: ['http/1.1'], maxVersion: 'TLSv1.2' })
-  session = first.getSession()
+  const session = first.getSession()
   const http2 = await gateway.http2('a.test')
   const ends = Promise.all([once(first, 'close'), once(http2, 'close')])
   await gateway.settings([https('m', 'a.test', strict), https('other', 'b.test', open)])
   await ends
   t.false(kept.destroyed)
-  const sent = httpRequest({ createConnection: () => kept as Duplex, path: '/', headers: { host: 'b.test' } })
+  const sent = httpRequest({ createConnection: () => kept, path: '/', headers: { host: 'b.test' } })
   sent.end()
   t.is((await answerOf(sent)).status, 200)
   await t.throwsAsync(gateway.overTls('a.test', { session, maxVersion: 'TLSv1.2' }))
