@@ -49,9 +49,10 @@ export class Attachments {
     }
     for (const stream of [attached.stdout, attached.stderr]) stream?.on('error', end)
     o.signal.addEventListener('abort', end, { once: true })
-    const exit = running.exited.then(({ code }) => {
+    // How the program ended is told by the pod's status, not by whoever was attached.
+    const exit = running.exited.then(() => {
       end()
-      return { code }
+      return { code: 0 }
     })
     return {
       stdin: o.stdin ? this.#input(running, o) : undefined,

@@ -58,6 +58,7 @@ function subresourcesOf(definition: ResourceDefinition, version: string): readon
     core('attach', 'PodAttachOptions', ['create', 'get'])
     core('portforward', 'PodPortForwardOptions', ['create', 'get'])
     core('binding', 'Binding', ['create'])
+    core('ephemeralcontainers', 'Pod', ['get', 'patch', 'update'])
     core('eviction', 'Eviction', ['create'], 'policy')
   }
   if (definition.resource === 'serviceaccounts') core('token', 'TokenRequest', ['create'], 'authentication.k8s.io')

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '@ambit/core'
 import type { DeleteOptions, KubeObject } from '../contract.types.ts'
 import { at, isObject, type JsonObject, textOf } from '../json.ts'
-import { MAX_LIST_SNAPSHOTS, MAX_WATCHES } from '../limits.ts'
+import { DELETE_SLICE, MAX_LIST_SNAPSHOTS, MAX_WATCHES } from '../limits.ts'
 import { applyJsonPatch } from '../patch/json-patch.ts'
 import { applyMergePatch } from '../patch/merge-patch.ts'
 import { applyStrategicMerge } from '../patch/strategic-merge.ts'
@@ -14,10 +15,11 @@ import { inVersion, type Target } from '../resources/target.ts'
 import { badRequest, noSuchResource, StatusError } from '../status-error.ts'
 import { ListPages } from '../store/list-pages.ts'
 import { type Predicate, parseFieldSelector, parseLabelSelector } from '../store/selectors.ts'
-import { partialMetadata, toTable } from '../tables/table.ts'
+import { partialMetadata, tableParts, toTable } from '../tables/table.ts'
 import { includeOf, negotiate } from './accept.ts'
 import type { RequestInfo } from './request-info.ts'
 import { respond } from './respond.ts'
+import { respondList } from './respond-list.ts'
 import { streamWatch, tooManyWatches } from './watch-response.ts'
 
 export interface ResourceRequest {
@@ -53,7 +55,7 @@ export class ResourceHandler {
       case 'GET':
       case 'HEAD':
         if (isTrue(input.query.get('watch'))) return await this.#watch(input)
-        return info.name === '' ? this.#list(input) : this.#get(input)
+        return info.name === '' ? await this.#list(input) : this.#get(input)
       case 'POST':
         if (info.name !== '') throw methodNotAllowed()
         return await this.#create(input)
@@ -72,7 +74,7 @@ export class ResourceHandler {
     this.#answer(input, 200, this.#service.get(targetOf(input)), [])
   }
 
-  #list(input: ResourceRequest): void {
+  async #list(input: ResourceRequest): Promise<void> {
     const { definition, info, query, request, response } = input
     const limit = Number(query.get('limit') ?? 0) || 0
     const token = query.get('continue') ?? ''
@@ -96,28 +98,22 @@ export class ResourceHandler {
       metadata['continue'] = page.continue
       metadata['remainingItemCount'] = page.remaining
     }
-    const items = page.items.map((object) => inVersion(object, { definition, version: info.version }))
+    const { version } = info
+    const shown = (object: KubeObject): KubeObject => inVersion(object, { definition, version })
     const representation = negotiate(request.headers.accept)
     if (representation.kind === 'table') {
       const options = { nowMs: this.#clock.now(), include: includeOf(query), withColumns: true }
-      return respond(response, 200, toTable(definition, info.version, items, metadata, options))
+      const { envelope, row } = tableParts(definition, version, metadata, options)
+      return await respondList(response, envelope, 'rows', page.items, (object) => row(shown(object)))
     }
     if (representation.kind === 'metadata') {
-      const list = {
-        kind: 'PartialObjectMetadataList',
-        apiVersion: 'meta.k8s.io/v1',
-        metadata,
-        items: items.map(partialMetadata),
-      }
-      return respond(response, 200, list)
+      const envelope = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata }
+      return await respondList(response, envelope, 'items', page.items, (object) => partialMetadata(object))
     }
-    const apiVersion = apiVersionOf(definition.group, info.version)
-    respond(
-      response,
-      200,
-      { kind: `${definition.kind}List`, apiVersion, metadata, items },
-      { yaml: representation.yaml },
-    )
+    const envelope = { kind: `${definition.kind}List`, apiVersion: apiVersionOf(definition.group, version), metadata }
+    if (representation.yaml)
+      return respond(response, 200, { ...envelope, items: page.items.map(shown) }, { yaml: true })
+    await respondList(response, envelope, 'items', page.items, shown)
   }
 
   async #watch(input: ResourceRequest): Promise<void> {
@@ -196,8 +192,11 @@ export class ResourceHandler {
     const namespace = definition.namespaced && info.namespace !== '' ? info.namespace : undefined
     if (definition.namespaced && namespace === undefined) throw methodNotAllowed()
     const selected = this.#service.store.list(storageKey(definition), namespace).filter(selection(input))
-    for (const object of selected)
+    for (const [index, object] of selected.entries()) {
       await this.#admitted.delete({ ...targetOf(input), name: object.metadata.name ?? '' }, options, context)
+      // Others have their turn, above all watches that are to be told.
+      if (index % DELETE_SLICE === DELETE_SLICE - 1) await nextTurn()
+    }
     const items = selected.map((object) => inVersion(object, { definition, version: info.version }))
     const apiVersion = apiVersionOf(definition.group, info.version)
     const metadata = { resourceVersion: String(this.#service.store.revision) }
@@ -217,11 +216,16 @@ export class ResourceHandler {
   }
 }
 
+function isPart(subresource: string): subresource is NonNullable<Target['subresource']> {
+  return ['status', 'finalize', 'ephemeralcontainers'].includes(subresource)
+}
+
 export function targetOf({ definition, info }: Pick<ResourceRequest, 'definition' | 'info'>): Target {
   const { subresource } = info
-  if (subresource !== '' && subresource !== 'status' && subresource !== 'finalize') throw noSuchResource()
+  if (subresource !== '' && !isPart(subresource)) throw noSuchResource()
   if (subresource === 'status' && !definition.status.has(info.version)) throw noSuchResource()
   if (subresource === 'finalize' && definition.resource !== 'namespaces') throw noSuchResource()
+  if (subresource === 'ephemeralcontainers' && definition.kind !== 'Pod') throw noSuchResource()
   const namespace = definition.namespaced ? info.namespace : undefined
   return {
     definition,

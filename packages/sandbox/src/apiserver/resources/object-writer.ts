@@ -18,6 +18,7 @@ import type { ObjectStore } from '../store/object-store.ts'
 import { validateMetadata } from '../validation/metadata.ts'
 import { decodeRequestObject } from './decode-request-object.ts'
 import { planDeletion } from './deletion.ts'
+import { withEphemeralContainers } from './ephemeral-containers.ts'
 import { content, hasGeneration } from './generation.ts'
 import type { KindRules, RuleEnvironment } from './kind-rules.types.ts'
 import { metadataForCreate, metadataForUpdate, timestamp } from './object-meta.ts'
@@ -287,6 +288,7 @@ export class ObjectWriter {
       }
       return { ...old, apiVersion, spec }
     }
+    if (subresource === 'ephemeralcontainers') return withEphemeralContainers(old, next)
     const object: KubeObject = cloneJson({ ...next, metadata: metadataForUpdate(old.metadata, next.metadata) })
     // New finalizers can't hold back what is already being deleted.
     if (old.metadata.deletionTimestamp !== undefined)

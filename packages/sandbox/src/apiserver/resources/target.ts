@@ -7,7 +7,7 @@ export interface Target {
   readonly version: string
   readonly namespace: string | undefined
   readonly name: string
-  readonly subresource?: 'status' | 'finalize' | undefined
+  readonly subresource?: 'status' | 'finalize' | 'ephemeralcontainers' | undefined
 }
 
 /** The object as a version of its kind shows it; `old` is its stored state where it is being changed. */
