@@ -61,6 +61,10 @@ export const MAX_MATCHED_CHARACTERS: number = 64 * 1024
 export const MAX_PATCH_OPERATIONS = 10_000
 /** Time for a whole request to arrive, headers and body; then 408. */
 export const REQUEST_TIMEOUT_MS = 60_000
+/** Objects of a list that are encoded in one turn; longer lists are sent in slices. */
+export const LIST_SLICE = 200
+/** Objects deleted in one turn by the deletion of a collection, of a namespace, or of their owner. */
+export const DELETE_SLICE = 20
 /** Times a write begins again because its object changed while webhooks were asked; then it answers 409. */
 export const MAX_ADMISSION_RESTARTS = 5
 /** Largest answer of a webhook; then it counts as failed. */

@@ -1,5 +1,6 @@
 import { type Logger, messageOf } from '@ambit/core'
 import type { KubeObject, OwnerReference } from '../contract.types.ts'
+import { DELETE_SLICE } from '../limits.ts'
 import type { ApiService } from '../resources/api-service.ts'
 import { FOREGROUND, ORPHAN } from '../resources/deletion.ts'
 import { internalContext } from '../resources/request-context.ts'
@@ -64,14 +65,20 @@ export class GarbageCollector implements Disposable {
 
   #mark(uid: string): void {
     this.#dirty.add(uid)
-    if (this.#scheduled || this.#closed) return
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#closed || this.#dirty.size === 0) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
       if (this.#closed) return
-      const uids = [...this.#dirty]
-      this.#dirty.clear()
-      for (const each of uids) this.#reconcile(each)
+      for (const uid of [...this.#dirty].slice(0, DELETE_SLICE)) {
+        this.#dirty.delete(uid)
+        this.#reconcile(uid)
+      }
+      this.#schedule()
     })
   }
 

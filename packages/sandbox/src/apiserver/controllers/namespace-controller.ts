@@ -1,6 +1,7 @@
 import { type Logger, messageOf } from '@ambit/core'
 import type { KubeObject } from '../contract.types.ts'
 import { arrayOf, at, isObject } from '../json.ts'
+import { DELETE_SLICE } from '../limits.ts'
 import type { ApiService } from '../resources/api-service.ts'
 import { internalContext } from '../resources/request-context.ts'
 import { storageKey } from '../resources/resource-definition.ts'
@@ -105,12 +106,15 @@ export class NamespaceController implements Disposable {
   #empty(namespace: KubeObject, name: string): void {
     const context = internalContext('namespace-controller')
     let left = 0
+    let deletions = 0
     for (const definition of this.#registry.all()) {
       const version = definition.versions[0]
       if (!definition.namespaced || version === undefined) continue
       for (const object of this.#service.store.list(storageKey(definition), name)) {
         left++
         if (object.metadata.deletionTimestamp !== undefined) continue
+        // The rest in later turns, so that watches can be told in between.
+        if (++deletions > DELETE_SLICE) return this.#schedule()
         const target = { definition, version, namespace: name, name: object.metadata.name ?? '' }
         if (this.#service.delete(target, { propagationPolicy: 'Background' }, context).gone) left--
       }

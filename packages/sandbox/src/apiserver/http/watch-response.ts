@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '@ambit/core'
-import type { WatchEvent } from '../contract.types.ts'
+import type { KubeObject, WatchEvent } from '../contract.types.ts'
 import { BOOKMARK_INTERVAL_MS, DEFAULT_WATCH_TIMEOUT_MS, MAX_WATCH_BUFFER_BYTES } from '../limits.ts'
 import { apiVersionOf, type ResourceDefinition, storageKey } from '../resources/resource-definition.ts'
 import { inVersion } from '../resources/target.ts'
@@ -52,13 +52,31 @@ export function streamWatch(
     first = false
     return toTable(definition, version, [object], meta, options)
   }
-  const write = (type: string, object: unknown): void => {
-    if (response.writableLength > MAX_WATCH_BUFFER_BYTES) {
+  // What changes in one turn goes out in one piece: writing costs more than encoding.
+  let pending: Buffer[] = []
+  let pendingBytes = 0
+  const flush = (): void => {
+    if (pending.length === 0 || parts.length === 0) return
+    const piece = pending.length === 1 ? pending[0] : Buffer.concat(pending, pendingBytes)
+    pending = []
+    pendingBytes = 0
+    response.write(piece)
+  }
+  const send = (line: Buffer): void => {
+    if (response.writableLength + pendingBytes > MAX_WATCH_BUFFER_BYTES) {
       response.destroy()
       end()
       return
     }
-    response.write(`${JSON.stringify({ type, object })}\n`)
+    if (pending.length === 0) setImmediate(flush)
+    pending.push(line)
+    pendingBytes += line.length
+  }
+  const write = (type: string, object: unknown): void => send(Buffer.from(`${JSON.stringify({ type, object })}\n`))
+  const deliver = (event: WatchEvent): void => {
+    if (representation.kind === 'object' && event.type !== 'BOOKMARK')
+      return send(encodeEvent(event, definition, version))
+    write(event.type, shape(event))
   }
   const bookmark = (annotations?: Record<string, string>): void => {
     const apiVersion = apiVersionOf(definition.group, version)
@@ -80,7 +98,7 @@ export function streamWatch(
       sendInitialEvents: watch.sendInitialEvents,
     },
     (event) => {
-      if (started) write(event.type, shape(event))
+      if (started) deliver(event)
       else backlog.push(event)
     },
   )
@@ -88,7 +106,7 @@ export function streamWatch(
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
   response.flushHeaders()
   started = true
-  for (const event of backlog) write(event.type, shape(event))
+  for (const event of backlog) deliver(event)
   if (watch.sendInitialEvents) bookmark({ 'k8s.io/initial-events-end': 'true' })
   if (watch.bookmarks) {
     const tick = (): void => {
@@ -100,6 +118,7 @@ export function streamWatch(
     parts.push({ [Symbol.dispose]: () => timer[Symbol.dispose]() })
   }
   const timeout = clock.after(watch.timeoutMs ?? DEFAULT_WATCH_TIMEOUT_MS, () => {
+    flush()
     end()
     response.end()
   })
@@ -107,6 +126,18 @@ export function streamWatch(
   response.on('close', end)
   request.on('error', end)
   return ended.promise
+}
+
+/** The last change that was encoded: it goes to all watches of its kind before the next one comes. */
+let last:
+  | { readonly object: KubeObject; readonly type: string; readonly version: string; readonly line: Buffer }
+  | undefined
+
+function encodeEvent({ type, object }: WatchEvent, definition: ResourceDefinition, version: string): Buffer {
+  if (last?.object === object && last.type === type && last.version === version) return last.line
+  const line = Buffer.from(`${JSON.stringify({ type, object: inVersion(object, { definition, version }) })}\n`)
+  last = { object, type, version, line }
+  return line
 }
 
 /** 429 for a watch too many. */

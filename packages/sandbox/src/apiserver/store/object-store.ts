@@ -2,6 +2,7 @@ import type { KubeObject } from '../contract.types.ts'
 import { deepFreeze } from '../json.ts'
 import { expired, StatusError } from '../status-error.ts'
 import type { Journal } from './journal.types.ts'
+import { ObjectTable } from './object-table.ts'
 
 /** One change, in the order of `revision`, which is the resourceVersion it made. */
 export interface StoreEvent {
@@ -22,7 +23,7 @@ export interface StoreLimits {
  * Every change is synchronous, so a read-check-write in one turn is atomic.
  */
 export class ObjectStore {
-  readonly #tables = new Map<string, Map<string, KubeObject>>()
+  readonly #tables = new Map<string, ObjectTable>()
   readonly #listeners = new Map<string, Set<(event: StoreEvent) => void>>()
   readonly #history: StoreEvent[] = []
   readonly #limits: StoreLimits
@@ -61,10 +62,7 @@ export class ObjectStore {
 
   /** Objects by namespace and name, in byte order as etcd has them. */
   list(key: string, namespace?: string): readonly KubeObject[] {
-    const table = this.#tables.get(key)
-    if (table === undefined) return []
-    const ids = [...table.keys()].filter((id) => namespace === undefined || id.startsWith(`${namespace}/`)).sort()
-    return ids.map((id) => table.get(id)).filter((object) => object !== undefined)
+    return this.#tables.get(key)?.list(namespace) ?? []
   }
 
   /** Keys of resources that hold at least one object. */
@@ -119,8 +117,8 @@ export class ObjectStore {
     return { [Symbol.dispose]: () => listeners.delete(listener) }
   }
 
-  #tableOf(key: string): Map<string, KubeObject> {
-    const table = this.#tables.get(key) ?? new Map<string, KubeObject>()
+  #tableOf(key: string): ObjectTable {
+    const table = this.#tables.get(key) ?? new ObjectTable()
     this.#tables.set(key, table)
     return table
   }

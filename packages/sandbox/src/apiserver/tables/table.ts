@@ -13,19 +13,35 @@ export function toTable(
   version: string,
   objects: readonly KubeObject[],
   listMeta: JsonObject,
-  options: { readonly nowMs: number; readonly include: IncludeObject; readonly withColumns: boolean },
+  options: TableOptions,
 ): JsonObject {
+  const { envelope, row } = tableParts(definition, version, listMeta, options)
+  return { ...envelope, rows: objects.map(row) }
+}
+
+export interface TableOptions {
+  readonly nowMs: number
+  readonly include: IncludeObject
+  readonly withColumns: boolean
+}
+
+/** A Table without its rows, and how an object becomes one. */
+export function tableParts(
+  definition: ResourceDefinition,
+  version: string,
+  listMeta: JsonObject,
+  options: TableOptions,
+): { readonly envelope: JsonObject; readonly row: (object: KubeObject) => JsonObject } {
   const { columnDefinitions, cells } = columnsOf(definition, version)
-  const rows = objects.map((object) => ({
-    cells: cells(object, options.nowMs),
-    ...(options.include === 'None' ? {} : { object: options.include === 'Object' ? object : partialMetadata(object) }),
-  }))
+  const shown = options.withColumns ? columnDefinitions : null
   return {
-    kind: 'Table',
-    apiVersion: 'meta.k8s.io/v1',
-    metadata: listMeta,
-    columnDefinitions: options.withColumns ? columnDefinitions : null,
-    rows,
+    envelope: { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: listMeta, columnDefinitions: shown },
+    row: (object) => ({
+      cells: cells(object, options.nowMs),
+      ...(options.include === 'None'
+        ? {}
+        : { object: options.include === 'Object' ? object : partialMetadata(object) }),
+    }),
   }
 }
 
