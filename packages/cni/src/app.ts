@@ -22,10 +22,12 @@ import { Enroller } from './enroller.ts'
 import type { Config } from './env.ts'
 import { AGENT_SOCKET, PLUGIN_KUBECONFIG } from './file-names.ts'
 import { internalIps, openHostNetns } from './host-netns.ts'
-import { CniInstaller } from './installer.ts'
+import { CniInstaller, type InstallerOptions } from './installer.ts'
+import { inPlaceCommand, launcherScript, pluginBeside, runtimeCommand } from './launcher.ts'
 import { SWEEP_INTERVAL_MS } from './limits.ts'
 import { NetnsFinder } from './netns-finder.ts'
 import { formatKubeconfig } from './plugin-kubeconfig.ts'
+import { pluginRuntime } from './plugin-runtime.ts'
 import { PluginServer } from './plugin-server.ts'
 import { PodNetnsCache } from './pod-netns-cache.ts'
 import { ProbeRules } from './probes.ts'
@@ -239,7 +241,7 @@ export class App implements Closable {
           runDir: config.runDir,
           configName: config.configName,
           ownedConfigName: config.ownedConfigName,
-          launcher: config.launcher,
+          ...(await pluginProgram(config)),
           plugin: pluginConfig(config),
           kubeconfigName: PLUGIN_KUBECONFIG,
           kubeconfig: () => pluginKubeconfig(kubeConfig, config.serviceAccountDir),
@@ -267,6 +269,18 @@ export class App implements Closable {
     const ready = this.#ready && this.#installer?.installed === true
     return ready ? { status: 200, body: 'ok\n' } : { status: 503, body: 'CNI plugin not installed yet\n' }
   }
+}
+
+/** How the node is to run the plugin. */
+async function pluginProgram({
+  pluginCommand,
+  copyRuntime,
+  compileCacheOnNode,
+}: Config): Promise<Pick<InstallerOptions, 'launcher' | 'runtime'>> {
+  const plugin = pluginBeside(import.meta.url)
+  const runtime = copyRuntime ? await pluginRuntime(plugin) : undefined
+  const usual = runtime === undefined ? inPlaceCommand(process.execPath, plugin) : runtimeCommand(runtime)
+  return { launcher: launcherScript({ command: pluginCommand ?? usual, compileCache: compileCacheOnNode }), runtime }
 }
 
 /** Our entry of the node's CNI chain. */

@@ -1,7 +1,6 @@
 import { AmbitError, messageOf } from '@ambit/core'
 import { parse } from 'yaml'
 import { DEFAULT_SELECTORS, type EnablementSelector, parseEnablementSelectors } from './enrollment.ts'
-import { launcherScript, pluginBeside } from './launcher.ts'
 import { flag } from './redirect-options.ts'
 
 /** A setting of the environment cannot be understood; guessing could enrol the wrong pods. */
@@ -37,7 +36,11 @@ export interface Config {
   readonly configDir: string
   readonly configName: string | undefined
   readonly ownedConfigName: string | undefined
-  readonly launcher: string
+  readonly compileCacheOnNode: string
+  /** Words that start the plugin on the node, instead of the usual ones. */
+  readonly pluginCommand: string | undefined
+  /** Whether the node gets a Node of its own to run the plugin with. */
+  readonly copyRuntime: boolean
   readonly serviceAccountDir: string
   readonly logLevel: string
   readonly logFormat: 'plain' | 'json'
@@ -96,12 +99,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ownedConfigName: bool('ISTIO_OWNED_CNI_CONFIG', false)
       ? text('ISTIO_OWNED_CNI_CONF_FILENAME', '02-istio-cni.conflist')
       : undefined,
-    launcher: launcherScript({
-      node: process.execPath,
-      plugin: pluginBeside(import.meta.url),
-      compileCache: `${runDirOnNode}/compile-cache`,
-      command: optional('CNI_PLUGIN_COMMAND'),
-    }),
+    compileCacheOnNode: `${runDirOnNode}/compile-cache`,
+    // Both are ours. Images say that nodes have none of their files.
+    pluginCommand: optional('CNI_PLUGIN_COMMAND'),
+    copyRuntime: bool('CNI_PLUGIN_COPY_RUNTIME', false),
     serviceAccountDir: text('SERVICE_ACCOUNT_DIR', '/var/run/secrets/kubernetes.io/serviceaccount'),
     logLevel: text('LOG_LEVEL', 'info'),
     logFormat: env['LOG_FORMAT'] === 'json' ? 'json' : 'plain',

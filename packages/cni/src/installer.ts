@@ -14,6 +14,7 @@ import {
 import { ensureFile } from './atomic-file.ts'
 import { chainedName, hasPlugin, insertPlugin, PLUGIN_TYPE, primaryConfig, removePlugin } from './conflist.ts'
 import { CNI_CONFIG_CHECK_MS, CNI_CONFIG_MAX_BYTES } from './limits.ts'
+import { installRuntime, type PluginRuntime, removeOtherRuntimes } from './plugin-runtime.ts'
 
 /** There is nothing to chain to: no other CNI plugin is configured yet. */
 export class NoCniConfigError extends AmbitError {
@@ -31,6 +32,8 @@ export interface InstallerOptions {
   readonly ownedConfigName?: string | undefined
   /** Content of the executable the container runtime calls. */
   readonly launcher: string
+  /** What it needs beside it, if anything. */
+  readonly runtime?: PluginRuntime | undefined
   readonly plugin: Readonly<Record<string, unknown>>
   readonly kubeconfigName: string
   /** Content of the plugin's kubeconfig now; its token changes. */
@@ -108,6 +111,7 @@ export class CniInstaller implements Closable {
       }
     }
     await rm(join(binDir, PLUGIN_TYPE), { force: true })
+    await removeOtherRuntimes(binDir, undefined)
     await rm(join(runDir, kubeconfigName), { force: true })
     this.#components.ready.set({}, 0)
   }
@@ -145,6 +149,8 @@ export class CniInstaller implements Closable {
   async #ensure(): Promise<boolean> {
     const { binDir, runDir, configDir, launcher, kubeconfigName, kubeconfig, plugin, ownedConfigName } = this.#options
     const kubeconfigChanged = await ensureFile(join(runDir, kubeconfigName), await kubeconfig(), CONFIG_MODE)
+    const { runtime } = this.#options
+    const runtimeChanged = runtime !== undefined && (await installRuntime(binDir, runtime))
     const launcherChanged = await ensureFile(join(binDir, PLUGIN_TYPE), launcher, EXECUTABLE_MODE)
     const name = this.#options.configName ?? primaryConfig(await readdir(configDir), ownedConfigName)
     if (name === undefined)
@@ -156,7 +162,8 @@ export class CniInstaller implements Closable {
     const configChanged = await ensureFile(target, wanted, CONFIG_MODE)
     // The single-plugin form would come first by name and win over the chain.
     if (target !== source && ownedConfigName === undefined) await rm(source, { force: true })
-    return kubeconfigChanged || launcherChanged || configChanged
+    if (launcherChanged || runtimeChanged) await removeOtherRuntimes(binDir, runtime?.id)
+    return kubeconfigChanged || runtimeChanged || launcherChanged || configChanged
   }
 
   async #read(path: string): Promise<string> {

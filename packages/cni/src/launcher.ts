@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { type PluginRuntime, RUNTIME_FOLDER } from './plugin-runtime.ts'
 
 /** One word for a POSIX shell. */
 function quote(word: string): string {
@@ -10,16 +11,32 @@ export function pluginBeside(moduleUrl: string): string {
   return fileURLToPath(new URL('./plugin.ts', moduleUrl))
 }
 
-/** The executable the container runtime finds under the plugin's name. `command` replaces the whole default. */
+// These have nothing to do: a pod's rules vanish with its namespace. The runtime expects its configuration to be read.
+const NOTHING = 'case "$CNI_COMMAND" in DEL|GC|STATUS) while read -r _; do :; done; exit 0 ;; esac'
+
+/** The executable the container runtime finds under the plugin's name. */
 export function launcherScript(o: {
-  readonly node: string
-  readonly plugin: string
+  /** Words of a POSIX shell that start the plugin. */
+  readonly command: string
   /** Folder on the node for compiled code, which halves the time to start. */
   readonly compileCache: string
-  readonly command?: string | undefined
 }): string {
-  const command = o.command ?? [o.node, '--disable-warning=ExperimentalWarning', o.plugin].map(quote).join(' ')
-  // These have nothing to do: a pod's rules vanish with its namespace. The runtime expects its configuration to be read.
-  const nothing = 'case "$CNI_COMMAND" in DEL|GC|STATUS) while read -r _; do :; done; exit 0 ;; esac'
-  return `#!/bin/sh\n# Written by the node agent, which also keeps it up to date.\n${nothing}\nNODE_COMPILE_CACHE=${quote(o.compileCache)}\nexport NODE_COMPILE_CACHE\nexec ${command} "$@"\n`
+  return `#!/bin/sh
+# Written by the node agent, which also keeps it up to date.
+${NOTHING}
+NODE_COMPILE_CACHE=${quote(o.compileCache)}
+export NODE_COMPILE_CACHE
+exec ${o.command} "$@"
+`
+}
+
+/** The plugin in place, by the Node that runs the agent: for nodes that share the agent's files. */
+export function inPlaceCommand(node: string, plugin: string): string {
+  return [node, '--disable-warning=ExperimentalWarning', plugin].map(quote).join(' ')
+}
+
+/** The plugin out of the folder that {@link installRuntime} made, wherever the node has it. */
+export function runtimeCommand({ id, loader, program }: PluginRuntime): string {
+  const folder = '"${0%/*}"' + `/${RUNTIME_FOLDER}/${id}`
+  return `${folder}/${loader} --library-path ${folder} ${folder}/node ${folder}/${program}`
 }

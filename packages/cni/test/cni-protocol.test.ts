@@ -5,7 +5,7 @@ import { decodeCniAddEvent, encodeCniAddEvent } from '../src/cni-add-event.ts'
 import { cniError, decodePluginConfig, passedOn, requireVersion, resultIps } from '../src/cni-protocol.ts'
 import { parseEnablementSelectors } from '../src/enrollment.ts'
 import { SelectorError } from '../src/label-selector.ts'
-import { launcherScript } from '../src/launcher.ts'
+import { inPlaceCommand, launcherScript } from '../src/launcher.ts'
 import { podUidOfCgroup, startTimeOf } from '../src/netns-finder.ts'
 import { type Command, decodeCniArgs, readEnvironment } from '../src/plugin-environment.ts'
 import { formatKubeconfig, parseKubeconfig } from '../src/plugin-kubeconfig.ts'
@@ -131,13 +131,10 @@ test('the kubeconfig of the plugin reads back', (t) => {
 })
 
 test('the launcher quotes what it runs', (t) => {
-  const script = launcherScript({ node: "/opt/it's/node", plugin: '/a b/plugin.ts', compileCache: '/run/c' })
+  const command = inPlaceCommand("/opt/it's/node", '/a b/plugin.ts')
+  const script = launcherScript({ command, compileCache: '/run/c' })
   t.regex(script, /^#!\/bin\/sh\n/)
   t.regex(script, /exec '\/opt\/it'\\''s\/node' '--disable-warning=ExperimentalWarning' '\/a b\/plugin\.ts' "\$@"\n$/)
-  t.regex(
-    launcherScript({ node: 'n', plugin: 'p', compileCache: 'c', command: '/bin/ours --x' }),
-    /exec \/bin\/ours --x "\$@"\n$/,
-  )
 })
 
 for (const [what, cgroup] of Object.entries({

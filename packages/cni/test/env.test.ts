@@ -1,7 +1,7 @@
 import test from 'ava'
 import { DEFAULT_SELECTORS } from '../src/enrollment.ts'
 import { ConfigError, readConfig } from '../src/env.ts'
-import { launcherScript, pluginBeside } from '../src/launcher.ts'
+import { inPlaceCommand, pluginBeside } from '../src/launcher.ts'
 
 test('the defaults are those of the chart', (t) => {
   const config = readConfig({ NODE_NAME: 'n1' })
@@ -28,7 +28,7 @@ test('the defaults are those of the chart', (t) => {
 test('the plugin is found below a folder whose name has spaces', (t) => {
   const plugin = pluginBeside('file:///home/new%20comer/src/env.ts')
   t.is(plugin, '/home/new comer/src/plugin.ts')
-  t.regex(launcherScript({ node: '/a b/node', plugin, compileCache: '/c' }), /'\/home\/new comer\/src\/plugin\.ts'/)
+  t.regex(inPlaceCommand('/a b/node', plugin), /'\/home\/new comer\/src\/plugin\.ts'/)
 })
 
 test('the selectors of the config map are YAML', (t) => {

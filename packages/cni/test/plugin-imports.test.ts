@@ -25,7 +25,7 @@ test('the plugin, which starts for every pod, loads nothing large', (t) => {
 })
 
 test('commands that have nothing to do start no Node and still read their configuration', (t) => {
-  const script = launcherScript({ node: '/none', plugin: '/none', compileCache: '/none', command: 'exit 7' })
+  const script = launcherScript({ compileCache: '/none', command: 'exit 7' })
   for (const [command, code] of [
     ['DEL', 0],
     ['STATUS', 0],
