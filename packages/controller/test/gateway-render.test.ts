@@ -4,10 +4,11 @@ import type { KubeObject } from '@ambit/kube'
 import test from 'ava'
 import { decodeGatewayRequest } from '../src/gateway/decode-gateway-request.ts'
 import type { GatewayRequest, InstallSettings } from '../src/gateway/gateway.types.ts'
-import { classOf, WAYPOINT_CLASS, WAYPOINT_KIND } from '../src/gateway/gateway-classes.ts'
+import { classOf, INGRESS_KIND, WAYPOINT_CLASS, WAYPOINT_KIND } from '../src/gateway/gateway-classes.ts'
 import { decodeInstallSettings } from '../src/gateway/install-settings.ts'
 import { managementOf } from '../src/gateway/management.ts'
 import { gatewayNames, nameProblem } from '../src/gateway/names.ts'
+import { renderGateway } from '../src/gateway/render-gateway.ts'
 import { isOurRevision, revisionOf } from '../src/gateway/revision.ts'
 import * as make from './support/objects.ts'
 import { renderWaypoint } from './support/render.ts'
@@ -423,4 +424,61 @@ test('settings follow the installation', (t) => {
   for (const said of ['"--log_as_json"', '{"name":"LOG_FORMAT","value":"json"}'])
     t.true(JSON.stringify(deployment).includes(said), said)
   t.is(settingsOf({ global: { proxy: { image: 'r.example/whole:1' } } }).image, 'r.example/whole:1')
+})
+
+test('a Gateway of class istio: named after it, a load balancer with its ports, a proxy that routes', (t) => {
+  const listeners = [
+    { name: 'http', port: 80, protocol: 'HTTP' },
+    { name: 'https', port: 443, protocol: 'HTTPS' },
+    { name: 'second', port: 443, protocol: 'HTTPS' },
+  ]
+  const values = {
+    global: { ...VALUES.global, proxy: { ...VALUES.global.proxy, resources: { limits: { cpu: '3' } } } },
+  }
+  const mesh = { ...CONTEXT, mesh: { ...CONTEXT.mesh, network: 'n1' } }
+  const render = (gateway: GatewayRequest): ReturnType<typeof renderGateway> =>
+    renderGateway(gateway, INGRESS_KIND, settingsOf(values, '', mesh), undefined)
+  const front = request({ gatewayClassName: 'istio', listeners }, {}, 'front')
+  const { serviceAccount, service, deployment, podDisruptionBudget } = render(front)
+  for (const object of [serviceAccount, service, deployment, podDisruptionBudget]) {
+    t.is(object?.metadata.name, 'front-istio')
+    t.deepEqual(object?.metadata.labels, {
+      'gateway.networking.k8s.io/gateway-name': 'front',
+      'gateway.networking.k8s.io/gateway-class-name': 'istio',
+      'gateway.istio.io/managed': 'istio.io-gateway-controller',
+    })
+  }
+  t.deepEqual(service.metadata['annotations'], {})
+  t.deepEqual(service['spec'], {
+    type: 'LoadBalancer',
+    ipFamilyPolicy: 'PreferDualStack',
+    selector: { 'gateway.networking.k8s.io/gateway-name': 'front' },
+    ports: [
+      { name: 'status-port', port: 15_021, protocol: 'TCP', appProtocol: 'tcp' },
+      { name: 'http', port: 80, protocol: 'TCP', appProtocol: 'http' },
+      { name: 'https', port: 443, protocol: 'TCP', appProtocol: 'https' },
+    ],
+  })
+  const template = (deployment['spec'] as { readonly template: { readonly metadata: unknown; readonly spec: unknown } })
+    .template
+  t.like(template.metadata, {
+    labels: { 'istio.io/dataplane-mode': 'none', 'service.istio.io/canonical-name': 'front-istio' },
+  })
+  t.like(template.spec, {
+    serviceAccountName: 'front-istio',
+    securityContext: { sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }] },
+  })
+  const [container] = (template.spec as { readonly containers: readonly { args: string[]; resources: unknown }[] })
+    .containers
+  t.deepEqual(container?.args.slice(0, 2), ['proxy', 'router'])
+  t.deepEqual(container?.resources, { limits: { cpu: '3' } })
+  const annotations = {
+    'networking.istio.io/service-type': 'ClusterIP',
+    'gateway.istio.io/name-override': 'edge',
+    'gateway.istio.io/service-account': 'own',
+  }
+  const own = render(request({ gatewayClassName: 'istio', listeners }, { annotations }, 'front'))
+  t.is(own.service.metadata.name, 'edge')
+  t.like(own.service['spec'], { type: 'ClusterIP' })
+  t.is(own.serviceAccount, undefined)
 })

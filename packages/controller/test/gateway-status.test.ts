@@ -3,8 +3,14 @@ import { ip } from '@ambit/core'
 import test from 'ava'
 import { decodeGatewayRequest } from '../src/gateway/decode-gateway-request.ts'
 import type { GatewayRequest } from '../src/gateway/gateway.types.ts'
-import { BUILTIN_CLASSES, WAYPOINT_CLASS } from '../src/gateway/gateway-classes.ts'
-import { gatewayStatus, type ServingService, type StatusFacts, servicesOf } from '../src/gateway/gateway-status.ts'
+import { BUILTIN_CLASSES, INGRESS_CLASS, WAYPOINT_CLASS } from '../src/gateway/gateway-classes.ts'
+import {
+  gatewayStatus,
+  type ListenerOutcome,
+  type ServingService,
+  type StatusFacts,
+  servicesOf,
+} from '../src/gateway/gateway-status.ts'
 import { type Json, list, record } from '../src/watch/json.ts'
 import * as make from './support/objects.ts'
 
@@ -197,4 +203,115 @@ test(serves, [{ type: 'example.com/x', value: 'a' }], /Only Hostname is supporte
 test('an address that can not be used', (t) => {
   const written = status(request(), { services: { ok: false, message: 'why' } })
   t.is(said(written['conditions'])[1], 'Programmed False AddressNotUsable: why')
+})
+
+const INGRESS_HOST = 'front-istio.shop.svc.cluster.local'
+const BEHIND: ServingService = {
+  host: INGRESS_HOST,
+  clusterIps: [ip('10.1.0.7')],
+  ports: [15021, 80, 443],
+  loadBalancer: false,
+  external: [],
+  ready: true,
+}
+const OUTCOME: ListenerOutcome = {
+  name: 'http',
+  attachedRoutes: 2,
+  supportedKinds: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute' }],
+  conditions: [{ type: 'Accepted', status: 'True', reason: 'Accepted', message: 'No errors found' }],
+}
+const REFUSED: ListenerOutcome = {
+  ...OUTCOME,
+  name: 'tcp',
+  conditions: [{ type: 'Accepted', status: 'False', reason: 'UnsupportedProtocol', message: 'why' }],
+}
+
+const ingress = test.macro({
+  exec(
+    t,
+    services: readonly Partial<ServingService>[],
+    listeners: readonly ListenerOutcome[],
+    expected: readonly [programmed: string, accepted: string, addresses: string],
+    annotations: Readonly<Record<string, string>> = {},
+  ) {
+    const spec = { gatewayClassName: 'istio', listeners: [listener(80, 'HTTP', 'http')] }
+    const written = status(request(spec, { annotations }), {
+      cls: INGRESS_CLASS,
+      services: { ok: true, services: services.map((service) => ({ ...BEHIND, ...service })) },
+      listeners,
+    })
+    const [accepted_, programmed] = said(written['conditions'])
+    const addresses = list(written['addresses']).map((address) => String(record(address)['value']))
+    t.deepEqual([programmed, accepted_, addresses.join()], [...expected])
+    t.like(record(list(written['listeners'])[0]), {
+      name: 'http',
+      attachedRoutes: 2,
+      supportedKinds: OUTCOME.supportedKinds,
+    })
+  },
+  title: (title = '') => `ingress: ${title}`,
+})
+const OK = `Programmed True Programmed: Resource programmed, assigned to service(s) ${INGRESS_HOST}:80`
+const ACCEPTED = 'Accepted True Accepted: Resource accepted'
+const PORTLESS = `port 80 not found for hostname "${INGRESS_HOST}"`
+test('known by its name inside', ingress, [{}], [OUTCOME], [OK, ACCEPTED, INGRESS_HOST])
+test('its address inside, where asked for', ingress, [{}], [OUTCOME], [OK, ACCEPTED, '10.1.0.7'], {
+  'networking.istio.io/address-type': 'IPAddress',
+})
+test(
+  'waiting for its load balancer',
+  ingress,
+  [{ loadBalancer: true }],
+  [OUTCOME],
+  [
+    `Programmed False AddressNotAssigned: Assigned to service(s) ${INGRESS_HOST}:80, but failed to assign to all requested addresses: address pending for hostname "${INGRESS_HOST}"`,
+    ACCEPTED,
+    INGRESS_HOST,
+  ],
+)
+test(
+  'known outside',
+  ingress,
+  [{ loadBalancer: true, external: [{ type: 'IPAddress', value: '192.0.2.1' }] }],
+  [OUTCOME],
+  [OK, ACCEPTED, '192.0.2.1'],
+)
+test(
+  'a Service without the port',
+  ingress,
+  [{ ports: [81] }],
+  [OUTCOME],
+  [`Programmed False AddressNotUsable: Failed to assign to any requested addresses: ${PORTLESS}`, ACCEPTED, ''],
+)
+test(
+  'no pod is ready',
+  ingress,
+  [{ ready: false }],
+  [OUTCOME],
+  [
+    `Programmed False AddressNotAssigned: Failed to assign to any requested addresses: no instances found for hostname "${INGRESS_HOST}"`,
+    ACCEPTED,
+    '',
+  ],
+)
+test(
+  'one listener is not served',
+  ingress,
+  [{}],
+  [OUTCOME, REFUSED],
+  [OK, 'Accepted True ListenersNotValid: listeners that are not served: tcp', INGRESS_HOST],
+)
+
+test('no listener is served', (t) => {
+  const spec = { gatewayClassName: 'istio', listeners: [listener(80, 'TCP', 'tcp')] }
+  const written = status(request(spec), { cls: INGRESS_CLASS, listeners: [REFUSED] })
+  t.is(said(written['conditions'])[0], 'Accepted False ListenersNotValid: listeners that are not served: tcp')
+})
+
+test('an ingress gateway’s Service is named after its class', (t) => {
+  const gateway = request({ gatewayClassName: 'istio' })
+  t.deepEqual(servicesOf(gateway, INGRESS_CLASS, 'cluster.local'), {
+    ok: true,
+    services: [{ namespace: 'shop', name: 'wp-istio', host: 'wp-istio.shop.svc.cluster.local' }],
+  })
 })

@@ -4,6 +4,7 @@ import { CertificateAuthority } from '@ambit/identity'
 import type { KubeObject } from '@ambit/kube'
 import { fromBinary } from '@bufbuild/protobuf'
 import test from 'ava'
+import { decodeWaypointDefaults } from '../src/mesh/waypoint-defaults.ts'
 import { Mesh } from './support/mesh.ts'
 import * as make from './support/objects.ts'
 
@@ -445,6 +446,17 @@ test('a Gateway that names a Service is served by that Service’s pods, at the 
     router('shop/edge-1', { app: 'edge' }),
   )
   t.deepEqual(listeners(mesh, 'shop/edge-1'), ['shop.gw.http.8080 8080 [] *=>shop.r.0 /'])
+})
+
+test('proxies in front of gateways are those the mesh names', (t) => {
+  const mesh = { defaultConfig: { gatewayTopology: { numTrustedProxies: 2 } } }
+  const verdict = decodeWaypointDefaults(mesh)
+  t.true(verdict.ok)
+  if (!verdict.ok) return
+  const told = new Mesh({ waypoints: verdict.defaults }).apply(ingress('shop/gw', [HTTP]), gatewayPod('shop/gw'))
+  t.is(told.settings('shop/gw')?.trustedHops, 2)
+  const odd = decodeWaypointDefaults({ defaultConfig: { gatewayTopology: { numTrustedProxies: 'many' } } })
+  t.is(odd.ok ? '' : odd.reason, 'defaultConfig.gatewayTopology.numTrustedProxies is no number')
 })
 
 test('policies of a gateway: attached to it, of its namespace, by its pods’ labels, of the root', (t) => {

@@ -42,6 +42,15 @@ test(
   itself,
   'pod a/wp-1 runs as another service account than wp',
 )
+const ROUTER = { containers: [{ args: ['proxy', 'router'] }], serviceAccountName: 'wp' }
+test(
+  'a gateway that no Gateway was made for: by what it was deployed as',
+  asks,
+  decodePod(make.pod('a/wp-1', { spec: ROUTER }, { labels: { 'service.istio.io/workload-name': 'edge' } })),
+  undefined,
+  itself,
+  'a/edge',
+)
 test('a pod of no Gateway', asks, pod({}), undefined, itself, 'pod a/wp-1 belongs to no Gateway')
 test(
   'a pod of another namespace',

@@ -62,7 +62,6 @@ export const INGRESS_CLASS: BuiltinClass = {
   supportedFeatures: [
     'GRPCRoute',
     'Gateway',
-    'GatewayAddressEmpty',
     'GatewayHTTPListenerIsolation',
     'GatewayInfrastructurePropagation',
     'GatewayPort8080',
