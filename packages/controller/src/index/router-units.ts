@@ -1,10 +1,10 @@
 import { gatewaySettings, type ListenerInit } from '../compile/gateway-settings.ts'
 import { isServed, type JudgedListener, listenerConditions } from '../compile/listener.ts'
-import { compileRoute } from '../compile/route.ts'
 import { virtualHostsOf } from '../compile/virtual-hosts.ts'
 import type { Gateway } from '../domain.types.ts'
 import type { ListenerOutcome } from '../gateway/gateway-status.ts'
 import { resolveBackend } from './backend-lookup.ts'
+import { compiledRoutes } from './compiled-routes.ts'
 import { CREDENTIAL_PENDING } from './credentials.ts'
 import { attachedRoutes, judgedListenersOf } from './gateway-routes.ts'
 import { istioListeners } from './istio-listeners.ts'
@@ -70,7 +70,7 @@ function gatewayListeners(
   for (const name of named) wanted.add(name)
   const routes = attachedRoutes(state, gateway, uses).map(({ route, hostnames }) => ({
     hostnames,
-    compiled: compileRoute(route, (ref) =>
+    compiled: compiledRoutes(route, (ref) =>
       withTrafficPolicy(state, resolveBackend(state, route, ref, uses), gateway.namespace, uses),
     ),
   }))
