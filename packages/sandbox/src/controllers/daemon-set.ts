@@ -6,7 +6,7 @@ import type { ControllerComponents } from './components.types.ts'
 import { ControllerRevisions, REVISION_HASH } from './controller-revisions.ts'
 import { daemonSpec, nodeOfDaemon, placeOf, planDaemons } from './daemon-plan.ts'
 import { OwnerQueue } from './owner-queue.ts'
-import { isActive, isReady, msUntilAvailable } from './ownership.ts'
+import { isActive, isReady, msUntilAvailable, saysAlready, withoutZeros } from './ownership.ts'
 import { PodControl } from './pod-control.ts'
 
 /** Keeps one pod of each DaemonSet on every node it fits. */
@@ -90,9 +90,11 @@ export class DaemonSetController implements Disposable {
     }
     const soonest = Math.min(...[...waits.values()].filter((wait) => wait !== undefined && wait > 0).map(Number))
     if (Number.isFinite(soonest)) this.#queue.addAfter(set, soonest)
-    if (Object.entries(status).every(([field, value]) => set.status?.[field] === value)) return
+    // A first status is written even when it is all zeros.
+    if (set.status?.['observedGeneration'] !== undefined && saysAlready(set.status, status)) return
     const { namespace, name = '' } = set.metadata
-    const patch = { status }
+    const always = ['currentNumberScheduled', 'numberMisscheduled', 'desiredNumberScheduled', 'numberReady']
+    const patch = { status: withoutZeros(status, always) }
     await this.#components.client.patch(GVR.daemonSets, namespace, name, patch, { subresource: 'status' })
   }
 }

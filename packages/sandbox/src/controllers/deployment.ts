@@ -21,7 +21,7 @@ import {
 } from './deployment-sets.ts'
 import { deploymentStatus, isComplete, msToDeadline } from './deployment-status.ts'
 import { OwnerQueue } from './owner-queue.ts'
-import { controllerOf, isEnded, isoTime, ownerReference, saysAlready } from './ownership.ts'
+import { controllerOf, isEnded, isoTime, ownerReference, saysAlready, withoutZeros } from './ownership.ts'
 import { planProportionalScale, planRollingUpdate } from './rollout.ts'
 
 const DEFAULT_HISTORY = 10
@@ -252,7 +252,8 @@ export class DeploymentController implements Disposable {
     if (deadlineMs !== undefined) this.#queue.addAfter(deployment, deadlineMs)
     if (saysAlready(deployment.status, { ...status })) return
     const { namespace, name = '' } = deployment.metadata
-    await this.#components.client.patch(GVR.deployments, namespace, name, { status }, { subresource: 'status' })
+    const patch = { status: withoutZeros({ ...status }) }
+    await this.#components.client.patch(GVR.deployments, namespace, name, patch, { subresource: 'status' })
   }
 
   async #forgetOldRevisions(

@@ -9,7 +9,7 @@ import { conditionOf, isTrue, nextConditions } from './conditions.ts'
 import { INDEX, INDEX_FAILURES } from './job-indexes.ts'
 import { type JobPlan, planJob, TRACKING } from './job-plan.ts'
 import { OwnerQueue } from './owner-queue.ts'
-import { controllerOf, isActive, isEnded, isoTime, randomSuffix, saysAlready } from './ownership.ts'
+import { controllerOf, isActive, isEnded, isoTime, randomSuffix, saysAlready, withoutZeros } from './ownership.ts'
 import { PodControl } from './pod-control.ts'
 
 const COMPONENT = 'job-controller'
@@ -153,7 +153,8 @@ export class JobController implements Disposable {
     const old = job.status?.uncountedTerminatedPods
     const cleared = (old?.succeeded ?? []).length + (old?.failed ?? []).length === 0 && old !== undefined
     if (cleared && saysAlready(job.status, counts)) return
-    const written = await this.#patchStatus(job, { ...counts, uncountedTerminatedPods: uncounted })
+    const shown = withoutZeros(counts, ['ready', 'terminating'])
+    const written = await this.#patchStatus(job, { ...shown, uncountedTerminatedPods: uncounted })
     for (const condition of conditions)
       if (conditionOf(before, condition.type)?.status !== condition.status) this.#tell(job, condition)
     if (

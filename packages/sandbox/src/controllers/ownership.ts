@@ -50,6 +50,16 @@ export function saysAlready(status: unknown, wanted: Readonly<Record<string, unk
   return Object.entries(wanted).every(([field, value]) => stable(before[field] ?? 0) === stable(value ?? 0))
 }
 
+/** Counts as the API shows them: a zero is left out, which in a merge patch is a null, unless its field is always there. */
+export function withoutZeros(
+  counts: Readonly<Record<string, unknown>>,
+  always: readonly string[] = [],
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(counts).map(([field, value]) => [field, value === 0 && !always.includes(field) ? null : value]),
+  )
+}
+
 /** Short hash of a pod template: equal templates, equal hash, unless names collided. */
 export function templateHash(template: PodTemplate, collisions = 0): string {
   const alphabet = 'bcdfghjklmnpqrstvwxz2456789'

@@ -7,7 +7,7 @@ import { matchesLabels } from '../objects/selector.ts'
 import type { ControllerComponents } from './components.types.ts'
 import { nextConditions } from './conditions.ts'
 import { OwnerQueue } from './owner-queue.ts'
-import { isActive, isoTime, isReady, msUntilAvailable, saysAlready } from './ownership.ts'
+import { isActive, isoTime, isReady, msUntilAvailable, saysAlready, withoutZeros } from './ownership.ts'
 import { PodControl } from './pod-control.ts'
 
 /** Keeps the wanted number of pods of each ReplicaSet. */
@@ -87,7 +87,8 @@ export class ReplicaSetController implements Disposable {
     }
     if (saysAlready(set.status, status)) return
     const { namespace, name = '' } = set.metadata
-    const written = await client.patch(GVR.replicaSets, namespace, name, { status }, { subresource: 'status' })
+    const patch = { status: withoutZeros(status, ['replicas']) }
+    const written = await client.patch(GVR.replicaSets, namespace, name, patch, { subresource: 'status' })
     caches.replicaSets.note(written as ReplicaSet)
   }
 }

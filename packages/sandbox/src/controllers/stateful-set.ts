@@ -7,7 +7,7 @@ import type { ControllerRevision, StatefulSet } from '../objects/workloads.types
 import type { ControllerComponents } from './components.types.ts'
 import { ControllerRevisions, REVISION_HASH, templateOf } from './controller-revisions.ts'
 import { OwnerQueue } from './owner-queue.ts'
-import { isEnded, isReady, msUntilAvailable, ownerReference, saysAlready } from './ownership.ts'
+import { isEnded, isReady, msUntilAvailable, ownerReference, saysAlready, withoutZeros } from './ownership.ts'
 import { PodControl } from './pod-control.ts'
 import { ordinalOf, planStatefulSet } from './stateful-plan.ts'
 
@@ -137,7 +137,8 @@ export class StatefulSetController implements Disposable {
     }
     if (saysAlready(set.status, status)) return
     const { namespace, name = '' } = set.metadata
-    await this.#components.client.patch(GVR.statefulSets, namespace, name, { status }, { subresource: 'status' })
+    const patch = { status: withoutZeros(status, ['replicas', 'availableReplicas', 'collisionCount']) }
+    await this.#components.client.patch(GVR.statefulSets, namespace, name, patch, { subresource: 'status' })
   }
 }
 
