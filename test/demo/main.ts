@@ -62,7 +62,7 @@ try {
     'Boot a cluster with two nodes and install the mesh',
     'Nodes and pods are network namespaces on this machine; the API is a real Kubernetes API.',
   )
-  narrator.say(`$ npx ambit sandbox up --nodes 2 --name ${name}`)
+  narrator.say(`$ npx ambit sandbox up --nodes 2 --name ${name} --install`)
   if ((await boot()) !== 0) throw new Error('the sandbox did not start; its message is above')
   env['KUBECONFIG'] = (await narrator.quiet(ambit, ['sandbox', 'kubeconfig', '--name', name])).stdout.trim()
   await takeTour(narrator, ambit)

@@ -16,6 +16,8 @@ export interface Cluster extends AsyncDisposable {
   /** As kubectl, but an exit code other than 0 is an error that shows what was printed. */
   must(...args: readonly string[]): Promise<string>
   apply(manifest: string): Promise<string>
+  /** What kubectl's server-side dry run of the manifest says. */
+  dryRun(manifest: string): Promise<string>
   ambit(...args: readonly string[]): Promise<CommandResult>
 }
 
@@ -73,6 +75,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     kubectl: (...args) => kubectl(args),
     must: (...args) => must(args),
     apply: (manifest) => must(['apply', '-f', '-'], { input: manifest }),
+    dryRun: (manifest) =>
+      must(['apply', '--server-side', '--force-conflicts', '--dry-run=server', '-f', '-'], { input: manifest }),
     ambit,
     async [Symbol.asyncDispose]() {
       await ambit('sandbox', 'down', '--name', options.name)
