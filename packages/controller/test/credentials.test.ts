@@ -1,6 +1,6 @@
 // Secrets that listeners name are read by name, followed while they are named, and no others.
 import { CertificateAuthority } from '@ambit/identity'
-import { KINDS, type KubeObject } from '@ambit/kube'
+import { KINDS, KubeClient, type KubeObject } from '@ambit/kube'
 import { RecordingLogger } from '@ambit/testing'
 import test from 'ava'
 import type { Credential } from '../src/ingress.types.ts'
@@ -73,6 +73,41 @@ test('a Secret is read when it is named, followed, and forgotten when it no long
   names.want('demo/web')
   t.deepEqual([...names.held.keys()], ['demo/web'])
   t.false(JSON.stringify(logger.records).includes('PRIVATE KEY'))
+})
+
+test('a Secret that may not be read is known as such, and read as soon as it may', async (t) => {
+  const logger = new RecordingLogger()
+  await using cluster = await startTestCluster(logger)
+  await cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'demo' } })
+  await cluster.put({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace: 'demo', name: 'istiod' } })
+  const { data, pem } = certificate()
+  await cluster.put(secret('web', data))
+  const token = await cluster.apiToken({ namespace: 'demo', serviceAccount: 'istiod' })
+  using client = new KubeClient(cluster.configFor(token))
+  const names = new Names()
+  using watches = new CredentialWatches({ client, index: names, logger })
+  names.want('demo/web')
+  await watches.synced
+  t.is(
+    names.held.get('demo/web')?.certificateProblem,
+    'secret demo/web can not be read: the control plane has no right to',
+  )
+  const subjects = [{ kind: 'ServiceAccount', namespace: 'demo', name: 'istiod' }]
+  const metadata = { namespace: 'demo', name: 'credentials' }
+  const group = 'rbac.authorization.k8s.io'
+  const rules = [{ apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'watch'] }]
+  const role: KubeObject & { readonly rules: unknown } = { apiVersion: `${group}/v1`, kind: 'Role', metadata, rules }
+  const roleRef = { apiGroup: group, kind: 'Role', name: 'credentials' }
+  const binding: KubeObject & { readonly roleRef: unknown; readonly subjects: unknown } = {
+    apiVersion: `${group}/v1`,
+    kind: 'RoleBinding',
+    metadata,
+    roleRef,
+    subjects,
+  }
+  await cluster.put(role)
+  await cluster.put(binding)
+  await eventually(() => Promise.resolve(names.chain('demo/web') === pem), 40_000)
 })
 
 test('more Secrets than that are not watched, and that is said once', async (t) => {

@@ -34,9 +34,9 @@ export function decodeCredential(object: KubeObject): Credential {
   }
 }
 
-/** Stands for a Secret that is not there. */
-export function missingCredential(namespace: string, name: string): Credential {
-  const problem = `secret ${namespace}/${name} not found`
+/** Stands for a Secret that is not there, or not for us. */
+export function missingCredential(namespace: string, name: string, why: string): Credential {
+  const problem = `secret ${namespace}/${name} ${why}`
   return {
     namespace,
     name,

@@ -1,5 +1,5 @@
 import type { Logger } from '@ambit/core'
-import { KINDS, type KubeClient, type KubeObject, watchObjects } from '@ambit/kube'
+import { KINDS, type KubeClient, type KubeObject, statusOf, watchObjects } from '@ambit/kube'
 import type { MeshIndex } from '../index/mesh-index.ts'
 import { MAX_WATCHED_CREDENTIALS } from '../limits.ts'
 import { decodeCredential, missingCredential } from './decode-credential.ts'
@@ -59,12 +59,22 @@ export class CredentialWatches implements Disposable {
       trim: onlyData,
     })
     const take = (object: KubeObject): void => this.#put(key, decodeCredential(object))
-    const missing = (): void => this.#put(key, missingCredential(namespace, name))
+    const missing = (): void => this.#put(key, missingCredential(namespace, name, 'not found'))
     set.subscribe({ add: take, update: take, delete: missing })
     const synced = set.synced.then(() => {
       if (!end.signal.aborted && set.get(namespace, name) === undefined) missing()
     })
-    return { end, synced }
+    // A watch that may not be made never is complete; then that is what is known.
+    const forbidden = client.get(KINDS.secret, { namespace, name }, end.signal).then(
+      () => synced,
+      (error: unknown) => {
+        if (statusOf(error) !== 403) return synced
+        if (!end.signal.aborted && !set.isSynced)
+          this.#put(key, missingCredential(namespace, name, 'can not be read: the control plane has no right to'))
+        return undefined
+      },
+    )
+    return { end, synced: Promise.race([synced, forbidden]) }
   }
 
   #put(key: string, credential: ReturnType<typeof decodeCredential> | undefined): void {
