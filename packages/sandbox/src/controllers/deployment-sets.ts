@@ -3,7 +3,7 @@ import type { Deployment, PodTemplate, ReplicaSet } from '../objects/cluster.typ
 import { ownerReference, templateHash } from './ownership.ts'
 import { rolloutBounds } from './rollout.ts'
 
-export const HASH = 'pod-template-hash'
+const HASH = 'pod-template-hash'
 export const REVISION = 'deployment.kubernetes.io/revision'
 const REVISION_HISTORY = 'deployment.kubernetes.io/revision-history'
 const DESIRED = 'deployment.kubernetes.io/desired-replicas'

@@ -5,7 +5,6 @@ import type { EndpointSlice, Service } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
 import { keyOf } from '../objects/object-cache.ts'
 import type { Pod } from '../objects/pod.types.ts'
-import type { Endpoints } from '../objects/workloads.types.ts'
 import type { ControllerComponents } from './components.types.ts'
 import { isSelecting, MANAGED_BY, MANAGED_BY_LABEL, sameContent, selects, slicesOf } from './endpoint-slices-of.ts'
 import { endpointsOf } from './endpoints-of.ts'
@@ -101,7 +100,7 @@ export class EndpointSliceController implements Disposable {
     const { name = '', namespace } = service.metadata
     const existing = caches.endpoints.get(namespace, name)
     if (existing === undefined) {
-      caches.endpoints.note((await client.create(GVR.endpoints, wanted)) as Endpoints)
+      caches.endpoints.note(await client.create(GVR.endpoints, wanted))
       return
     }
     const text = (object: KubeObject): string => JSON.stringify([object['subsets'] ?? [], object.metadata.labels])
@@ -112,7 +111,7 @@ export class EndpointSliceController implements Disposable {
       annotations: { ...annotations, ...wanted.metadata.annotations },
       resourceVersion,
     }
-    caches.endpoints.note((await client.update(GVR.endpoints, { ...wanted, metadata })) as Endpoints)
+    caches.endpoints.note(await client.update(GVR.endpoints, { ...wanted, metadata }))
   }
 
   async #removeEndpoints(namespace: string | undefined, name: string): Promise<void> {

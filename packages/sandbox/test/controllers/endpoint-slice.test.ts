@@ -31,7 +31,7 @@ const service: Service = {
   metadata: { name: 's', namespace: 'd' },
   spec: { selector: { app: 'a' }, ipFamilies: ['IPv4'], ports: [{ name: 'http', port: 80, targetPort: 'web' }] },
 }
-const slices = (of: Service, pods: Pod[]): EndpointSlice[] => slicesOf(of, pods) as EndpointSlice[]
+const slices = (of: Service, pods: Pod[]): EndpointSlice[] => slicesOf(of, pods)
 
 test('ready, serving and terminating', (t) => {
   const [slice] = slices(service, [

@@ -24,7 +24,8 @@ export interface World extends AsyncDisposable {
   /** Resolves when a condition holds, looked at after every change of any object. */
   until<T>(what: string, look: () => T | undefined | false): Promise<T>
   list<T extends KubeObject>(gvr: Gvr, namespace?: string): T[]
-  get<T extends KubeObject>(gvr: Gvr, name: string, namespace?: string): T | undefined
+  /** The fourth argument is there for its type alone. */
+  get<T extends KubeObject>(gvr: Gvr, name: string, namespace?: string, like?: T): T | undefined
   apply(object: object): Promise<KubeObject>
   patch(gvr: Gvr, name: string, patch: Record<string, unknown>): Promise<KubeObject>
   /** Asks the fates again. */
@@ -70,7 +71,7 @@ export async function startWorld(o: { readonly nodes?: number; readonly clock?: 
           if (found === undefined || found === false) return
           clearTimeout(timer)
           subscription[Symbol.dispose]()
-          resolve(found as Exclude<typeof found, false>)
+          resolve(found)
         }
         const subscription = core.store.subscribe('*', () => setImmediate(check))
         check()
