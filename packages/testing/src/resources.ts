@@ -8,6 +8,7 @@ export type ServiceInit = MessageInitShape<typeof workloadpb.ServiceSchema>
 export type AuthorizationInit = MessageInitShape<typeof authorizationpb.AuthorizationSchema>
 export type SettingsInit = MessageInitShape<typeof waypointpb.SettingsSchema>
 export type DestinationInit = MessageInitShape<typeof waypointpb.DestinationSchema>
+export type CredentialInit = MessageInitShape<typeof waypointpb.CredentialSchema>
 export type PortInit = MessageInitShape<typeof waypointpb.PortSchema>
 export type HttpAuthorizationInit = MessageInitShape<typeof waypointpb.HttpAuthorizationSchema>
 
@@ -47,6 +48,10 @@ export function authorizationResource(init: AuthorizationInit): ResourceInput {
 export function settingsResource(init: SettingsInit): ResourceInput {
   const message = create(waypointpb.SettingsSchema, init)
   return { name: `${message.namespace}/${message.gateway}`, bytes: toBinary(waypointpb.SettingsSchema, message) }
+}
+
+export function credentialResource(name: string, init: CredentialInit): ResourceInput {
+  return { name, bytes: toBinary(waypointpb.CredentialSchema, create(waypointpb.CredentialSchema, init)) }
 }
 
 export function destinationResource(init: DestinationInit): ResourceInput {

@@ -77,6 +77,8 @@ export interface AppOverrides {
   readonly maxConnections?: number
   /** Of clients of a gateway. */
   readonly tlsHandshakeTimeoutMs?: number
+  /** For connections of listeners that are gone. */
+  readonly listenerDrainMs?: number
   /** Address the administration ports listen on; any port becomes 0 where this is given. */
   readonly adminIp?: Ip
 }
@@ -244,6 +246,7 @@ export class App implements Closable {
               address,
               maxConnections: overrides.maxConnections,
               handshakeTimeoutMs: overrides.tlsHandshakeTimeoutMs,
+              listenerDrainMs: overrides.listenerDrainMs,
             },
           )
         : undefined

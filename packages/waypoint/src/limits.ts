@@ -17,6 +17,9 @@ export const MAX_GATEWAY_CONNECTIONS = 32_768
 /** From accept to the end of a client's TLS handshake (Istio's gateways have 15 s). */
 export const TLS_HANDSHAKE_TIMEOUT_MS: number = 15 * SECOND_MS
 
+/** Connections whose listener is gone, or lets in by other terms, may finish this long (Istio's `drainDuration`). */
+export const LISTENER_DRAIN_MS: number = 45 * SECOND_MS
+
 /** Delays before a gateway tries again to listen at a port. */
 export const LISTEN_RETRY_MS: number = SECOND_MS
 export const LISTEN_RETRY_MAX_MS: number = 30 * SECOND_MS

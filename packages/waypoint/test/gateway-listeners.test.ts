@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import test from 'ava'
-import { GatewayWorld, HTTP, HTTPS, keyPair, listener, toService } from './support/gateway.ts'
+import { closed, GatewayWorld, HTTP, HTTPS, keyPair, listener, toService } from './support/gateway.ts'
 
 /** Asks on a connection that is kept. */
 async function ask(gateway: GatewayWorld, socket: Socket): Promise<string> {
@@ -24,15 +24,15 @@ test('ports open and close with the settings; connections of others go on, and s
   const other = await gateway.connect(second)
   t.regex(await ask(gateway, kept), /^HTTP\/1\.1 200/)
   t.regex(await ask(gateway, other), /^HTTP\/1\.1 200/)
-  const closed = gateway.at(second)
+  const gone = gateway.at(second)
   await gateway.settings([listener(), listener({ name: 'three', port: 8082 })])
   await gateway.world.log.find(/port closed.*8081/)
   await gateway.world.log.find(/port opened.*8082/)
   t.regex(await ask(gateway, kept), /^HTTP\/1\.1 200/)
   t.is((await gateway.get('/', {}, 8082)).status, 200)
-  await t.throwsAsync(fetch(`http://${closed.host}:${closed.port}/`))
+  await t.throwsAsync(fetch(`http://${gone.host}:${gone.port}/`))
   // What was open at the port that is gone is ended, without having been cut under a request.
-  if (!other.destroyed) await once(other, 'close')
+  await closed(other)
   t.pass()
 })
 
@@ -50,7 +50,22 @@ test('a request under way is answered when its listener goes, as the last of its
   await gateway.settings([])
   release.resolve()
   t.regex(await asked, /^HTTP\/1\.1 200[\s\S]*connection: close/)
-  await once(kept, 'close')
+  await closed(kept)
+})
+
+test('what does not end by itself when its listener goes is cut', async (t) => {
+  const app = createServer()
+  app.on('upgrade', (_request, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  })
+  await using gateway = await GatewayWorld.start([listener()], { app, overrides: { listenerDrainMs: 50 } })
+  const kept = await gateway.connect()
+  kept.write('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  const [head] = (await once(kept, 'data')) as [Buffer]
+  t.regex(head.toString(), /^HTTP\/1\.1 101/)
+  await gateway.settings([])
+  await closed(kept)
+  await gateway.world.applied(() => Promise.resolve(gateway.world.app.openTunnels === 0))
 })
 
 test('routes change for connections that are open', async (t) => {
@@ -73,7 +88,7 @@ test('a port that turns to TLS lets go of plain connections', async (t) => {
   const kept = await gateway.connect(HTTPS)
   t.regex(await ask(gateway, kept), /^HTTP\/1\.1 200/)
   await gateway.settings([listener({ port: HTTPS, tls: { credentials: ['default/c'] } })])
-  if (!kept.destroyed) await once(kept, 'close')
+  await closed(kept)
   await world.applied(async () => (await gateway.dump()).credentials.length === 1)
   await world.log.find(/listener has a certificate/)
   t.is((await gateway.overTls('a.test')).status, 200)
@@ -104,6 +119,6 @@ test('a gateway that is told to end answers what is under way and who still come
   release.resolve()
   t.is((await slow).body, 'slow')
   await drained
-  await once(idle, 'close')
+  await closed(idle)
   await t.throwsAsync(gateway.get('/'))
 })

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { CertificateMaker } from '@ambit/testing'
 import test from 'ava'
-import { GatewayWorld, HTTPS, keyPair, type ListenerInit, listener } from './support/gateway.ts'
+import { closed, GatewayWorld, HTTPS, keyPair, type ListenerInit, listener } from './support/gateway.ts'
 import { answerOf, type RouteInit } from './support/world.ts'
 
 type TlsInit = NonNullable<ListenerInit['tls']>
@@ -216,7 +216,7 @@ test('a listener that begins to ask for certificates lets go of who came without
   const first = await gateway.tls('a.test', { ALPNProtocols: ['http/1.1'], maxVersion: 'TLSv1.2' })
   const session = first.getSession()
   const http2 = await gateway.http2('a.test')
-  const ends = Promise.all([once(first, 'close'), once(http2, 'close')])
+  const ends = Promise.all([closed(first), closed(http2)])
   await gateway.settings([https('m', 'a.test', strict), https('other', 'b.test', open)])
   await ends
   t.false(kept.destroyed)

@@ -2,11 +2,13 @@ import { TYPE_URLS, waypointpb } from '../../../packages/api/src/index.ts'
 import {
   addressBytes,
   type CertificateMaker,
+  credentialResource,
   destinationResource,
   httpAuthorizationResource,
   type PortInit,
   ScriptedXds,
   type ScriptedXdsOptions,
+  type SettingsInit,
   serviceResource,
   settingsResource,
   type WorkloadInit,
@@ -15,11 +17,15 @@ import {
 import { answerCertificateRequest, CA_NAME } from '../ca.ts'
 import { CLIENT, DIRECT_PORT, FAR, NEAR } from '../namespaces.ts'
 import { AUTHORITY } from './asked.ts'
+import { SERVER_NAME } from './credential-files.ts'
 
 export const NAMESPACE = 'bench'
 export const GATEWAY = 'waypoint'
 
 const VIP = '10.96.0.1'
+/** Where the gateway takes clients. */
+export const LISTENER_PORT = 9600
+const CREDENTIAL = `${NAMESPACE}/named`
 
 /** Ports of the service, by what the waypoint speaks to the endpoint. */
 const SERVICE_PORTS = { h1: 80, h2: 81 } as const
@@ -42,7 +48,7 @@ export class BenchControlPlane implements AsyncDisposable {
       dnsNames: [CA_NAME, '127.0.0.1'],
       services: [certificateService(certificates)],
     })
-    fill(xds)
+    fill(xds, certificates)
     return new BenchControlPlane(xds)
   }
 
@@ -78,7 +84,7 @@ function certificateService(certificates: CertificateMaker): NonNullable<Scripte
 }
 
 /** One service with one endpoint, one policy that asks for identity, method and path, one route. */
-function fill({ table }: ScriptedXds): void {
+function fill({ table }: ScriptedXds, certificates: CertificateMaker): void {
   const ports = Object.values(SERVICE_PORTS).map((servicePort) => ({ servicePort, targetPort: DIRECT_PORT }))
   const workload = (name: string, address: string, services: WorkloadInit['services'] = {}): WorkloadInit => ({
     uid: `Kubernetes//Pod/${NAMESPACE}/${name}`,
@@ -133,26 +139,54 @@ function fill({ table }: ScriptedXds): void {
     trustDomain: 'cluster.local',
     rootNamespace: 'istio-system',
     connectTimeoutMs: 2000,
+    // What follows only a gateway looks at.
+    listeners: [listener()],
+    authorizationPolicies: [`${NAMESPACE}/readers`],
   })
   table.update(TYPE_URLS.address, { upserts: [service, ...workloads.map((each) => workloadResource(each))] })
   table.update(TYPE_URLS.httpAuthorization, { upserts: [policy] })
   table.update(TYPE_URLS.destination, { upserts: [destination] })
+  table.update(TYPE_URLS.credential, { upserts: [credential(certificates)] })
   table.update(TYPE_URLS.waypointSettings, { upserts: [settings] })
 }
 
 function port(number: number, protocol: waypointpb.Protocol): PortInit {
+  return { number, protocol, routes: routes(number, protocol) }
+}
+
+function routes(number: number, protocol: waypointpb.Protocol): NonNullable<PortInit['routes']> {
   const backend = { namespace: NAMESPACE, hostname: AUTHORITY, port: number, weight: 1, protocol }
   return {
-    number,
-    protocol,
-    routes: {
-      routes: [
-        {
-          name: `${NAMESPACE}.web.0`,
-          match: { path: { case: 'pathPrefix', value: '/api' } },
-          action: { case: 'backends', value: { backends: [backend] } },
-        },
-      ],
-    },
+    routes: [
+      {
+        name: `${NAMESPACE}.web.0`,
+        match: { path: { case: 'pathPrefix', value: '/api' } },
+        action: { case: 'backends', value: { backends: [backend] } },
+      },
+    ],
   }
+}
+
+/** Mutual TLS, as the other reverse proxies have it; HTTP/1.1 to the server. */
+function listener(): NonNullable<SettingsInit['listeners']>[number] {
+  return {
+    name: 'https',
+    port: LISTENER_PORT,
+    tls: {
+      credentials: [CREDENTIAL],
+      clientCertificates: waypointpb.ClientCertificates.REQUIRED_CLIENT_CERTIFICATE,
+      clientAuthorities: [CREDENTIAL],
+      minVersion: waypointpb.TlsVersion.TLS_1_3,
+    },
+    virtualHosts: [{ hostnames: ['*'], routes: routes(SERVICE_PORTS.h1, waypointpb.Protocol.HTTP) }],
+  }
+}
+
+function credential(certificates: CertificateMaker): ReturnType<typeof credentialResource> {
+  const { chainPem, keyPem } = certificates.server([SERVER_NAME])
+  return credentialResource(CREDENTIAL, {
+    certificateChainPem: Buffer.from(chainPem),
+    privateKeyPem: Buffer.from(keyPem),
+    caPem: Buffer.from(certificates.rootsPem),
+  })
 }

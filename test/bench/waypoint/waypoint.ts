@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { NEAR } from '../namespaces.ts'
+import { portOpen } from '../port-open.ts'
 import { Process } from '../processes.ts'
-import { GATEWAY, NAMESPACE, serviceAuthority } from './control-plane.ts'
+import { GATEWAY, LISTENER_PORT, NAMESPACE, serviceAuthority } from './control-plane.ts'
 import { ENTRANCE, startFarEnd, startNearEnd } from './ends.ts'
 import type { HttpDesign, HttpSurroundings, HttpVersion, Running } from './http-design.types.ts'
 
@@ -28,17 +29,43 @@ export function waypointDesigns(): readonly HttpDesign[] {
       warmUpFactor: 8,
       start: (surroundings) => startWaypoint(surroundings, 'h1'),
     },
+    {
+      name: 'gateway',
+      summary: 'mutual TLS in, HBONE out; HTTP/1.1 to the server',
+      versions: ['h1', 'h2'],
+      judges: true,
+      warmUpFactor: 8,
+      start: (surroundings, version) => startGateway(surroundings, version),
+    },
   ]
 }
 
 async function startWaypoint(surroundings: HttpSurroundings, upstream: HttpVersion): Promise<Running> {
-  const { namespaces, stack, credentials, controlPlane, folder } = surroundings
   const far = await startFarEnd(surroundings, { kind: 'hbone' })
-  const subject = stack.use(
+  const subject = await startProgram(surroundings, 'waypoint', isReady)
+  const near = await startNearEnd(surroundings, { kind: 'hbone' }, `${NEAR}:${HBONE_PORT}`)
+  return { target: ENTRANCE, connectTo: serviceAuthority(upstream), subjects: [subject], ends: [near, far] }
+}
+
+/** As an ingress gateway, between the ends that nginx and haproxy have in front and waypoints behind. */
+async function startGateway(surroundings: HttpSurroundings, version: HttpVersion): Promise<Running> {
+  const far = await startFarEnd(surroundings, { kind: 'hbone' })
+  const listens = (): Promise<boolean> => portOpen(NEAR, LISTENER_PORT)
+  const subject = await startProgram(surroundings, 'router', async () => (await isReady()) && (await listens()))
+  const near = await startNearEnd(surroundings, { kind: 'tls', version, upstream: 'h1' }, `${NEAR}:${LISTENER_PORT}`)
+  return { target: ENTRANCE, subjects: [subject], ends: [near, far] }
+}
+
+async function startProgram(
+  { namespaces, stack, credentials, controlPlane, folder }: HttpSurroundings,
+  role: 'waypoint' | 'router',
+  isUp: () => Promise<boolean>,
+): Promise<Process> {
+  return stack.use(
     await Process.start(namespaces, {
-      name: 'waypoint',
+      name: role,
       side: 'near',
-      command: [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'proxy', 'waypoint'],
+      command: [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'proxy', role],
       env: {
         POD_NAME: 'waypoint-1',
         POD_NAMESPACE: NAMESPACE,
@@ -50,14 +77,12 @@ async function startWaypoint(surroundings: HttpSurroundings, upstream: HttpVersi
         AUTH_TOKEN: 'bench',
         IPV6_ENABLED: 'false',
       },
-      stdoutFile: join(folder, 'waypoint.log'),
-      ready: isReady,
+      stdoutFile: join(folder, `${role}.log`),
+      ready: isUp,
       // Without the wait for clients that a graceful end has.
       endBy: ['SIGINT', 'SIGINT'],
     }),
   )
-  const near = await startNearEnd(surroundings, { kind: 'hbone' }, `${NEAR}:${HBONE_PORT}`)
-  return { target: ENTRANCE, connectTo: serviceAuthority(upstream), subjects: [subject], ends: [near, far] }
 }
 
 async function isReady(): Promise<boolean> {

@@ -8,7 +8,7 @@ import type { Listener } from '@ambit/state'
 import type { FrontHandler } from '../http/front.types.ts'
 import type { Http1Front } from '../http/http1-front.ts'
 import type { Http2Front } from '../http/http2-front.ts'
-import { MAX_GATEWAY_CONNECTIONS, TLS_HANDSHAKE_TIMEOUT_MS } from '../limits.ts'
+import { LISTENER_DRAIN_MS, MAX_GATEWAY_CONNECTIONS, TLS_HANDSHAKE_TIMEOUT_MS } from '../limits.ts'
 import type { ClientTls, GatewayConnectionFacts } from '../request.types.ts'
 import { detectHttpVersion, sniff } from '../tunnel/sniff.ts'
 import { forwardedCertificate } from './client-certificate.ts'
@@ -28,6 +28,7 @@ export interface GatewayConnectionsComponents {
 export interface GatewayConnectionsOptions {
   readonly maxConnections?: number | undefined
   readonly handshakeTimeoutMs?: number | undefined
+  readonly listenerDrainMs?: number | undefined
 }
 
 interface Open {
@@ -41,6 +42,7 @@ export class GatewayConnections {
   readonly #components: GatewayConnectionsComponents
   readonly #maxConnections: number
   readonly #handshakeTimeoutMs: number
+  readonly #listenerDrainMs: number
   /** From accept to the end. */
   readonly #sockets = new Set<Socket>()
   /** Those that are served, by what requests are read from. */
@@ -51,6 +53,7 @@ export class GatewayConnections {
     this.#components = components
     this.#maxConnections = options.maxConnections ?? MAX_GATEWAY_CONNECTIONS
     this.#handshakeTimeoutMs = options.handshakeTimeoutMs ?? TLS_HANDSHAKE_TIMEOUT_MS
+    this.#listenerDrainMs = options.listenerDrainMs ?? LISTENER_DRAIN_MS
   }
 
   get size(): number {
@@ -83,11 +86,20 @@ export class GatewayConnections {
 
   /** Lets go of connections that were let in by other terms than those of now. */
   reconcile(): void {
+    const left: Duplex[] = []
     for (const [stream, { front, facts }] of this.#open) {
       if (isServedStill(this.#components.table(), facts)) continue
+      this.#open.delete(stream)
       if (front === undefined) stream.destroy()
-      else front.leave(stream)
+      else {
+        front.leave(stream)
+        left.push(stream)
+      }
     }
+    if (left.length === 0) return
+    this.#components.clock.after(this.#listenerDrainMs, () => {
+      for (const stream of left) cut(stream)
+    })
   }
 
   /** Resolves when no connection is open. */

@@ -58,6 +58,7 @@ export class TlsTerminator {
       SNICallback: (name, done) => done(null, this.#contextFor(name)),
     })
     this.#server.on('secureConnection', (tls) => {
+      tls.on('error', () => undefined)
       const pending = this.#pendingOf(tls)
       if (pending === undefined) tls.destroy()
       else pending.resolve(tls)

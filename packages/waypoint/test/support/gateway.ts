@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import {
   createServer,
   request as httpRequest,
@@ -8,6 +8,7 @@ import {
 } from 'node:http'
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import type { waypointpb } from '@ambit/api'
 import type { CertificateMaker } from '@ambit/testing'
@@ -178,4 +179,9 @@ export function keyPair(
 ): { certificateChainPem: Uint8Array; privateKeyPem: Uint8Array; keyPem: string } {
   const { chainPem, keyPem } = certificates.server(names)
   return { certificateChainPem: Buffer.from(chainPem), privateKeyPem: Buffer.from(keyPem), keyPem }
+}
+
+/** Resolves when it is over, however it ended. */
+export async function closed(stream: Pick<Duplex, 'destroyed'> & Pick<EventEmitter, 'once'>): Promise<void> {
+  if (!stream.destroyed) await new Promise<void>((resolve) => void stream.once('close', resolve))
 }
