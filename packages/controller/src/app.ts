@@ -22,6 +22,7 @@ import { CONNECTION_GRACE_MS, CREDENTIALS_START_MS, MAX_STREAMS_PER_CONNECTION, 
 import { followMesh, meshConfigName } from './mesh/follow-mesh.ts'
 import { Pusher } from './push.ts'
 import { tokenGate } from './token-gate.ts'
+import { WebhookServer } from './validation/webhook-server.ts'
 import { watchCluster } from './watch/watch-cluster.ts'
 import { CredentialWatches } from './watch/watch-credentials.ts'
 import { WorkloadView } from './workload-view.ts'
@@ -40,6 +41,8 @@ export interface ControllerComponents {
 export interface Controller extends Closable {
   /** Port of xDS and CA really bound. */
   readonly tlsPort: number
+  /** Port of the validation webhook really bound. */
+  readonly webhookPort: number
   readonly rootsPem: string
   readonly index: MeshIndex
   readonly table: ResourceTable
@@ -170,6 +173,14 @@ export async function startController(config: ControllerConfig, components: Cont
     ),
   )
   const tlsPort = await bind(server, listenIp, config.ports.tls, servingCredentials)
+  const webhook = cleanup.use(
+    new WebhookServer({
+      followKeys: (listener) => servingCredentials.follow(listener),
+      metrics,
+      logger: logger.scope('validation'),
+    }),
+  )
+  const webhookPort = await webhook.listen(listenIp, config.ports.webhook)
   const leaderWork = startLeaderWork({ config, client, clock, logger, signal, authority, cluster, index, meshConfigs })
   cleanup.defer(async () => {
     state.ready = false
@@ -182,6 +193,7 @@ export async function startController(config: ControllerConfig, components: Cont
   const owned = cleanup.move()
   return {
     tlsPort,
+    webhookPort,
     index,
     table,
     get rootsPem() {

@@ -5,6 +5,9 @@ import { MAX_CONNECTION_AGE_MS } from './limits.ts'
 import { DEFAULT_ROOT_NAMESPACE } from './mesh/mesh-config.ts'
 import { durationMs } from './watch/go-duration.ts'
 
+/** Istio's. */
+const WEBHOOK_PORT = 15_017
+
 export interface ControllerConfig {
   readonly podName: string
   readonly namespace: string
@@ -23,7 +26,13 @@ export interface ControllerConfig {
   readonly ipAutoallocate: boolean
   /** Whether Gateways are deployed, not only described. */
   readonly deployGateways: boolean
-  readonly ports: { readonly http: number; readonly tls: number; readonly monitoring: number }
+  readonly ports: {
+    readonly http: number
+    readonly tls: number
+    readonly monitoring: number
+    /** Of the validation webhook. */
+    readonly webhook: number
+  }
   readonly logLevel: string
   readonly logJson: boolean
   readonly maxConnectionAgeMs: number
@@ -56,6 +65,7 @@ export function readConfig({ variables, args }: ControllerEnv): ControllerConfig
       http: portOf(flags.get('httpAddr'), 8080),
       tls: portOf(flags.get('secureGRPCAddr'), PORTS.controlPlane),
       monitoring: portOf(flags.get('monitoringAddr'), PORTS.controlPlaneMonitoring),
+      webhook: portOf(flags.get('httpsAddr'), WEBHOOK_PORT),
     },
     logLevel: logLevelOf(flags.get('log_output_level')),
     logJson: flags.get('log_as_json') === 'true',

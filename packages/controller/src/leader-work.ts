@@ -11,6 +11,7 @@ import { keepGatewayStatus } from './gateway/keep-gateway-status.ts'
 import type { MeshIndex } from './index/mesh-index.ts'
 import { keepAllocated } from './status/ip-autoallocate.ts'
 import { keepStatus } from './status/status-sync.ts'
+import { keepWebhooks } from './validation/keep-webhooks.ts'
 import type { ClusterWatch } from './watch/watch-cluster.ts'
 
 /** What only one replica does. Lease names are Istio's, so that an upgrade hands over cleanly. */
@@ -50,6 +51,12 @@ export async function startLeaderWork(parts: {
       await keepRootCertificates(parts, leading)
     }),
   ]
+  work.push(
+    elect('istio-validation-controller-election', async (leading) => {
+      const configurations = watchObjects({ client, kind: KINDS.validatingWebhook, signal: leading, logger })
+      await keepWebhooks({ client, configurations, authority: authority.current, clock, logger }, config, leading)
+    }),
+  )
   if (config.statusEnabled) {
     work.push(
       elect('istio-status-leader', async (leading) => {

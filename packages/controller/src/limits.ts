@@ -42,3 +42,13 @@ export const MAX_CREDENTIAL_BYTES: number = 256 * 1024
 export const MAX_WATCHED_CREDENTIALS = 500
 /** At the start proxies wait this long for Secrets that listeners name, ms: a gateway that has keys must not lose them. */
 export const CREDENTIALS_START_MS = 5_000
+/** Question of the API server to the validation webhook, bytes: an object and the one before it, each at most 3 MiB (etcd and API server). */
+export const MAX_REVIEW_BYTES: number = 8 * 1024 * 1024
+/** Connections to the validation webhook at once; further ones are closed. */
+export const MAX_REVIEW_CONNECTIONS = 64
+/** From the first byte of such a question to the end of its headers, ms... */
+export const REVIEW_HEADERS_TIMEOUT_MS = 5_000
+/** ...and of all of it: the API server waits 10 s by default. */
+export const REVIEW_TIMEOUT_MS = 10_000
+/** Before a webhook configuration is looked at again that could not be finished, ms. */
+export const WEBHOOK_RETRY_MS = 1_000

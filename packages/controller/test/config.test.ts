@@ -14,7 +14,7 @@ test('nothing given means Istio’s defaults', (t) => {
     defaultCertTtlSeconds: 86_400,
     maxCertTtlSeconds: 90 * 86_400,
     statusEnabled: true,
-    ports: { http: 8080, tls: 15012, monitoring: 15014 },
+    ports: { http: 8080, tls: 15012, monitoring: 15014, webhook: 15017 },
     logLevel: 'info',
   })
 })

@@ -42,7 +42,7 @@ async function start(): Promise<World> {
   const token = await cluster.apiToken({ namespace: 'istio-system', serviceAccount: 'istiod' })
   const config = readConfig({
     variables: { CA_TRUSTED_NODE_ACCOUNTS: 'istio-system/ztunnel', POD_NAME: 'istiod-1' },
-    args: ['discovery', '--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0'],
+    args: ['discovery', '--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0', '--httpsAddr=:0'],
   })
   const controller = cleanup.use(
     await startController(config, {

@@ -58,7 +58,7 @@ async function start(without: Readonly<Record<string, string>> = {}, gatewayApi?
   const token = await cluster.apiToken({ namespace: 'istio-system', serviceAccount: 'istiod' })
   const config = readConfig({
     variables: { POD_NAME: 'istiod-1' },
-    args: ['discovery', '--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0'],
+    args: ['discovery', '--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0', '--httpsAddr=:0'],
   })
   cleanup.use(
     await startController(config, {

@@ -7,6 +7,7 @@ interface Rule {
   readonly apiGroups: readonly string[]
   readonly resources: readonly string[]
   readonly verbs: readonly string[]
+  readonly resourceNames?: readonly string[]
 }
 
 const folder = join(import.meta.dirname, '../../../deploy/manifests')
@@ -41,7 +42,15 @@ test('no account of ours may write secrets of other namespaces, and one role alo
   t.is(roles.find(({ metadata }) => metadata.name === CREDENTIALS_ROLE)?.rules.length, 1)
 })
 
-test('nor change what decides about the whole cluster', (t) => {
+/** Two webhooks by name, and no other: their authority has to be written into them. */
+const OF_WEBHOOKS: Rule = {
+  apiGroups: ['admissionregistration.k8s.io'],
+  resources: ['validatingwebhookconfigurations'],
+  resourceNames: ['istio-validator-istio-system', 'istiod-default-validator'],
+  verbs: ['get', 'update'],
+}
+
+test('nor change what decides about the whole cluster, but for the webhooks of the mesh itself', (t) => {
   const decisive = ['admissionregistration.k8s.io', 'rbac.authorization.k8s.io', 'apiextensions.k8s.io', '*']
   for (const { metadata, rules } of roles) {
     const wide = rules.filter(
@@ -50,6 +59,6 @@ test('nor change what decides about the whole cluster', (t) => {
         (apiGroups.some((group) => decisive.includes(group)) &&
           verbs.some((verb) => !['get', 'list', 'watch'].includes(verb))),
     )
-    t.deepEqual(wide, [], metadata.name)
+    t.deepEqual(wide, metadata.name === 'istiod-clusterrole-istio-system' ? [OF_WEBHOOKS] : [], metadata.name)
   }
 })

@@ -17,7 +17,10 @@ test('the roots are in every namespace, come back when deleted and are repaired 
   const logger = new RecordingLogger()
   await using cluster = await startTestCluster(logger)
   await cluster.applyManifest('manifests/10-base.yaml')
-  const config = readConfig({ variables: {}, args: ['--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0'] })
+  const config = readConfig({
+    variables: {},
+    args: ['--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0', '--httpsAddr=:0'],
+  })
   await using controller = await startController(config, {
     logger,
     metrics: new PrometheusMetrics(),

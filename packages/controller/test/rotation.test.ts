@@ -66,6 +66,7 @@ test('a plugged CA is replaced, tokens and roots change on disk, and a CA that v
           '--monitoringAddr=:0',
           '--httpAddr=:0',
           '--secureGRPCAddr=:0',
+          '--httpsAddr=:0',
           '--keepaliveMaxServerConnectionAge=500ms',
         ],
       }),

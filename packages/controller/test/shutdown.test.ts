@@ -67,7 +67,7 @@ test('proxies are told to go, and the end comes, while the leases can not be rel
   })
   const config = readConfig({
     variables: { POD_NAME: 'istiod-1' },
-    args: ['discovery', '--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0'],
+    args: ['discovery', '--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0', '--httpsAddr=:0'],
   })
   const controller = await startController(config, {
     logger,

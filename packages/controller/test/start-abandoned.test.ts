@@ -24,7 +24,10 @@ test('a control plane that is stopped while the API server says nothing stops at
   const giveUp = new AbortController()
   const asked = once(silent, 'connection')
   const started = startController(
-    readConfig({ variables: {}, args: ['--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0'] }),
+    readConfig({
+      variables: {},
+      args: ['--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0', '--httpsAddr=:0'],
+    }),
     {
       logger: new RecordingLogger(),
       metrics: new PrometheusMetrics(),

@@ -22,7 +22,7 @@ class Replica implements AsyncDisposable {
 
   constructor(name: string, kubeconfig: string) {
     this.name = name
-    const flags = ['--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0']
+    const flags = ['--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0', '--httpsAddr=:0']
     const env = { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name, POD_NAMESPACE: 'istio-system' }
     const args = ['--disable-warning=ExperimentalWarning', MAIN, 'discovery', ...flags]
     this.#process = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -43,7 +43,7 @@ async function start(): Promise<World> {
   }
   const config = readConfig({
     variables: { POD_NAME: 'istiod-1' },
-    args: ['discovery', '--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0'],
+    args: ['discovery', '--monitoringAddr=:0', '--httpAddr=:0', '--secureGRPCAddr=:0', '--httpsAddr=:0'],
   })
   const token = await cluster.apiToken({ namespace: 'istio-system', serviceAccount: 'istiod' })
   const controller = cleanup.use(

@@ -13,6 +13,11 @@ export function servingNames(namespace: string, revision: string, domain: string
   ])
 }
 
+export interface ServingKeys {
+  readonly chainPem: string
+  readonly keyPem: string
+}
+
 /** TLS of the control plane's port: signed by its own authority, renewed long before it ends. */
 export class ServingCredentials extends ServerCredentials implements Disposable {
   readonly #authority: ReadonlyWatchable<CertificateAuthority>
@@ -21,6 +26,8 @@ export class ServingCredentials extends ServerCredentials implements Disposable 
   readonly #logger: Logger
   readonly #subscription: Disposable
   #timer: Disposable | undefined
+  #keys: ServingKeys | undefined
+  readonly #followers = new Set<(keys: ServingKeys) => void>()
 
   constructor(
     components: {
@@ -37,6 +44,13 @@ export class ServingCredentials extends ServerCredentials implements Disposable 
     this.#names = names
     this.#subscription = this.#authority.subscribe(() => this.#renew())
     this.#renew()
+  }
+
+  /** For another server of this process: calls back at once, and with every renewal. */
+  follow(listener: (keys: ServingKeys) => void): Disposable {
+    this.#followers.add(listener)
+    if (this.#keys !== undefined) listener(this.#keys)
+    return { [Symbol.dispose]: () => void this.#followers.delete(listener) }
   }
 
   override _equals(other: ServerCredentials): boolean {
@@ -65,6 +79,8 @@ export class ServingCredentials extends ServerCredentials implements Disposable 
       ttlMs: SERVING_TTL_MS,
       now: this.#clock.now(),
     })
+    this.#keys = { chainPem, keyPem }
+    for (const listener of this.#followers) listener(this.#keys)
     this.updateSecureContextOptions({ cert: chainPem, key: keyPem, minVersion: 'TLSv1.2' })
     const lifeMs = Math.min(SERVING_TTL_MS, this.#authority.value.notAfterMs - this.#clock.now())
     // Timers end at 24 days; an early renewal costs nothing.

@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js'
 import { MAX_PATTERN_CHARACTERS, MAX_PATTERN_INSTRUCTIONS } from '../limits.ts'
-import { reject } from '../rejection.ts'
+import { RejectionSignal, reject } from '../rejection.ts'
 import type { Replacement, WholeTextPattern } from './destination.types.ts'
 
 /** Compiles an RE2 expression for whole texts; rejects what RE2 does not know and what would be too slow. */
@@ -52,5 +52,16 @@ function compile(source: string, path: string): RE2JS {
     return RE2JS.compile(source)
   } catch (error) {
     return reject('bad-pattern', `${path}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** Why no proxy would take the expression; undefined: it would. */
+export function patternProblem(source: string): string | undefined {
+  try {
+    compileBounded(source, 'pattern')
+    return undefined
+  } catch (error) {
+    if (error instanceof RejectionSignal) return error.rejection.message.replace(/^pattern: /, '')
+    throw error
   }
 }
