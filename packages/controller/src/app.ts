@@ -73,6 +73,7 @@ export async function startController(config: ControllerConfig, components: Cont
       domain: config.domain,
       network: '',
       dryRunEnabled: config.dryRunPolicies,
+      gatewaysStayInNamespace: config.gatewaysStayInNamespace,
     },
     table,
   )

@@ -26,6 +26,8 @@ export interface ControllerConfig {
   readonly ipAutoallocate: boolean
   /** Whether Gateways are deployed, not only described. */
   readonly deployGateways: boolean
+  /** Istio's own Gateways are for gateways of their namespace only. */
+  readonly gatewaysStayInNamespace: boolean
   readonly ports: {
     readonly http: number
     readonly tls: number
@@ -60,6 +62,7 @@ export function readConfig({ variables, args }: ControllerEnv): ControllerConfig
     dryRunPolicies: variables['AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY'] === 'true',
     statusEnabled: variables['AMBIENT_ENABLE_STATUS'] !== 'false',
     ipAutoallocate: variables['PILOT_ENABLE_IP_AUTOALLOCATE'] !== 'false',
+    gatewaysStayInNamespace: variables['PILOT_SCOPE_GATEWAY_TO_NAMESPACE'] === 'true',
     deployGateways: variables['PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER'] !== 'false',
     ports: {
       http: portOf(flags.get('httpAddr'), 8080),

@@ -289,4 +289,6 @@ export interface MeshContext extends MeshConfig {
   readonly network: string
   /** Policies that only report what they would decide are sent too. */
   readonly dryRunEnabled?: boolean
+  /** Istio's own Gateways are for gateways of their namespace only. */
+  readonly gatewaysStayInNamespace?: boolean
 }

@@ -238,6 +238,12 @@ test('ports as written, where the Service says so', (t) => {
   t.deepEqual(listeners(mesh), ['80 []'])
 })
 
+test('Gateways of other namespaces, where they are kept to their own', (t) => {
+  const mesh = new Mesh({ gatewaysStayInNamespace: true })
+  mesh.apply(edgePod(), gateway('shop/gw', [http(80)]), gateway('istio-system/gw', [http(81)]))
+  t.deepEqual(listeners(mesh), ['81 []'])
+})
+
 test('a host no proxy understands costs itself, not the gateway', (t) => {
   const mesh = Mesh.of(
     make.service('shop/web'),

@@ -72,9 +72,8 @@ export function istioListeners(
 const NO_SERVER: Pick<IstioServer, 'protocol' | 'tls'> = { protocol: '', tls: undefined }
 
 function boundServers(state: MeshState, { namespace, pods }: Router): readonly BoundServer[] {
-  const gateways = [...state.istioGateways].filter(({ selector }) =>
-    pods.some(({ labels }) => labelsMatch(selector, labels)),
-  )
+  const inSight = state.mesh.gatewaysStayInNamespace === true ? state.istioGateways.in(namespace) : state.istioGateways
+  const gateways = [...inSight].filter(({ selector }) => pods.some(({ labels }) => labelsMatch(selector, labels)))
   const services = [...state.services.in(namespace)].filter(({ labels }) => labels[NO_TRANSLATION_LABEL] === undefined)
   return gateways
     .sort((a, b) => (isOlder(a, b) ? -1 : 1))
