@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runCommand } from '../host/run-command.ts'
 import { NAMESPACE_SYSCTLS } from '../net/topology.ts'
@@ -41,7 +41,7 @@ export async function createPodSandbox(components: SandboxComponents, pod: Pod, 
   const files = [paths.uts, paths.ipc, ...(hostNetwork ? [] : [netns])]
   const flags = [`--uts=${paths.uts}`, `--ipc=${paths.ipc}`, ...(hostNetwork ? [] : [`--net=${netns}`])]
   const setup = `hostname "$1"; ${hostNetwork ? ':' : `${NAMESPACE_SYSCTLS}\nw ipv4/ip_unprivileged_port_start 0\n${sysctlLines(pod)}`}`
-  await runCommand(['sh', '-euc', 'for f in "$@"; do : > "$f"; done', 'sh', ...files])
+  await Promise.all(files.map((file) => writeFile(file, '')))
   const sandbox = { id, netns, ...paths }
   const cniPod = cniPodOf(pod, sandbox, netnsOnNode)
   try {
@@ -89,6 +89,6 @@ function sysctlLines(pod: Pod): string {
 }
 
 async function unmount(files: readonly string[]): Promise<void> {
-  await runCommand(['sh', '-c', 'for f in "$@"; do umount -l "$f"; done', 'sh', ...files]).catch(() => undefined)
+  await runCommand(['umount', '-l', ...files]).catch(() => undefined)
   await Promise.all(files.map((file) => rm(file, { force: true })))
 }
