@@ -12,6 +12,7 @@ import { loopbackStart } from './balancer/loopback-addresses.ts'
 import { ServiceBalancer } from './balancer/service-balancer.ts'
 import { type ControllerCaches, openControllerCaches } from './controllers/caches.ts'
 import { SERVICE_NAME_LABEL } from './controllers/endpoint-slice.ts'
+import { SKIP_MIRROR_LABEL } from './controllers/endpoints-mirror.ts'
 import { startControllers } from './controllers/start-controllers.ts'
 import { DnsServer } from './dns/server.ts'
 import type { ZoneSource } from './dns/zone.ts'
@@ -338,19 +339,30 @@ async function publishClusterObjects(client: ObjectClient): Promise<void> {
       ],
     },
   })
-  await ensure(
-    client,
-    GVR.endpointSlices,
-    fixedSlice('default', 'kubernetes', NETWORK.rootIp, [{ name: 'https', port: NETWORK.apiPort, protocol: 'TCP' }]),
-  )
-  await ensure(
-    client,
-    GVR.endpointSlices,
-    fixedSlice('kube-system', 'kube-dns', NETWORK.dnsIp, [
-      { name: 'dns', port: NETWORK.dnsPort, protocol: 'UDP' },
-      { name: 'dns-tcp', port: NETWORK.dnsPort, protocol: 'TCP' },
-    ]),
-  )
+  await publishEndpoints(client, 'default', 'kubernetes', NETWORK.rootIp, [
+    { name: 'https', port: NETWORK.apiPort, protocol: 'TCP' },
+  ])
+  await publishEndpoints(client, 'kube-system', 'kube-dns', NETWORK.dnsIp, [
+    { name: 'dns', port: NETWORK.dnsPort, protocol: 'UDP' },
+    { name: 'dns-tcp', port: NETWORK.dnsPort, protocol: 'TCP' },
+  ])
+}
+
+/** Endpoints that are no pods: a slice, and for old clients the object that says the same. */
+async function publishEndpoints(
+  client: ObjectClient,
+  namespace: string,
+  name: string,
+  ip: string,
+  ports: readonly object[],
+): Promise<void> {
+  await ensure(client, GVR.endpointSlices, fixedSlice(namespace, name, ip, ports))
+  await ensure(client, GVR.endpoints, {
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: { name, namespace, labels: { [SKIP_MIRROR_LABEL]: 'true' } },
+    subsets: [{ addresses: [{ ip }], ports }],
+  })
 }
 
 /** People let their pods ask for names by allowing pods of this label. */

@@ -11,7 +11,8 @@ import { ownerReference } from './ownership.ts'
 import { WorkQueue } from './work-queue.ts'
 
 const MANAGED_BY = 'endpointslicemirroring-controller.k8s.io'
-const SKIP = 'endpointslice.kubernetes.io/skip-mirror'
+/** On Endpoints whose slices somebody else keeps. */
+export const SKIP_MIRROR_LABEL = 'endpointslice.kubernetes.io/skip-mirror'
 const LEADER = 'control-plane.alpha.kubernetes.io/leader'
 
 /** Copies Endpoints that somebody wrote for a service without a selector into EndpointSlices, which all others read. */
@@ -69,7 +70,7 @@ export class EndpointsMirror implements Disposable {
 }
 
 function isSkipped({ metadata }: Endpoints): boolean {
-  return metadata.labels?.[SKIP] === 'true' || metadata.annotations?.[LEADER] !== undefined
+  return metadata.labels?.[SKIP_MIRROR_LABEL] === 'true' || metadata.annotations?.[LEADER] !== undefined
 }
 
 /** The slices that say what Endpoints do: one per subset and family. */
