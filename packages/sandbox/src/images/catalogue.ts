@@ -51,6 +51,10 @@ const program =
     entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages/sandbox/src/programs', file)],
     args,
   })
+/** A program that people call by its name in a running container. */
+const named =
+  (name: string, entry: Entry): Entry =>
+  (options) => ({ ...entry(options), aliases: [name] })
 /** A binary of this project, with the flags its image gives Node. */
 const component =
   (name: string, aliases: readonly string[], flags: readonly string[] = []): Entry =>
@@ -84,6 +88,7 @@ const CATALOGUE: Readonly<Record<string, Entry>> = {
   'mccutchen/go-httpbin': program('httpbin.ts', '--port', '8080', '--style', 'go'),
   'e2e-test-images/agnhost': program('agnhost.ts'),
   agnhost: program('agnhost.ts'),
+  'fortio/fortio': named('fortio', program('fortio.ts', 'server')),
   'hashicorp/http-echo': program('http-echo.ts'),
   'http-echo': program('http-echo.ts'),
   'istio/tcp-echo-server': program('tcp-echo.ts'),
@@ -93,6 +98,8 @@ const CATALOGUE: Readonly<Record<string, Entry>> = {
   'examples-helloworld-v2': program('helloworld.ts', '--version', 'v2'),
   'examples-bookinfo-details-v1': program('bookinfo.ts', 'details'),
   'examples-bookinfo-ratings-v1': program('bookinfo.ts', 'ratings'),
+  'examples-bookinfo-ratings-v-faulty': program('bookinfo.ts', 'ratings-v-faulty'),
+  'examples-bookinfo-ratings-v-delayed': program('bookinfo.ts', 'ratings-v-delayed'),
   'examples-bookinfo-reviews-v1': program('bookinfo.ts', 'reviews-v1'),
   'examples-bookinfo-reviews-v2': program('bookinfo.ts', 'reviews-v2'),
   'examples-bookinfo-reviews-v3': program('bookinfo.ts', 'reviews-v3'),
