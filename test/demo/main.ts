@@ -21,12 +21,9 @@ const env: NodeJS.ProcessEnv = {
 }
 const narrator = new Narrator(env)
 
-/** Boot shows its own progress as it happens, so it writes straight to the terminal. */
-async function boot(): Promise<number> {
-  const child = spawn(ambit, ['sandbox', 'up', '--nodes', '2', '--name', name], {
-    env,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
+/** Shows its own progress as it happens, so it writes straight to the terminal. */
+async function openly(...args: readonly string[]): Promise<number> {
+  const child = spawn(ambit, args, { env, stdio: ['ignore', 'inherit', 'inherit'] })
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   child.on('error', reject)
   child.on('exit', (code) => resolve(code ?? 1))
@@ -62,9 +59,13 @@ try {
     'Boot a cluster with two nodes and install the mesh',
     'Nodes and pods are network namespaces on this machine; the API is a real Kubernetes API.',
   )
-  narrator.say(`$ npx ambit sandbox up --nodes 2 --name ${name} --install`)
-  if ((await boot()) !== 0) throw new Error('the sandbox did not start; its message is above')
+  narrator.say(`$ npx ambit sandbox up --nodes 2 --name ${name}`)
+  const up = await openly('sandbox', 'up', '--nodes', '2', '--name', name)
+  if (up !== 0) throw new Error('the sandbox did not start; its message is above')
   env['KUBECONFIG'] = (await narrator.quiet(ambit, ['sandbox', 'kubeconfig', '--name', name])).stdout.trim()
+  narrator.say('$ npx ambit install --set profile=ambient -y')
+  const installed = await openly('install', '--set', 'profile=ambient', '-y')
+  if (installed !== 0) throw new Error('the mesh was not installed; the message is above')
   await takeTour(narrator, ambit)
   passed = narrator.summary()
 } catch (error) {

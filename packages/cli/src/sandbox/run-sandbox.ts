@@ -31,7 +31,7 @@ export async function runSandboxUp(flags: Flags, context: Context): Promise<Exit
       return EXIT.interrupted
     }
     const sandbox = await up
-    sayWhatIsUp(sandbox, context.now() - started, context)
+    sayWhatIsUp(sandbox, context.now() - started, flags.has('install'), context)
     if (!flags.has('foreground')) {
       context.out(`  ambit sandbox down${name === DEFAULT_NAME ? '' : ` --name ${name}`}`)
       return EXIT.ok
@@ -86,12 +86,13 @@ async function takeDownAgain(
   context.err(sandbox === undefined ? 'The start was given up; nothing of it is left.' : `Sandbox "${name}" is gone.`)
 }
 
-function sayWhatIsUp(sandbox: StartedSandbox, tookMs: number, context: Context): void {
+function sayWhatIsUp(sandbox: StartedSandbox, tookMs: number, hasMesh: boolean, context: Context): void {
   const nodes = `${sandbox.nodes} ${sandbox.nodes === 1 ? 'node' : 'nodes'}`
   context.out('')
   context.out(`Sandbox "${sandbox.name}" is up: ${nodes}, ${sandbox.apiUrl}, after ${seconds(tookMs)}.`)
   context.out('')
   context.out(`  export KUBECONFIG=${sandbox.kubeconfigPath}`)
+  if (!hasMesh) context.out('  ambit install --set profile=ambient -y')
   context.out('  kubectl get pods -A')
 }
 
