@@ -60,7 +60,7 @@ const versions = test.macro({
     const shown = await page.evaluate(`getComputedStyle(document.querySelector('.stars')).color`)
     t.is(shown, color)
   },
-  title: (_, version) => `reviews ${version} on the page`,
+  title: (_, version: string) => `reviews ${version} on the page`,
 })
 
 test.serial(versions, 'v1', [], undefined)
@@ -95,7 +95,7 @@ const accessible = test.macro({
     t.is(await page.evaluate(OVERFLOW), 0)
     t.deepEqual(refused, [])
   },
-  title: (_, colorScheme, width) => `${colorScheme}, ${width} pixels wide: headings, names, contrast, nothing cut off`,
+  title: (_, colorScheme: string, width: number) => `${colorScheme}, ${width} pixels wide: headings, names, contrast, nothing cut off`,
 })
 
 test.serial(accessible, 'light', 1280)

@@ -149,7 +149,7 @@ test.serial('claims get volumes that every node shows, and leave nothing behind'
 test.serial('debug adds a container that sees the processes of its target', async (t) => {
   await kubectl('debug', 'shared', '--image=busybox', '--target=one', '-c', 'dbg', '--', 'sh', '-c', 'ps -ef; id -u')
   const log = (): Promise<string> => kubectl('logs', 'shared', '-c', 'dbg').catch(() => '')
-  t.regex(await eventually(log, (text) => /\n0\n$/.test(text), LIMIT_MS, 'its output'), /sleep 12345/)
+  t.regex(await eventually(log, (text) => text.endsWith('\n0\n'), LIMIT_MS, 'its output'), /sleep 12345/)
 })
 
 test.serial('run -i --rm tells the exit code; cp goes both ways', async (t) => {

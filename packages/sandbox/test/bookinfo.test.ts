@@ -65,7 +65,7 @@ const starred = test.macro({
       ],
     )
   },
-  title: (_, color) => `stars are ${color}`,
+  title: (_, color: string) => `stars are ${color}`,
 })
 test(starred, 'black')
 test(starred, 'red')

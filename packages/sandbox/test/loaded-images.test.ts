@@ -45,7 +45,7 @@ const refused = test.macro({
     const cwd = await folder(t)
     t.regex(t.throws(() => parseLoad(text, { cwd, workspace: '/ws' })).message, message)
   },
-  title: (_, text) => `refused: ${text}`,
+  title: (_, text: string) => `refused: ${text}`,
 })
 test(refused, 'no-command', /is no name of an image/)
 test(refused, '=sh', /is no name of an image/)
