@@ -21,6 +21,7 @@ import { startLeaderWork } from './leader-work.ts'
 import { CONNECTION_GRACE_MS, CREDENTIALS_START_MS, MAX_STREAMS_PER_CONNECTION, SHUTDOWN_MS } from './limits.ts'
 import { followMesh, meshConfigName } from './mesh/follow-mesh.ts'
 import { Pusher } from './push.ts'
+import { logRuleProblems } from './status/log-rule-problems.ts'
 import { tokenGate } from './token-gate.ts'
 import { WebhookServer } from './validation/webhook-server.ts'
 import { watchCluster } from './watch/watch-cluster.ts'
@@ -80,6 +81,7 @@ export async function startController(config: ControllerConfig, components: Cont
   index.onError((unit, error) =>
     logger.error(`cannot compile ${unit}, its last state stays in force: ${messageOf(error)}`),
   )
+  cleanup.use(index.onStatus(logRuleProblems(logger.scope('rules'))))
   const pusher = cleanup.use(new Pusher({ index, clock, logger, metrics }))
   const state = { ready: false }
 

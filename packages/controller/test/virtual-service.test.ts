@@ -1,8 +1,10 @@
 // control-plane.md 5.2, 12 (36, 37, 38): VirtualServices become routes of waypoints, and say what became of them.
 import type { waypointpb } from '@ambit/api'
 import type { KubeObject } from '@ambit/kube'
+import { RecordingLogger } from '@ambit/testing'
 import test from 'ava'
 import type { RouteCondition } from '../src/compile/route-condition.ts'
+import { logRuleProblems } from '../src/status/log-rule-problems.ts'
 import { Mesh } from './support/mesh.ts'
 import * as make from './support/objects.ts'
 
@@ -347,4 +349,19 @@ test('status: no waypoint, another namespace, a host nobody has; nothing said of
   t.is(reason(...bound, virtual([rule()], { gateways: ['gw'] })), undefined)
   const consumer = Mesh.of(...bound, virtual([rule()], { hosts: ['s.a.svc.cluster.local'] }, 'b/vs'))
   t.is(statusOf(consumer, 'virtualService/b/vs')['ResolvedWaypoints']?.reason, 'ConsumerRoute')
+})
+
+test('what is not followed is in the log, once', (t) => {
+  const logger = new RecordingLogger()
+  const mesh = Mesh.of(...bound)
+  using _listener = mesh.index.onStatus(logRuleProblems(logger))
+  const lines = (): readonly string[] => logger.records.map(({ message }) => message)
+  mesh.apply(virtual([rule()]))
+  t.deepEqual(lines(), [])
+  mesh.apply(virtual([rule({ later: 1 })]))
+  mesh.apply(virtual([rule({ later: 1 })], {}, 'a/vs', 1))
+  t.deepEqual(lines(), ['virtualService a/vs is not followed as written'])
+  mesh.apply(virtual([rule()]))
+  mesh.apply(virtual([rule({ later: 1 })]))
+  t.is(lines().length, 2)
 })
