@@ -1,13 +1,4 @@
-import {
-  type Clock,
-  type Closable,
-  type Ip,
-  ip,
-  messageOf,
-  type SocketAddress,
-  type SocketFactory,
-  systemClock,
-} from '@ambit/core'
+import { type Clock, type Closable, type Ip, ip, messageOf, type SocketAddress, systemClock } from '@ambit/core'
 import { HbonePool } from '@ambit/hbone'
 import { type CaClient, GrpcCaClient, SecretManager, type WorkloadCertificate } from '@ambit/identity'
 import { hostSockets } from '@ambit/linux'
@@ -27,11 +18,13 @@ import {
 } from '@ambit/telemetry'
 import { DeltaClient } from '@ambit/xds'
 import { adminRoutes } from './admin.ts'
+import type { AppOverrides, BoundPorts } from './app.types.ts'
+import { gatewaySide, meshSide } from './client-side.ts'
 import type { ClientSide } from './client-side.types.ts'
 import type { Config } from './config.types.ts'
 import { configDump } from './config-dump.ts'
 import { Forwarder } from './forward.ts'
-import { Gateway } from './gateway/gateway.ts'
+import type { Gateway } from './gateway/gateway.ts'
 import type { ListenerTable } from './gateway/listener-table.ts'
 import { Http1Front } from './http/http1-front.ts'
 import { Http2Front } from './http/http2-front.ts'
@@ -48,9 +41,9 @@ import { identifyDestination } from './steps/identify-destination.ts'
 import { identifyHost } from './steps/identify-host.ts'
 import { TcpProxy } from './tcp-proxy.ts'
 import { AccessLog } from './telemetry/access-log.ts'
+import { sourceOf } from './telemetry/source-of.ts'
 import { TrafficEvents } from './telemetry/traffic-events.ts'
 import { TrafficLookup } from './traffic-lookup.ts'
-import { MeshSide } from './tunnel/mesh-side.ts'
 import { Clusters } from './upstream/clusters.ts'
 import { EndpointChoice } from './upstream/endpoint-choice.ts'
 import { EndpointConnector } from './upstream/endpoint-connector.ts'
@@ -59,36 +52,6 @@ import { UpstreamPools } from './upstream/upstream-pools.ts'
 import { VERSION } from './version.ts'
 import { whenCertificate, whenSettings } from './when-told.ts'
 import { type Stores, subscriptions } from './xds-state.ts'
-
-/** Parts that a test, or another host program, brings itself. */
-export interface AppOverrides {
-  readonly clock?: Clock
-  readonly ca?: CaClient
-  readonly sockets?: SocketFactory
-  readonly logger?: LeveledLogger
-  readonly random?: () => number
-  /** Takes the lines of the access log. */
-  readonly accessLog?: (line: string) => void
-  /** How long a client may take for a header block. */
-  readonly headersTimeoutMs?: number
-  /** Tunnels open at once. */
-  readonly maxTunnels?: number
-  /** Connections to a gateway open at once. */
-  readonly maxConnections?: number
-  /** Of clients of a gateway. */
-  readonly tlsHandshakeTimeoutMs?: number
-  /** For connections of listeners that are gone. */
-  readonly listenerDrainMs?: number
-  /** Address the administration ports listen on; any port becomes 0 where this is given. */
-  readonly adminIp?: Ip
-}
-
-/** Addresses really bound, for tests and logs. */
-export interface BoundPorts {
-  readonly admin: SocketAddress
-  readonly stats: SocketAddress
-  readonly readiness: SocketAddress
-}
 
 /** One running waypoint or gateway: constructs every part and owns its end. */
 export class App implements Closable {
@@ -168,14 +131,7 @@ export class App implements Closable {
         write: output,
         settings: () => destinations.settings?.accessLog,
       }),
-      sourceOf: (downstream, { endpoint }) =>
-        downstream.kind === 'tunnel'
-          ? { reporter: 'waypoint', peer: downstream.peer, source: lookup.client(downstream) }
-          : {
-              reporter: 'source',
-              peer: endpoint?.protocol === 'HBONE' ? config.identity : undefined,
-              source: ownWorkload(workloads, config),
-            },
+      sourceOf: sourceOf({ client: (tunnel) => lookup.client(tunnel), own: () => ownWorkload(workloads, config) }),
       clock,
     })
     const service = (key: string): ReturnType<WorkloadStore['service']> => workloads.service(key)
@@ -230,38 +186,30 @@ export class App implements Closable {
       clock,
     })
     this.#http1 = new Http1Front({ clock }, { headersTimeoutMs: overrides.headersTimeoutMs })
-    const clientSide = {
+    const clients = {
       sockets,
       http1: this.#http1,
       http2: this.#http2,
       handler: (downstream: Downstream) => requestHandler(requests, downstream),
       clock,
     }
-    const address = overrides.adminIp ?? ip(config.ipv6Enabled ? '::' : '0.0.0.0')
     this.#gateway =
       config.role === 'gateway'
-        ? new Gateway(
-            { ...clientSide, destinations, credentials, logger: logger.scope('gateway') },
-            {
-              address,
-              maxConnections: overrides.maxConnections,
-              handshakeTimeoutMs: overrides.tlsHandshakeTimeoutMs,
-              listenerDrainMs: overrides.listenerDrainMs,
-            },
-          )
+        ? gatewaySide({ ...clients, destinations, credentials, logger }, config, overrides)
         : undefined
     this.#clients =
       this.#gateway ??
-      new MeshSide(
+      meshSide(
         {
-          ...clientSide,
+          ...clients,
           find: (authority) => lookup.destination(authority),
           settings: () => destinations.settings,
           tcp: this.#tcp.serve,
           certificate: () => this.#certificate(),
-          logger: logger.scope('access'),
+          logger,
         },
-        { address: { ip: address, port: config.ports.hbone }, maxTunnels: overrides.maxTunnels },
+        config,
+        overrides,
       )
   }
 

@@ -9,7 +9,7 @@ test('connections beyond the limit are closed, and there is room again when one 
   const third = await gateway.connect()
   third.resume()
   await closed(third)
-  await gateway.world.log.find(/connection refused.*2 are open already/)
+  await gateway.world.log.find(/connections are refused.*2 are open already/)
   first.destroy()
   await gateway.world.applied(() => Promise.resolve(gateway.world.app.openTunnels === 1))
   t.is((await gateway.get('/')).status, 200)

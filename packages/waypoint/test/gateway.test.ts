@@ -175,6 +175,36 @@ test('a pod outside the mesh gets plain TCP', async (t) => {
   t.is((await gateway.echoed('/')).name, 'plain')
 })
 
+test('headless services, and endpoints that only have a name', async (t) => {
+  const [headless, external] = ['headless', 'external'].map((name) =>
+    listener({ name, hostnames: [`${name}.test`] }, toService(name)),
+  )
+  await using gateway = await GatewayWorld.start([headless!, external!])
+  const { world } = gateway
+  const asked = async (name: string): Promise<string> =>
+    (await gateway.echoed('/', { headers: { host: `${name}.test` } })).name
+  const pod = await world.pod(
+    'headless-1',
+    '10.0.0.12',
+    { headless: { 80: 8080 } },
+    { 8080: await world.listen(echo('a pod')) },
+  )
+  world.service('headless', VIP, [{ servicePort: 80, targetPort: 8080 }], { addresses: [] })
+  const port = await world.listen(echo('outside'))
+  world.service('external', VIP, [{ servicePort: 80, targetPort: port }], { addresses: [] })
+  world.workload('external-1', '127.0.0.1', {
+    addresses: [],
+    hostname: 'localhost',
+    tunnelProtocol: 0,
+    services: { 'default/external.default.svc.cluster.local': { ports: [{ servicePort: 80, targetPort: port }] } },
+  })
+  for (const name of ['headless', 'external'])
+    await world.applied(async () => (await gateway.get('/', { headers: { host: `${name}.test` } })).status === 200)
+  t.is(await asked('headless'), 'a pod')
+  t.deepEqual(pod.peers, [GATEWAY])
+  t.is(await asked('external'), 'outside')
+})
+
 test('a service’s waypoint is for ingress only where the service says so, and is never gone round then', async (t) => {
   await using gateway = await GatewayWorld.start()
   const { world } = gateway

@@ -48,6 +48,8 @@ export class GatewayConnections {
   /** Those that are served, by what requests are read from. */
   readonly #open = new Map<Duplex, Open>()
   readonly #waiters = new Set<() => void>()
+  /** Somebody was refused since the last one left. */
+  #isFull = false
 
   constructor(components: GatewayConnectionsComponents, options: GatewayConnectionsOptions = {}) {
     this.#components = components
@@ -65,17 +67,16 @@ export class GatewayConnections {
     const { logger } = this.#components
     socket.on('error', () => undefined)
     if (this.#sockets.size >= this.#maxConnections) {
-      logger.info('connection refused', {
-        'src.addr': socket.remoteAddress,
-        reason: `${this.#sockets.size} are open already`,
-      })
+      if (!this.#isFull) logger.warn('connections are refused', { reason: `${this.#sockets.size} are open already` })
+      this.#isFull = true
       socket.destroy()
       return
     }
     this.#sockets.add(socket)
     socket.once('close', () => this.#closed(socket))
     this.#serve(socket, port).catch((error: unknown) => {
-      logger.info('connection failed', {
+      // Whoever likes can make as many of these lines as they like.
+      logger.debug('connection failed', {
         'src.addr': socket.remoteAddress,
         port,
         error: messageOf(error),
@@ -178,6 +179,7 @@ export class GatewayConnections {
 
   #closed(socket: Socket): void {
     this.#sockets.delete(socket)
+    this.#isFull = false
     if (this.#sockets.size > 0) return
     for (const wake of this.#waiters) wake()
     this.#waiters.clear()

@@ -6,6 +6,7 @@ import type { AccessLog } from './access-log.ts'
 import type { Ends } from './request-labels.ts'
 import { RequestMetrics } from './request-metrics.ts'
 import type { RequestRecord } from './request-record.ts'
+import type { SourceOf } from './source-of.ts'
 import { TcpMetrics } from './tcp-metrics.ts'
 
 export interface TrafficEventsComponents {
@@ -13,7 +14,7 @@ export interface TrafficEventsComponents {
   readonly logger: Logger
   readonly accessLog: AccessLog
   /** Where a request comes from, for labels only. */
-  readonly sourceOf: (downstream: Downstream, record: RequestRecord) => Pick<Ends, 'reporter' | 'peer' | 'source'>
+  readonly sourceOf: SourceOf
   readonly clock: Clock
 }
 
@@ -91,7 +92,9 @@ export class TrafficEvents {
   }
 
   protocolError(downstream: Downstream, error: { readonly status: number; readonly reason: string }): void {
-    this.#components.logger.scope('http').info('not a request', {
+    const log = this.#components.logger.scope('http')
+    // Whoever likes can say to a gateway what is none.
+    log[downstream.kind === 'gateway' ? 'debug' : 'info']('not a request', {
       'src.addr': downstream.remote.ip,
       'src.identity': nameOf(downstream),
       'dst.addr': downstream.authority,

@@ -81,6 +81,7 @@ export class GatewayWorld implements AsyncDisposable {
     const world = await World.start({
       settings: { listeners: [...listeners], ...settings },
       config: { role: 'gateway', minDrainMs, drainDeadlineMs: 20_000 },
+      logLevel: 'debug',
       overrides,
     })
     for (const [name, policy] of Object.entries(policies)) world.policy(name, policy)

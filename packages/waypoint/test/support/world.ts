@@ -88,6 +88,7 @@ export class World implements AsyncDisposable {
       readonly settings?: SettingsInit
       readonly config?: Partial<Config>
       readonly overrides?: AppOverrides
+      readonly logLevel?: string
     } = {},
   ): Promise<World> {
     const certificates = new CertificateMaker()
@@ -121,7 +122,7 @@ export class World implements AsyncDisposable {
     world.#app = await App.start(config, {
       ca: certificates.client(),
       sockets: world.sockets,
-      logger: createLogger({ write: world.log.write, level: 'info' }),
+      logger: createLogger({ write: world.log.write, level: options.logLevel ?? 'info' }),
       accessLog: world.access.write,
       adminIp: ip('127.0.0.1'),
       ...options.overrides,
