@@ -1,5 +1,7 @@
 // The charts as Helm would render them: every one alone, all of them by the umbrella, with values that take every branch.
-import { readdir, readFile } from 'node:fs/promises'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
@@ -212,6 +214,28 @@ test('no rule of a role lets a component do more than it was written for', async
         verbs.filter((verb) => !['get', 'list', 'watch'].includes(verb)),
         [],
       )
+  }
+})
+
+const hasHelm = spawnSync('helm', ['version']).status === 0
+
+test('where there is Helm, it renders the same objects', async (t) => {
+  if (!hasHelm) {
+    t.log('NOT COMPARED: there is no helm on PATH')
+    t.pass()
+    return
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'ambit-helm-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  for (const [chart, values] of Object.entries(EVERYTHING)) {
+    const file = join(folder, `${chart}.yaml`)
+    await writeFile(file, JSON.stringify(values))
+    const args = ['template', chart, join(CHARTS, chart), '-n', 'istio-system', '-f', file, '--kube-version', 'v1.33.0']
+    const text = execFileSync('helm', args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
+    const theirs = manifestObjects([{ path: `helm ${chart}`, text }])
+    const sorted = (all: readonly ManifestObject[]): readonly ManifestObject[] =>
+      all.toSorted((a, b) => (`${a.kind}/${a.metadata.name}` < `${b.kind}/${b.metadata.name}` ? -1 : 1))
+    t.deepEqual(sorted(await objects(chart, values)), sorted(theirs), chart)
   }
 })
 

@@ -133,6 +133,18 @@ test('the gateway of Istio 1.18’s ambient flow has the names of its documents'
   ])
 })
 
+test('a gateway asked for by a value, with the value names of Istio’s older chart', async (t) => {
+  const gateway = 'values.gateways.istio-ingressgateway'
+  const made = await objects([
+    `${gateway}.enabled=true`,
+    `${gateway}.type=NodePort`,
+    `${gateway}.autoscaleEnabled=false`,
+  ])
+  t.like(made.get('Service/istio-ingressgateway'), { spec: { type: 'NodePort' } })
+  t.like(made.get('Deployment/istio-ingressgateway'), { spec: { replicas: 1 } })
+  t.false(made.has('HorizontalPodAutoscaler/istio-ingressgateway'))
+})
+
 const PROFILES = [
   ['ambient', 'DaemonSet/ztunnel', 'Deployment/istio-ingressgateway'],
   ['openshift-ambient', 'DaemonSet/istio-cni-node', 'Deployment/istio-ingressgateway'],

@@ -49,7 +49,7 @@ export function componentValues(request: ComponentRequest, settings: InstallSett
     case 'egressGateways':
       return overlay(
         overlay(shared, gatewayDefaults(request, settings)),
-        overlay(renamed(own), renamed(ofSpec(request))),
+        overlay(renamed(without(own, 'enabled')), renamed(ofSpec(request))),
       )
   }
 }
@@ -70,6 +70,10 @@ function gatewayDefaults(request: ComponentRequest, settings: InstallSettings): 
       type: isEgress ? 'ClusterIP' : 'LoadBalancer',
     }),
   })
+}
+
+function without(values: ValueMap, name: string): ValueMap {
+  return new Map([...values].filter(([key]) => key !== name))
 }
 
 function renamed(values: ValueMap): ValueMap {

@@ -3,6 +3,7 @@ import type { Context } from '../context.types.ts'
 import type { Flags } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
 import { READINESS_TIMEOUT_S } from '../limits.ts'
+import { checkKubernetes } from '../precheck/checks.ts'
 import { applyMesh, tick } from './apply-mesh.ts'
 import { folderOf, settingsOf } from './install-options.ts'
 import { type RenderedComponent, renderMesh } from './render-mesh.ts'
@@ -15,9 +16,11 @@ export async function runInstall(flags: Flags, context: Context): Promise<ExitCo
   const cluster = await context.cluster(flags)
   const folder = folderOf(flags, context)
   const installed = await installedVersion(cluster, settings.namespace)
+  const kubeVersion = (await cluster.serverVersion()) ?? ''
+  for (const { message } of checkKubernetes(kubeVersion)) context.err(`! ${message}; there may be problems`)
   const target = {
     folder,
-    kubeVersion: (await cluster.serverVersion()) ?? '',
+    kubeVersion,
     force: flags.has('force'),
   }
   const components = await renderMesh(settings, target, context)

@@ -5,7 +5,7 @@ import { messageOf } from '@ambit/core'
 import type { Context } from '../context.types.ts'
 import { SettingError } from '../errors.ts'
 import { nearestWord } from '../grammar/nearest-word.ts'
-import { COMPONENTS, type Component } from './components.ts'
+import { COMPONENTS, type Component, isGateway } from './components.ts'
 import { applySetting, parseSetting } from './set-path.ts'
 
 /** What an installation is asked to be. */
@@ -94,7 +94,9 @@ export async function readSettings(
       textOf(spec.get('namespace')) ||
       textOf(mapAt(values, 'global').get('istioNamespace')))
   const root = namespace || ROOT_NAMESPACE
-  const requests = COMPONENTS.flatMap((component) => requestsFor(component, components.get(component.key), root))
+  const requests = COMPONENTS.flatMap((component) =>
+    requestsFor(component, components.get(component.key), root, isAskedByValues(component, values)),
+  )
   return {
     profile,
     namespace: root,
@@ -159,19 +161,30 @@ function enablement(requests: readonly ComponentRequest[], namespace: string): V
   ])
 }
 
-function requestsFor(component: Component, asked: Value | undefined, namespace: string): readonly ComponentRequest[] {
+/** Gateways may also be asked for by `values.gateways.NAME.enabled`. */
+function isAskedByValues(component: Component, values: ValueMap): boolean {
+  if (!isGateway(component)) return false
+  return component.valuesRoot.reduce((map, key) => mapAt(map, key), values).get('enabled') === true
+}
+
+function requestsFor(
+  component: Component,
+  asked: Value | undefined,
+  namespace: string,
+  isAsked: boolean,
+): readonly ComponentRequest[] {
   const one = (value: Value, defaultName: string): readonly ComponentRequest[] => {
     const spec: ValueMap = value instanceof Map ? value : new Map()
     const enabled = spec.get('enabled')
     if (enabled !== undefined && enabled !== null && typeof enabled !== 'boolean') {
       throw new SettingError(`components.${component.key}.enabled is either true or false, not "${textOf(enabled)}"`)
     }
-    if (enabled === false) return []
+    if (enabled === false && !isAsked) return []
     const name = textOf(spec.get('name')) || defaultName
     return [{ component, name, namespace: textOf(spec.get('namespace')) || namespace, spec }]
   }
   if (asked === undefined || asked === null) return []
-  const isList = component.key === 'ingressGateways' || component.key === 'egressGateways'
+  const isList = isGateway(component)
   if (Array.isArray(asked) !== isList) {
     throw new SettingError(
       `components.${component.key} is ${isList ? `a list: components.${component.key}[0]` : 'no list'}`,
