@@ -127,6 +127,7 @@ try {
     demo: () => run(['node', join('test', 'demo', 'main.ts'), ...rest]),
     bench: () => run(['node', join('test', 'bench', 'main.ts'), ...rest]),
     latency: () => run(['node', join('test', 'latency', 'main.ts'), ...rest]),
+    'api-load': () => run(['node', join('test', 'api-load', 'main.ts'), ...rest]),
     times: () => run(['node', join('test', 'times', 'main.ts'), ...rest]),
     format: () => run([bin('biome'), 'check', '--write', '--config-path=.ci/format.json', '.']),
     manifests: () => run(['node', '.ci/manifests.ts']),

@@ -94,6 +94,8 @@ test('what a killed process had answered is there', async (t) => {
     for (let n = 1; ; n++) {
       data.put('/configmaps', 'default/n', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'n', namespace: 'default', resourceVersion: String(n) } })
       process.stdout.write(n + '\\n')
+      // Lets the numbers out.
+      if (n % 20 === 0) await new Promise(setImmediate)
     }`
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -128,7 +128,10 @@ test(
 test(
   'what is not served is refused clearly',
   withApi(async (t, { kubectl, fetchJson }) => {
-    t.regex((await kubectl(['get', 'replicationcontrollers'])).stderr, /doesn't have a resource type "replicationcontrollers"/)
+    t.regex(
+      (await kubectl(['get', 'replicationcontrollers'])).stderr,
+      /doesn't have a resource type "replicationcontrollers"/,
+    )
     const { status, body } = await fetchJson('/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas')
     t.is(status, 404)
     t.like(body, { kind: 'Status', reason: 'NotFound' })
