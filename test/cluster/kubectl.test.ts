@@ -214,12 +214,6 @@ const refused = test.macro({
   title: (_, args: readonly string[]) => `refused: kubectl ${args.join(' ')}`,
 })
 
-test.serial(refused, ['get', 'statefulsets'], /doesn't have a resource type "statefulsets"/)
-test.serial(
-  refused,
-  ['create', 'job', 'j', '--image=busybox'],
-  /could not find the requested resource|no matches for kind|not served/i,
-)
 test.serial(refused, ['top', 'pods'], /Metrics API not available/)
 test.serial(refused, ['get', 'pod', 'nobody'], /pods "nobody" not found/)
 test.serial(refused, ['get', 'pods', '-l', 'a=('], /unable to parse requirement|found '\('|Invalid/i)

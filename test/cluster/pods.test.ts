@@ -152,6 +152,17 @@ test.serial('debug adds a container that sees the processes of its target', asyn
   t.regex(await eventually(log, (text) => text.endsWith('\n0\n'), LIMIT_MS, 'its output'), /sleep 12345/)
 })
 
+test.serial('a command whose caller goes away ends', async (t) => {
+  const running = (): Promise<string> => inPod('shared', 'ps -eo args', 'one')
+  {
+    const words = ['-n', NAMESPACE, 'exec', 'shared', '-c', 'one', '--', 'sh', '-c', 'echo on; exec sleep 4242']
+    await using lost = new Follower('kubectl', words, cluster.env)
+    await lost.until((text) => text.includes('on'), LIMIT_MS, 'the command')
+    t.regex(await running(), /sleep 4242/)
+  }
+  await eventually(running, (text) => !text.includes('sleep 4242'), LIMIT_MS, 'the command gone')
+})
+
 test.serial('run -i --rm tells the exit code; cp goes both ways', async (t) => {
   const run = await cluster.kubectl(
     '-n',

@@ -43,7 +43,7 @@ export function podStatus(view: PodView): PodStatus {
   ]
   return {
     phase: phaseOf(view),
-    ...(view.ended ?? {}),
+    ...view.ended,
     conditions: mergeConditions(old, wanted, view.nowIso),
     hostIP: view.hostIp,
     ...({ hostIPs: [{ ip: view.hostIp }] } as object),
