@@ -140,7 +140,8 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
   stack.use(dns)
   await dns.listen(NETWORK.dnsIp, NETWORK.dnsPort)
   await Promise.all(Object.values(caches).map((cache) => cache.synced))
-  stack.use(startControllers({ client, logger: logger.scope('controllers'), clock, events, caches }))
+  const manager = api.clientNamed('kube-controller-manager')
+  stack.use(startControllers({ client: manager, logger: logger.scope('controllers'), clock, events, caches }))
   const { volumeClaims: claims, volumes } = caches
   const binding = { client, logger: logger.scope('volumes'), clock, events, claims, volumes }
   stack.use(new VolumeBinder(binding, volumesFolder))

@@ -4,22 +4,30 @@ import { LIMITS } from '../limits.ts'
 import { GVR } from '../objects/gvr.ts'
 import type { Pod } from '../objects/pod.types.ts'
 import type { ControllerComponents } from './components.types.ts'
+import { isEnded } from './ownership.ts'
 
 /** Removes pods that nobody will: unassigned ones being deleted, ones of vanished nodes, and old ended ones. */
 export class PodGc implements Disposable {
   readonly #components: ControllerComponents
   readonly #stack = new DisposableStack()
+  readonly #ended = new Map<string, Pod>()
 
   constructor(components: ControllerComponents) {
     this.#components = components
     const { pods, nodes } = components.caches
-    this.#stack.use(pods.subscribe(({ type, object }) => type !== 'DELETED' && this.#onPod(object)))
+    this.#stack.use(
+      pods.subscribe(({ type, object }) => {
+        if (type === 'DELETED') this.#ended.delete(object.metadata.uid ?? '')
+        else this.#onPod(object)
+      }),
+    )
     this.#stack.use(
       nodes.subscribe(({ type, object }) => {
         if (type !== 'DELETED') return
         for (const pod of pods.all()) if (pod.spec.nodeName === object.metadata.name) this.#remove(pod)
       }),
     )
+    for (const pod of pods.all()) this.#onPod(pod)
   }
 
   [Symbol.dispose](): void {
@@ -29,13 +37,14 @@ export class PodGc implements Disposable {
   #onPod(pod: Pod): void {
     if (pod.metadata.deletionTimestamp !== undefined && !pod.spec.nodeName) return this.#remove(pod)
     if (!isEnded(pod)) return
+    this.#ended.set(pod.metadata.uid ?? '', pod)
+    const surplus = this.#ended.size - LIMITS.terminatedPodsKept
+    if (surplus <= 0) return
     // An ended pod has no worker left on its node to finish its deletion.
-    const ended = [...this.#components.caches.pods.all()].filter(isEnded)
-    if (ended.length <= LIMITS.terminatedPodsKept) return
-    const oldest = ended.sort((a, b) =>
+    const oldest = [...this.#ended.values()].sort((a, b) =>
       (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? ''),
     )
-    for (const one of oldest.slice(0, ended.length - LIMITS.terminatedPodsKept)) this.#remove(one)
+    for (const one of oldest.slice(0, surplus)) this.#remove(one)
   }
 
   #remove(pod: Pod): void {
@@ -46,8 +55,4 @@ export class PodGc implements Disposable {
       this.#components.logger.warn(`pod ${namespace}/${name} not collected`, { error: messageOf(error) })
     })
   }
-}
-
-function isEnded(pod: Pod): boolean {
-  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
 }

@@ -106,6 +106,7 @@ test('schedules as Kubernetes reads them', (t) => {
 test('summer time: an hour that comes twice is one, one that is missing does not stop the schedule', (t) => {
   const daily = at('30 2 * * *', 'Europe/Berlin')
   t.is(daily('2026-03-27T12:00:00Z'), '2026-03-28T01:30:00Z')
+  t.is(daily('2026-03-28T12:00:00Z'), '2026-03-29T01:00:00Z')
   t.is(daily('2026-03-29T12:00:00Z'), '2026-03-30T00:30:00Z')
   t.is(daily('2026-10-24T12:00:00Z'), '2026-10-25T00:30:00Z')
   t.is(daily('2026-10-25T00:30:00Z'), '2026-10-26T01:30:00Z')

@@ -50,7 +50,8 @@ test('evictions go as far as the budget, then are refused until a pod is back', 
   await world.apply(budget({ minAvailable: 2 }))
   await allows(world, 1)
   t.like(guard(world), { currentHealthy: 3, desiredHealthy: 2, expectedPods: 3 })
-  world.fate = () => 'runs'
+  const before = new Set(pods(world).map(({ metadata }) => metadata.uid))
+  world.fate = ({ metadata }) => (before.has(metadata.uid) ? 'ready' : 'runs')
   const [first, second] = pods(world).map(({ metadata }) => metadata.name ?? '')
   t.is(await evictPod(world, first ?? ''), undefined)
   // At once: the eviction itself has counted.
