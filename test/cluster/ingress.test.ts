@@ -9,6 +9,7 @@ import { type Cluster, startCluster } from '../support/cluster.ts'
 import { runCommand } from '../support/command.ts'
 import { eventually } from '../support/eventually.ts'
 import { curlFrom, enrolled, ready } from '../support/mesh.ts'
+import { applyWaypoint } from '../support/waypoints.ts'
 import { AMBIENT, client, namespace, policy, server } from './manifests.ts'
 
 const EFFECT_LIMIT_MS = 2000
@@ -81,7 +82,7 @@ spec:
 ---`
 
 test.serial.before(async () => {
-  cluster = await startCluster({ name: 'ingress-requests', nodes: 1 })
+  cluster = await startCluster({ name: 'ingress', nodes: 1 })
   await cluster.apply(
     namespace('edge') +
       namespace('people', AMBIENT) +
@@ -143,6 +144,16 @@ test.serial('the pod lets nobody but the gateway’s account in', async (t) => {
   await becomes(200, 'all are let in again', `http://${HOST}/get`)
 })
 
+/** A policy for requests of one target. */
+function denying(namespaceName: string, name: string, target: unknown, operation: unknown): string {
+  return JSON.stringify({
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name, namespace: namespaceName },
+    spec: { targetRefs: [target], action: 'DENY', rules: [{ to: [{ operation }] }] },
+  })
+}
+
 /** A connection as a browser has it. */
 async function secured(servername: string): Promise<TLSSocket> {
   const socket = connect({ host: address, port: 443, servername, ca: certificates.rootsPem })
@@ -197,4 +208,34 @@ test.serial('HTTPS with the Secret’s certificate, which is replaced under open
   )
   t.is((await get()).serial, before.serial, 'the connection went on')
   agent.destroy()
+})
+
+test.serial('a policy for the Gateway judges requests there', async (t) => {
+  const target = { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'front' }
+  await cluster.apply(denying('edge', 'no-delete', target, { methods: ['DELETE'] }))
+  const { body } = await becomes(403, 'the policy holds', `http://${HOST}/delete`, '-X', 'DELETE')
+  t.is(body, 'RBAC: access denied')
+  t.is((await ask(`http://${HOST}/get`)).status, 200)
+  await cluster.must('delete', 'authorizationpolicy', '-n', 'edge', 'no-delete')
+  await becomes(200, 'it is gone', `http://${HOST}/delete`, '-X', 'DELETE')
+})
+
+test.serial('requests go by the waypoint only where the service says so', async (t) => {
+  await applyWaypoint(cluster, '-n', 'shop', '--enroll-namespace')
+  await cluster.apply(denying('shop', 'no-ip', { group: '', kind: 'Service', name: 'web' }, { paths: ['/ip'] }))
+  await eventually(
+    () => curlFrom(cluster, 'people/alice', '-o', '/dev/null', '-w', '%{http_code}', 'http://web.shop:8000/ip'),
+    ({ stdout }) => stdout === '403',
+    START_LIMIT_MS,
+    'the waypoint denies alice',
+  )
+  t.is((await ask(`http://${HOST}/ip`)).status, 200, 'the gateway goes to the pod')
+  await cluster.must('label', 'service', '-n', 'shop', 'web', 'istio.io/ingress-use-waypoint=true')
+  await becomes(403, 'the waypoint denies what comes in', `http://${HOST}/ip`)
+  t.is((await ask(`http://${HOST}/get`)).status, 200)
+  await cluster.must('label', 'service', '-n', 'shop', 'web', 'istio.io/ingress-use-waypoint-')
+  await becomes(200, 'the gateway goes to the pod again', `http://${HOST}/ip`)
+  // Of the namespace when the service has none.
+  await cluster.must('label', 'namespace', 'shop', 'istio.io/ingress-use-waypoint=true')
+  await becomes(403, 'the namespace asks for the waypoint', `http://${HOST}/ip`)
 })
