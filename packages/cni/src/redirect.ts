@@ -32,6 +32,11 @@ const ROUTE_TABLE = 100
 const RULE_PRIORITY = 32764
 /** Conntrack zone that keeps the proxy's own DNS queries apart from the application's. */
 const DNS_ZONE = 1
+/**
+ * Ours, besides Istio's: the zone of queries that are redirected. Their entries outlive the rules, and a pod that is captured
+ * again soon may ask from the same port: an answer from before the rules would then be given another port and be lost.
+ */
+const REDIRECTED_DNS_ZONE = 2
 const DNS_PORT = 53
 
 const hex = (value: number): string => `0x${value.toString(16)}`
@@ -161,7 +166,11 @@ function rawTable(): string {
     {
       base: 'output',
       hook: 'type filter hook output priority -300',
-      rules: [`udp dport ${DNS_PORT} ${fromProxy} counter ct zone set ${DNS_ZONE}`],
+      rules: [
+        `udp dport ${DNS_PORT} ${fromProxy} counter ct zone set ${DNS_ZONE}`,
+        `oifname != "lo" udp dport ${DNS_PORT} ${notFromProxy} counter ct zone set ${REDIRECTED_DNS_ZONE}`,
+        `udp sport ${PORTS.dns} ${fromProxy} counter ct zone set ${REDIRECTED_DNS_ZONE}`,
+      ],
     },
   ])
 }

@@ -240,3 +240,44 @@ test.serial('the oldest process of the pod names its namespace, if that owns a p
 function withoutCounters(text: string): string {
   return text.replace(/packets \d+ bytes \d+/g, '')
 }
+
+test.serial('an answer from before the rules reaches a pod that is captured for the second time', async (t) => {
+  using node = await TestNode.create()
+  const pod = await node.addPod(1)
+  const [upstream, proxy] = [
+    { ip: ip('10.91.1.1'), port: 53 },
+    { ip: ip('127.0.0.1'), port: 15053 },
+  ]
+  const nameServer = await netnsSockets(node.host).bindUdp(upstream)
+  const dnsProxy = await netnsSockets(pod, { mark: MARK }).bindUdp(proxy)
+  const client = await netnsSockets(pod).bindUdp({ ip: ip('10.91.1.2'), port: 40_000 })
+  const heardBy = (socket: typeof client) =>
+    once(socket, 'message', { signal: AbortSignal.timeout(3000) }) as Promise<
+      [Buffer, { address: string; port: number }]
+    >
+  const ask = (text: string): void => client.send(text, upstream.port, upstream.ip)
+
+  await applyRedirection(pod, OPTIONS)
+  const redirected = heardBy(dnsProxy)
+  ask('first')
+  const [, from] = await redirected
+  const first = heardBy(client)
+  dnsProxy.send('by the proxy', from.port, from.address)
+  t.is(String((await first)[0]), 'by the proxy')
+  t.like((await first)[1], { address: upstream.ip, port: 53 })
+  await removeRedirection(pod)
+
+  const plain = heardBy(nameServer)
+  ask('second')
+  const [, asker] = await plain
+  // The kernel has the hooks of new rules a moment before the rules themselves.
+  const hooks = ['prerouting', 'input', 'output', 'postrouting']
+  const chains = hooks.map((hook) => `chain ${hook} { type nat hook ${hook} priority 100; }`)
+  await runNft(pod, `table inet hooks { ${chains.join('\n')}\n }`)
+  const second = heardBy(client)
+  nameServer.send('late', asker.port, asker.address)
+  const [late, sender] = await second
+  t.is(String(late), 'late')
+  t.like(sender, { address: upstream.ip, port: 53 }, 'from another port a resolver would not take it')
+  for (const socket of [nameServer, dnsProxy, client]) socket.close()
+})
