@@ -205,7 +205,7 @@ spec: {selector: {app: mine}, ports: [{name: http, port: 80}]}
 
 test.serial('what can not be served says so', async (t) => {
   await cluster.apply(
-    gateway('ingress', { class: 'istio' }) +
+    gateway('remote', { class: 'istio-remote' }) +
       gateway('lost', { infrastructure: '{parametersRef: {group: "", kind: ConfigMap, name: nowhere}}' }),
   )
   const settles = (name: string, expected: string): Promise<string> =>
@@ -215,7 +215,7 @@ test.serial('what can not be served says so', async (t) => {
       LIMIT_MS,
       `${name} says ${expected}`,
     )
-  t.is(await settles('ingress', 'False Invalid'), 'False Invalid')
+  t.is(await settles('remote', 'False Invalid'), 'False Invalid')
   t.is(await settles('lost', 'False InvalidParameters'), 'False InvalidParameters')
-  t.deepEqual([...(await owned('ingress')), ...(await owned('lost'))], [])
+  t.deepEqual([...(await owned('remote')), ...(await owned('lost'))], [])
 })

@@ -27,6 +27,7 @@ async function start(): Promise<World> {
   const cluster = cleanup.use(await startTestCluster(logger))
   await cluster.applyManifest('crds/istio/security.istio.io_authorizationpolicies.yaml')
   await cluster.applyManifest('crds/istio/networking.istio.io_serviceentries.yaml')
+  await cluster.applyManifest('manifests/00-namespace.yaml')
   await cluster.applyManifest('manifests/10-base.yaml')
   await cluster.applyManifest('manifests/20-istiod.yaml')
   await cluster.put(make.namespace('demo'))

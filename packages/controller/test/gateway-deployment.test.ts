@@ -47,6 +47,7 @@ async function start(without: Readonly<Record<string, string>> = {}, gatewayApi?
     const annotations = { 'gateway.networking.k8s.io/bundle-version': 'v0.8.1' }
     await cluster.client.mergePatch(CRD, { name }, { metadata: { annotations }, spec: { versions } })
   }
+  await cluster.applyManifest('manifests/00-namespace.yaml')
   await cluster.applyManifest('manifests/10-base.yaml')
   await cluster.applyManifest('manifests/20-istiod.yaml')
   for (const [name, resource] of Object.entries(without)) {

@@ -16,6 +16,7 @@ type ConfigMap = KubeObject & { readonly data: Readonly<Record<string, string>> 
 test('the roots are in every namespace, come back when deleted and are repaired when changed', async (t) => {
   const logger = new RecordingLogger()
   await using cluster = await startTestCluster(logger)
+  await cluster.applyManifest('manifests/00-namespace.yaml')
   await cluster.applyManifest('manifests/10-base.yaml')
   const config = readConfig({
     variables: {},

@@ -40,6 +40,7 @@ test('a plugged CA is replaced, tokens and roots change on disk, and a CA that v
 
   const logger = new RecordingLogger()
   const cluster = cleanup.use(await startTestCluster(logger))
+  await cluster.applyManifest('manifests/00-namespace.yaml')
   await cluster.applyManifest('manifests/10-base.yaml')
   await cluster.applyManifest('manifests/20-istiod.yaml')
   await cluster.put(make.namespace('demo'))

@@ -52,6 +52,7 @@ class Wire implements AsyncDisposable {
 test('proxies are told to go, and the end comes, while the leases can not be released', async (t) => {
   const logger = new RecordingLogger()
   await using cluster = await startTestCluster(logger)
+  await cluster.applyManifest('manifests/00-namespace.yaml')
   await cluster.applyManifest('manifests/10-base.yaml')
   await cluster.applyManifest('manifests/20-istiod.yaml')
   const token = await cluster.apiToken({ namespace: 'istio-system', serviceAccount: 'istiod' })

@@ -60,7 +60,11 @@ test('the replica that leads writes each status once, and when it is killed the 
   await using cluster = await startTestCluster(logger)
   const folder = await mkdtemp(join(tmpdir(), 'ambit-controllers-'))
   t.teardown(() => rm(folder, { recursive: true }))
-  for (const file of ['crds/istio/security.istio.io_authorizationpolicies.yaml', 'manifests/10-base.yaml'])
+  for (const file of [
+    'crds/istio/security.istio.io_authorizationpolicies.yaml',
+    'manifests/00-namespace.yaml',
+    'manifests/10-base.yaml',
+  ])
     await cluster.applyManifest(file)
   await cluster.applyManifest('manifests/20-istiod.yaml')
   await cluster.put(make.namespace('demo'))

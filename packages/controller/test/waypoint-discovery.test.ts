@@ -32,6 +32,7 @@ async function start(): Promise<World> {
   const logger = new RecordingLogger()
   const cluster = cleanup.use(await startTestCluster(logger))
   for (const file of CRDS) await cluster.applyManifest(`crds/${file}.yaml`)
+  await cluster.applyManifest('manifests/00-namespace.yaml')
   await cluster.applyManifest('manifests/10-base.yaml')
   await cluster.applyManifest('manifests/20-istiod.yaml')
   for (const name of ['one', 'two']) {
