@@ -148,6 +148,51 @@ const anyObject: fc.Arbitrary<KubeObject> = fc.oneof(
           : make.httpRoute(`${o.namespace}/${o.name}`, spec, extra)
       }),
   },
+  fc
+    .record({
+      namespace,
+      name,
+      host: fc.constantFrom('x', 'x.a.svc.cluster.local', 'example.org', '*.cluster.local', undefined),
+      to: fc.constantFrom('x', 'y', 'example.org', 'x.b.svc.cluster.local'),
+      subset: fc.constantFrom(undefined, 'one', 'two'),
+      gateway: fc.constantFrom('mesh', 'x'),
+      delegate: fc.option(fc.record({ namespace, name })),
+      exportTo: fc.constantFrom(undefined, ['.'], ['a']),
+      created,
+    })
+    .map((o) => {
+      const destination = { host: o.to, ...(o.subset && { subset: o.subset }) }
+      const rule = o.delegate === null ? { route: [{ destination }] } : { delegate: o.delegate }
+      const spec = {
+        ...(o.host && { hosts: [o.host], gateways: [o.gateway] }),
+        ...(o.exportTo && { exportTo: o.exportTo }),
+        http: [rule],
+        tcp: [{ route: [{ destination }] }],
+      }
+      return make.virtualService(`${o.namespace}/${o.name}`, spec, { metadata: { creationTimestamp: o.created } })
+    }),
+  fc
+    .record({
+      namespace,
+      name,
+      host: fc.constantFrom('x', 'x.a.svc.cluster.local', 'example.org', '*.cluster.local', '*'),
+      subsets: fc.subarray(['one', 'two']),
+      simple: fc.constantFrom('RANDOM', 'ROUND_ROBIN'),
+      exportTo: fc.constantFrom(undefined, ['.'], ['a']),
+      created,
+    })
+    .map((o) =>
+      make.destinationRule(
+        `${o.namespace}/${o.name}`,
+        {
+          host: o.host,
+          subsets: o.subsets.map((subset) => ({ name: subset, labels: { app: subset } })),
+          trafficPolicy: { loadBalancer: { simple: o.simple } },
+          ...(o.exportTo && { exportTo: o.exportTo }),
+        },
+        { metadata: { creationTimestamp: o.created } },
+      ),
+    ),
   fc.record({ namespace, name, from: namespace, kind: fc.constantFrom('HTTPRoute', 'GRPCRoute') }).map((o) =>
     make.referenceGrant(`${o.namespace}/${o.name}`, {
       from: [{ group: GATEWAY_GROUP, kind: o.kind, namespace: o.from }],

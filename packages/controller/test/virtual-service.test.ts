@@ -257,7 +257,7 @@ for (const [title, http, problem] of [
   ['a condition nobody knows', rule({ match: [{ later: {} }] }), /match\[0\]\.later/],
   ['a kind of text match nobody knows', rule({ match: [{ uri: { suffix: '/a' } }] }), /match\[0\]\.uri/],
   ['claims of a token', rule({ match: [{ headers: { '@request.auth.claims.sub': { exact: 'x' } } }] }), /claims/],
-  ['a delegate', { delegate: { name: 'd' } }, /delegate a\/d/],
+  ['a delegate that is not there', { delegate: { name: 'd' } }, /delegate a\/d: not found/],
   ['a delay of another kind', rule({ fault: { delay: { exponentialDelay: '1s' } } }), /fault\.delay/],
   ['an unknown gRPC status', rule({ fault: { abort: { grpcStatus: 'NOPE' } } }), /grpcStatus/],
   ['a timeout that is none', rule({ timeout: 'soon' }), /timeout/],
@@ -364,4 +364,55 @@ test('what is not followed is in the log, once', (t) => {
   mesh.apply(virtual([rule()]))
   mesh.apply(virtual([rule({ later: 1 })]))
   t.is(lines().length, 2)
+})
+
+test('rules of a delegate stand in the place of the rule that delegates, and take what both take', (t) => {
+  const uri = (value: string): object => ({ uri: { prefix: value } })
+  const root = virtual([
+    { name: 'root', match: [uri('/a')], delegate: { name: 'd', namespace: 'b' }, timeout: '3s' },
+    rule({ name: 'rest' }),
+  ])
+  const inner = (http: readonly object[], more: object = {}): KubeObject =>
+    make.virtualService('b/d', { http, ...more })
+  const to = { route: [{ destination: { host: 's.a.svc.cluster.local' } }] }
+  const mesh = Mesh.of(...bound, root)
+  t.like(routesOf(mesh)?.[0]?.action, { case: 'fixedStatus', value: 500 })
+  mesh.apply(
+    inner([
+      { ...to, name: 'one', match: [{ ...uri('/a/1'), headers: { x: { exact: '1' } } }, uri('/b')], timeout: '1s' },
+      { ...to, name: 'nothing', match: [uri('/c')] },
+      { ...to, name: 'all' },
+    ]),
+  )
+  const seen = (): unknown =>
+    routesOf(mesh)?.map(({ name, match, requestTimeoutMs }) => [name, match?.path.value, requestTimeoutMs])
+  t.deepEqual(seen(), [
+    ['root-one', '/a/1', 1000],
+    ['root-all', '/a', 3000],
+    ['rest', undefined, undefined],
+  ])
+  t.like(statusOf(mesh)['Accepted'], { status: 'True', reason: 'Accepted' })
+  mesh.apply(inner([{ delegate: { name: 'e' } }]))
+  t.regex(statusOf(mesh)['Accepted']?.message ?? '', /delegates again/)
+  mesh.apply(inner([to], { hosts: ['own'] }))
+  t.regex(statusOf(mesh)['Accepted']?.message ?? '', /hosts of its own/)
+  mesh.apply(inner([to], { exportTo: ['.'] }))
+  t.regex(statusOf(mesh)['Accepted']?.message ?? '', /not exported here/)
+  mesh.delete(inner([]))
+  t.like(routesOf(mesh)?.[0]?.action, { case: 'fixedStatus', value: 500 })
+})
+
+test('a waypoint of Istio 1.18, of an account, follows them too', (t) => {
+  const annotations = { 'istio.io/for-service-account': 'x' }
+  const mesh = Mesh.of(
+    make.service('a/s', { selector: { app: 's' } }),
+    make.pod('a/p', { spec: { serviceAccountName: 'x' } }, { labels: { app: 's', version: 'v1' } }),
+    make.gateway('a/x', {}, { annotations }),
+    make.destinationRule('a/dr', { host: 's', subsets: [{ name: 'v1', labels: { version: 'v1' } }] }),
+    virtual([{ route: [to('s', { subset: 'v1' })] }]),
+  )
+  t.deepEqual(mesh.destination(KEY)?.audience, ['a/x'])
+  const action = routesOf(mesh)?.[0]?.action
+  t.is(action?.case === 'backends' ? action.value.backends[0]?.subset : undefined, 'v1')
+  t.like(statusOf(mesh)['ResolvedWaypoints'], { status: 'True' })
 })

@@ -58,8 +58,7 @@ export function compileVirtualService(
 }
 
 /** A rewrite takes the place of what was matched: of all the path, but for a prefix (Envoy). */
-function effectsFor({ effects, delegate }: VirtualRule, { path }: RequestMatch): VirtualRule['effects'] {
-  if (delegate !== undefined) return { ...effects, problems: [...effects.problems, 'delegate: not followed'] }
+function effectsFor({ effects }: VirtualRule, { path }: RequestMatch): VirtualRule['effects'] {
   const { rewrite } = effects
   const wholly = path?.kind === 'exact' || path?.kind === 'regex'
   if (rewrite?.path?.kind !== 'text-prefix' || !wholly) return effects

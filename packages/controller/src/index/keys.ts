@@ -47,6 +47,11 @@ export function virtualHostKey(host: string): string {
   return `virtualHost/${host}`
 }
 
+/** A VirtualService that others may delegate to, `namespace/name`. */
+export function virtualNameKey(name: string): string {
+  return `virtual/${name}`
+}
+
 /** VirtualServices bound to an Istio Gateway, `namespace/name`. */
 export function virtualGatewayKey(gateway: string): string {
   return `virtualGateway/${gateway}`

@@ -20,19 +20,24 @@ export const REFERENCES: References = {
   [TYPE_URLS.address]: [TYPE_URLS.authorization],
   [TYPE_URLS.workload]: [TYPE_URLS.authorization],
   [TYPE_URLS.destination]: [TYPE_URLS.httpAuthorization, TYPE_URLS.trafficPolicy, TYPE_URLS.subsetMember],
-  [TYPE_URLS.waypointSettings]: [TYPE_URLS.credential, TYPE_URLS.httpAuthorization],
+  [TYPE_URLS.waypointSettings]: [
+    TYPE_URLS.credential,
+    TYPE_URLS.httpAuthorization,
+    TYPE_URLS.trafficPolicy,
+    TYPE_URLS.subsetMember,
+  ],
 }
 const FIELDS = Object.keys(TYPES) as readonly ResourceField[]
 
-/** What is named is there before who names it: keys and policies, then settings and waypoints' destinations, then addresses. */
+/** What is named is there before who names it: keys, policies and how services are treated, then settings and waypoints' destinations, then addresses. */
 const STEPS: readonly { readonly field: ResourceField; readonly upserts: boolean; readonly removals: boolean }[] = [
   { field: 'policies', upserts: true, removals: false },
   { field: 'credentials', upserts: true, removals: false },
   { field: 'requestPolicies', upserts: true, removals: false },
-  { field: 'settings', upserts: true, removals: true },
-  { field: 'credentials', upserts: false, removals: true },
   { field: 'trafficPolicies', upserts: true, removals: false },
   { field: 'subsetMembers', upserts: true, removals: false },
+  { field: 'settings', upserts: true, removals: true },
+  { field: 'credentials', upserts: false, removals: true },
   { field: 'destinations', upserts: true, removals: false },
   { field: 'addresses', upserts: true, removals: true },
   { field: 'destinations', upserts: false, removals: true },

@@ -10,13 +10,14 @@ import { boundWaypoint } from './rules-in-force.ts'
 import type { UnitResult } from './unit-result.types.ts'
 import { partsOf } from './units.ts'
 import type { Uses } from './uses.types.ts'
-import { resolveDestination } from './virtual-services.ts'
+import { delegating, resolveDestination } from './virtual-services.ts'
 import { waypointOf } from './waypoint-lookup.ts'
 
 /** A VirtualService has no resource of its own: its routes are in what they are for. What became of it is said here. */
 export function virtualServiceUnit(state: MeshState, namespace: string, name: string, uses: Uses): UnitResult {
-  const service = state.virtualServices.get(namespace, name)
-  if (service === undefined) return {}
+  const written = state.virtualServices.get(namespace, name)
+  if (written === undefined) return {}
+  const service = delegating(state, written, uses)
   const refs = service.http.flatMap(({ effects }) => [
     ...effects.backends,
     ...effects.mirrors.map(({ backend }) => backend),
@@ -28,11 +29,9 @@ export function virtualServiceUnit(state: MeshState, namespace: string, name: st
     if (verdict.found || (ref.port === undefined && /has no port/.test(verdict.message))) return []
     return [verdict]
   })
-  const refused = service.http.flatMap(({ effects, delegate }) => [
-    ...effects.problems,
-    ...(delegate === undefined ? [] : [`delegate ${delegate}: not followed`]),
-  ])
-  const inMesh = service.gateways.includes(MESH_GATEWAY)
+  const refused = service.http.flatMap(({ effects }) => effects.problems)
+  // One without hosts is there to be delegated to.
+  const inMesh = service.gateways.includes(MESH_GATEWAY) && service.hosts.length > 0
   return {
     ruleConditions: ruleConditions({
       refused: [...refused, ...all.flatMap(({ problems }) => problems)],

@@ -17,6 +17,7 @@ import {
   targetKey,
   virtualGatewayKey,
   virtualHostKey,
+  virtualNameKey,
 } from './keys.ts'
 import { attachedKeysOf, hostsOf, parentKeysOf } from './links.ts'
 import type { InputKind, Inputs, MeshState } from './mesh-state.ts'
@@ -62,6 +63,7 @@ export function touchedKeys<K extends InputKind>(
       return (versions as unknown as VirtualService[]).flatMap(({ hosts, gateways }) => [
         ...hosts.map(virtualHostKey),
         ...gateways.map(virtualGatewayKey),
+        virtualNameKey(`${namespace}/${name}`),
       ])
     case 'destinationRules':
       return (versions as unknown as DestinationRule[]).map(({ host }) => ruleHostKey(host))

@@ -1,9 +1,10 @@
+import { withDelegates } from '../compile/delegated-rules.ts'
 import { hostPatterns, isExportedTo } from '../compile/host-name.ts'
 import type { BackendVerdict } from '../compile/route.ts'
 import type { BackendRef } from '../route.types.ts'
 import type { VirtualService } from '../virtual-service.types.ts'
 import { resolveHostname } from './backend-lookup.ts'
-import { virtualGatewayKey, virtualHostKey } from './keys.ts'
+import { virtualGatewayKey, virtualHostKey, virtualNameKey } from './keys.ts'
 import type { MeshState } from './mesh-state.ts'
 import { isOlder } from './policies-of-workload.ts'
 import { hasSubset, trafficPolicyOf } from './traffic-policies.ts'
@@ -21,7 +22,9 @@ export function virtualServicesOfHost(
     uses(virtualHostKey(pattern))
     for (const name of state.links.virtualServicesOfHost.get(pattern)) names.add(name)
   }
-  return sorted(state, names).filter((service) => isExportedTo(service, client))
+  return sorted(state, names)
+    .filter((service) => isExportedTo(service, client))
+    .map((service) => delegating(state, service, uses))
 }
 
 /** Those bound to an Istio Gateway, `namespace/name`, and exported to the namespace it runs in; oldest first. */
@@ -32,9 +35,21 @@ export function virtualServicesOfGateway(
   uses: Uses,
 ): readonly VirtualService[] {
   uses(virtualGatewayKey(gateway))
-  return sorted(state, state.links.virtualServicesOfGateway.get(gateway)).filter((service) =>
-    isExportedTo(service, client),
-  )
+  return sorted(state, state.links.virtualServicesOfGateway.get(gateway))
+    .filter((service) => isExportedTo(service, client))
+    .map((service) => delegating(state, service, uses))
+}
+
+/** With the rules of its delegates in their places. */
+export function delegating(state: MeshState, service: VirtualService, uses: Uses): VirtualService {
+  if (service.http.every(({ delegate }) => delegate === undefined)) return service
+  const http = withDelegates(service.http, (name) => {
+    uses(virtualNameKey(name))
+    const slash = name.indexOf('/')
+    const found = state.virtualServices.get(name.slice(0, slash), name.slice(slash + 1))
+    return found !== undefined && isExportedTo(found, service.namespace) ? found : undefined
+  })
+  return { ...service, http }
 }
 
 /**
