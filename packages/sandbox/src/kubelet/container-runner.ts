@@ -33,6 +33,8 @@ export class NotRunningError extends AmbitError {
 /** Exit code of a container that could not be started (containerd). */
 const START_ERROR = 128
 const DEFAULT_GRACE_S = 30
+/** Exit code of a container that went with its node (Kubernetes). */
+const LOST = 255
 /** A container that waits for a config map or secret looks again this often. */
 const CONFIG_RETRY_MS = 1000
 /** A program gets this long after its preStop hook, however long that took (Kubernetes). */
@@ -85,7 +87,20 @@ export class ContainerRunner {
     this.#pod = pod
     this.#container = container
     this.#kind = kind
+    if (kind === 'main' || this.isSidecar) this.#continue()
     if (kind !== 'init') this.#state = { waiting: { reason: 'ContainerCreating' } }
+  }
+
+  /** After a run of the node's before this one: it counts as a restart, and nobody knows how the last run ended. */
+  #continue(): void {
+    const { containerStatuses = [], initContainerStatuses = [] } = this.#pod.status ?? {}
+    const before = [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === this.#container.name)
+    if (before?.containerID === undefined) return
+    const { running, terminated } = before.state
+    const { containerID } = before
+    const lost = { exitCode: LOST, reason: 'Unknown', ...running, finishedAt: this.#now(), containerID }
+    this.#restarts = before.restartCount + 1
+    this.#lastState = { terminated: terminated ?? lost }
   }
 
   get name(): string {

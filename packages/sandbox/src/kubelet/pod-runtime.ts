@@ -2,7 +2,7 @@ import type { Duplex, Readable } from 'node:stream'
 import { ip, messageOf } from '@ambit/core'
 import { Netns, netnsSockets } from '@ambit/linux'
 import type { ExecRequest, ExecSession, LogRequest, PodRuntime, PodTarget } from '../apiserver/contract.types.ts'
-import { badRequest, notFound, StatusError } from '../apiserver/status-error.ts'
+import { badRequest, StatusError } from '../apiserver/status-error.ts'
 import type { ContainerRunner } from './container-runner.ts'
 import type { Kubelet } from './kubelet.ts'
 import type { PodWorker } from './pod-worker.ts'
@@ -75,6 +75,7 @@ export class ClusterPodRuntime implements PodRuntime {
       const worker = kubelet.worker(target.namespace, target.pod)
       if (worker !== undefined) return worker
     }
-    throw notFound('', 'pods', target.pod)
+    const why = 'it is not scheduled yet, or ended before the sandbox was started again'
+    throw badRequest(`pod ${target.pod} has no containers on a node: ${why}`)
   }
 }

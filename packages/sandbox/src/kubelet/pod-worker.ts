@@ -142,6 +142,9 @@ export class PodWorker {
     if (signal.aborted || this.#finished !== undefined) return
     for (const container of this.#pod.spec.ephemeralContainers ?? []) {
       if (this.#ephemeral.some(({ name }) => name === container.name)) continue
+      // It ran before the sandbox was started again.
+      const before = this.#pod.status?.ephemeralContainerStatuses?.find(({ name }) => name === container.name)
+      if (before?.containerID !== undefined) continue
       const runner = new ContainerRunner(this.#components, this.#pod, container, 'ephemeral')
       this.#ephemeral.push(runner)
       void runner.run(this.#context(sandbox), 'Never', signal).catch((error: unknown) => {
