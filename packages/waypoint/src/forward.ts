@@ -406,8 +406,9 @@ function hostOf(endpoint: {
   return endpoint.authority ?? endpoint.to
 }
 
-function clusterOf({ to }: Upstream, { kind }: Downstream): string {
-  if (kind === 'gateway' && to.kind === 'service') return `outbound|${to.port}||${to.service.hostname}`
+function clusterOf({ to, rules }: Upstream, { kind }: Downstream): string {
+  if (kind === 'gateway' && to.kind === 'service')
+    return `outbound|${to.port}|${rules?.subset ?? ''}|${to.service.hostname}`
   return to.kind === 'service'
     ? `inbound-vip|${to.port}|http|${to.service.hostname}`
     : `inbound-vip|${to.port}|http|${to.workload.name}`
