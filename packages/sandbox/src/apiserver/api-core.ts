@@ -4,6 +4,7 @@ import { AdmissionExpressions } from './admission/admission-expressions.ts'
 import { admissionConfigurationRules } from './admission/configuration-rules.ts'
 import { builtinRules } from './admission/kind-rules.ts'
 import { AdmissionPolicies } from './admission/policies.ts'
+import { checkQuota } from './admission/quota.ts'
 import { type ServiceRanges, StoreServiceAllocator } from './admission/service-allocator.ts'
 import { WebhookClient } from './admission/webhook-client.ts'
 import { Webhooks } from './admission/webhooks.ts'
@@ -66,6 +67,7 @@ export class ApiCore implements Disposable {
       store,
       clock,
       rules: rulesOf,
+      quota: (target, object) => checkQuota(store, target, object),
       environment: { store, now: () => clock.now(), services: new StoreServiceAllocator(store, ranges) },
     })
     this.service = new ApiService(store, writer)

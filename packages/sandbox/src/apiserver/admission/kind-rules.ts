@@ -6,6 +6,7 @@ import { validatePod } from '../validation/pods.ts'
 import { validateService } from '../validation/services.ts'
 import { validateConfig, validateRbac } from '../validation/simple-kinds.ts'
 import { BATCH_RULES } from './batch-rules.ts'
+import { LIMIT_RANGE_RULES } from './limit-range.ts'
 import { NETWORK_RULES } from './network-rules.ts'
 import { admitPod } from './pod-admission.ts'
 import { defaultPodSpec } from './pod-defaults.ts'
@@ -64,6 +65,7 @@ const RULES: Readonly<Record<string, KindRules>> = {
       event['type'] ??= 'Normal'
     },
   },
+  '/LimitRange': LIMIT_RANGE_RULES,
   ...WORKLOAD_RULES,
   ...BATCH_RULES,
   ...VOLUME_RULES,

@@ -3,6 +3,7 @@ import { arrayOf, at, isObject, type JsonObject, objectOf } from '../json.ts'
 import type { RuleEnvironment } from '../resources/kind-rules.types.ts'
 import { randomSuffix } from '../resources/object-meta.ts'
 import { forbidden } from '../status-error.ts'
+import { limitPod } from './limit-range.ts'
 
 const TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount'
 /** Kubernetes asks for an hour and seven seconds, which kubelets know as "legacy, extend". */
@@ -33,11 +34,24 @@ export function admitPod(pod: KubeObject, environment: RuleEnvironment): void {
   if (spec['imagePullSecrets'] === undefined && account['imagePullSecrets'] !== undefined)
     spec['imagePullSecrets'] = structuredClone(account['imagePullSecrets'])
   spec['enableServiceLinks'] ??= true
+  applyRuntimeClass(pod, spec, environment)
+  limitPod(pod, environment)
   spec['preemptionPolicy'] ??= 'PreemptLowerPriority'
   spec['priority'] ??= priorityOf(spec, environment)
   tolerate(spec, 'node.kubernetes.io/not-ready')
   tolerate(spec, 'node.kubernetes.io/unreachable')
   pod['status'] = { phase: 'Pending', qosClass: qosClass(spec) }
+}
+
+/** A class that isn't there would be a runtime nobody has. */
+function applyRuntimeClass(pod: KubeObject, spec: JsonObject, { store }: RuleEnvironment): void {
+  const name = spec['runtimeClassName']
+  if (typeof name !== 'string' || name === '') return
+  const found = store.get('node.k8s.io/runtimeclasses', undefined, name)
+  if (found === undefined)
+    throw forbidden('', 'pods', pod.metadata.name ?? '', `pod rejected: RuntimeClass "${name}" not found`)
+  const overhead = at(found, 'overhead', 'podFixed')
+  if (overhead !== undefined) spec['overhead'] ??= structuredClone(overhead)
 }
 
 function priorityOf(spec: JsonObject, environment: RuleEnvironment): number {

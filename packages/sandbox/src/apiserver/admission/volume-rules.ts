@@ -1,6 +1,7 @@
 import { type JsonObject, objectOf } from '../json.ts'
 import type { KindRules, RuleEnvironment } from '../resources/kind-rules.types.ts'
 import { validateClaim, validateStorageClass, validateVolume } from '../validation/volumes.ts'
+import { limitClaim } from './limit-range.ts'
 
 const DEFAULT_CLASS = 'storageclass.kubernetes.io/is-default-class'
 
@@ -47,6 +48,7 @@ export const VOLUME_RULES: Readonly<Record<string, KindRules>> = {
       const chosen = spec['storageClassName'] ?? claim.metadata.annotations?.['volume.beta.kubernetes.io/storage-class']
       const fallback = chosen === undefined ? defaultStorageClass(environment) : undefined
       if (fallback !== undefined) spec['storageClassName'] = fallback
+      limitClaim(claim, environment)
     },
     validate: validateClaim,
   },
