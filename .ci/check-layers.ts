@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 const ROWS: readonly (readonly string[])[] = [
   ['core'],
-  ['api', 'linux', 'telemetry', 'kube', 'chart'],
+  ['api', 'linux', 'telemetry', 'kube', 'chart', 'http2'],
   ['xds', 'identity', 'state'],
   ['policy', 'route', 'hbone'],
   ['testing'],

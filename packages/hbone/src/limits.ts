@@ -68,3 +68,6 @@ export const MAX_AUTHORITY_LENGTH = 512
 
 /** Longest baggage or forwarded value that is parsed, characters. */
 export const MAX_HEADER_VALUE_LENGTH = 8192
+
+/** Bytes waiting in the TLS socket before writers of its streams wait, framing of our own. */
+export const SOCKET_BUFFER_BYTES: number = MEBIBYTE

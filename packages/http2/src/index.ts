@@ -1,0 +1,7 @@
+export { Http2Connection, type ConnectionComponents } from './connection.ts'
+export type { ConnectionHandler, ConnectionOptions, Flush } from './connection.types.ts'
+export { CompressionError, ERROR_CODE, Http2ConnectionError } from './errors.ts'
+export type { HeaderList } from './hpack/decoder.ts'
+export type { Settings } from './settings.ts'
+export { SlabPool } from './slab-pool.ts'
+export type { Http2Stream } from './stream.ts'
