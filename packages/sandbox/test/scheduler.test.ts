@@ -4,6 +4,7 @@ import type { Node } from '../src/objects/cluster.types.ts'
 import type { Pod, PodSpec } from '../src/objects/pod.types.ts'
 import { type Choice, chooseNode } from '../src/scheduler/choose-node.ts'
 import { tolerates } from '../src/scheduler/node-fit.ts'
+import { choosePreemption } from '../src/scheduler/preemption.ts'
 import { requestsOf } from '../src/scheduler/requests.ts'
 import { Snapshot } from '../src/scheduler/snapshot.ts'
 import { unschedulableMessage } from '../src/scheduler/unschedulable.ts'
@@ -214,4 +215,38 @@ test('whatever fits is placed so that nothing is given twice', (t) => {
     }),
   )
   t.pass()
+})
+
+test('room is made by ending as few and as unimportant pods as it takes, protected ones last', (t) => {
+  const small = { allocatable: { cpu: '2' } }
+  const running = (name: string, on: string, cpu: string, priority: number): Pod =>
+    pod(name, { nodeName: on, priority, ...asking({ cpu }) })
+  const preempt = (
+    wanted: Pod,
+    nodes: readonly Node[],
+    pods: readonly Pod[],
+    guarded: readonly string[] = [],
+  ): [string | undefined, string[]] => {
+    const snapshot = new Snapshot()
+    for (const one of nodes) snapshot.setNode(one)
+    for (const one of pods) snapshot.setPod(one)
+    const isProtected = ({ metadata }: Pod): boolean => guarded.includes(metadata.name ?? '')
+    const chosen = choosePreemption(wanted, snapshot.nodes(), () => undefined, isProtected)
+    return [chosen?.node, (chosen?.victims ?? []).map(({ metadata }) => metadata.name ?? '')]
+  }
+  const nodes = [node('n1', small), node('n2', small)]
+  const urgent = (cpu: string): Pod => pod('x', { priority: 100, ...asking({ cpu }) })
+  const pods = [
+    running('a', 'n1', '1', 1),
+    running('b', 'n1', '1', 5),
+    running('c', 'n2', '500m', 1),
+    running('d', 'n2', '1500m', 50),
+  ]
+  t.deepEqual(preempt(urgent('1'), nodes, pods), ['n1', ['a']])
+  t.deepEqual(preempt(urgent('1'), nodes, pods, ['a']), ['n1', ['b']])
+  t.deepEqual(preempt(urgent('500m'), nodes, pods, ['a', 'b']), ['n2', ['c']])
+  t.deepEqual(preempt(urgent('3'), nodes, pods), [undefined, []])
+  t.deepEqual(preempt(pod('x', { priority: 1, ...asking({ cpu: '1' }) }), nodes, pods), [undefined, []])
+  const cordoned = [node('n1', { ...small, spec: { unschedulable: true } })]
+  t.deepEqual(preempt(urgent('1'), cordoned, pods), [undefined, []])
 })

@@ -27,6 +27,7 @@ export const GVR: {
     | 'disruptionBudgets'
     | 'autoscalers'
     | 'resourceQuotas'
+    | 'priorityClasses'
     | 'networkPolicies'
     | 'persistentVolumes'
     | 'persistentVolumeClaims'
@@ -54,6 +55,7 @@ export const GVR: {
   disruptionBudgets: { group: 'policy', version: 'v1', resource: 'poddisruptionbudgets' },
   autoscalers: { group: 'autoscaling', version: 'v2', resource: 'horizontalpodautoscalers' },
   resourceQuotas: core('resourcequotas'),
+  priorityClasses: { group: 'scheduling.k8s.io', version: 'v1', resource: 'priorityclasses' },
   persistentVolumes: core('persistentvolumes'),
   persistentVolumeClaims: core('persistentvolumeclaims'),
   storageClasses: { group: 'storage.k8s.io', version: 'v1', resource: 'storageclasses' },

@@ -16,23 +16,38 @@ const RESOURCES = ['cpu', 'memory'] as const
 
 /** Chooses the node of a pod: of those that may take it, the one that suits it best. */
 export function chooseNode(pod: Pod, nodes: readonly NodeInfo[], namespaceLabels: NamespaceLabels): Choice {
-  const affinity = new PodAffinity(pod, nodes, namespaceLabels)
   const spread = new TopologySpread(pod, nodes)
-  const requests = requestsOf(pod.spec)
   const refusals: (readonly string[])[] = []
   const fitting: NodeInfo[] = []
+  const refuse = refuser(pod, nodes, namespaceLabels, spread)
   for (const info of nodes) {
-    const { node } = info
-    if (node === undefined) continue
-    const lacking = [nodeRefusal(pod.spec, node) ?? portRefusal(pod, info)].filter((reason) => reason !== undefined)
-    if (lacking.length === 0) lacking.push(...shortages(requests, info))
-    const last = lacking.length > 0 ? undefined : (spread.refusal(info) ?? affinity.refusal(info))
-    if (last !== undefined) lacking.push(last)
+    const lacking = refuse(info)
     if (lacking.length === 0) fitting.push(info)
     else refusals.push(lacking)
   }
   const best = rank(pod, fitting, spread, preference(pod, nodes, namespaceLabels))[0]
   return best === undefined ? { refusals } : { node: nameOf(best) }
+}
+
+/** Says for any of the nodes why it doesn't take a pod; nothing when it does. */
+export function refuser(
+  pod: Pod,
+  nodes: readonly NodeInfo[],
+  namespaceLabels: NamespaceLabels,
+  spread: TopologySpread = new TopologySpread(pod, nodes),
+): (info: NodeInfo) => readonly string[] {
+  const affinity = new PodAffinity(pod, nodes, namespaceLabels)
+  const requests = requestsOf(pod.spec)
+  return (info) => {
+    const { node } = info
+    if (node === undefined) return ["node(s) weren't there"]
+    const first = nodeRefusal(pod.spec, node) ?? portRefusal(pod, info)
+    if (first !== undefined) return [first]
+    const short = shortages(requests, info)
+    if (short.length > 0) return short
+    const last = spread.refusal(info) ?? affinity.refusal(info)
+    return last === undefined ? [] : [last]
+  }
 }
 
 function portRefusal(pod: Pod, info: NodeInfo): string | undefined {

@@ -6,8 +6,10 @@ import { isoTime } from '../controllers/ownership.ts'
 import { GVR } from '../objects/gvr.ts'
 import { keyOf } from '../objects/object-cache.ts'
 import type { Condition, Pod } from '../objects/pod.types.ts'
+import { matchesSelector } from '../objects/selector.ts'
 import { chooseNode } from './choose-node.ts'
-import { Snapshot } from './snapshot.ts'
+import { choosePreemption } from './preemption.ts'
+import { type NodeInfo, nameOf, Snapshot } from './snapshot.ts'
 import { unschedulableMessage } from './unschedulable.ts'
 
 const SCHEDULER_NAME = 'default-scheduler'
@@ -22,7 +24,7 @@ interface Waiting {
   readonly order: number
 }
 
-/** Assigns pods to nodes: those of higher priority first, then in the order they came. It never preempts. */
+/** Assigns pods to nodes: those of higher priority first, then in the order they came. */
 export class Scheduler implements Disposable {
   readonly #components: ControllerComponents
   readonly #stack = new DisposableStack()
@@ -30,6 +32,8 @@ export class Scheduler implements Disposable {
   readonly #waiting = new Map<string, Waiting>()
   readonly #unplaced = new Set<string>()
   readonly #backoff = new Map<string, Backoff>()
+  /** Pods for which others were ended, with the node that is kept for them. */
+  readonly #nominated = new Map<string, { readonly pod: Pod; readonly node: string }>()
   #order = 0
   #running = false
   #retry: Disposable | undefined
@@ -80,6 +84,7 @@ export class Scheduler implements Disposable {
     this.#waiting.delete(key)
     this.#unplaced.delete(key)
     this.#backoff.delete(key)
+    this.#nominated.delete(key)
   }
 
   #add(pod: Pod): void {
@@ -138,9 +143,9 @@ export class Scheduler implements Disposable {
       const message = 'Scheduling is blocked due to non-empty scheduling gates'
       return await this.#tell(pod, { type: 'PodScheduled', status: 'False', reason: 'SchedulingGated', message })
     }
-    const nodes = this.#snapshot.nodes()
-    const choice = chooseNode(pod, nodes, (one) => caches.namespaces.get(undefined, one)?.metadata.labels)
-    if ('refusals' in choice) return await this.#refuse(pod, nodes.length, choice.refusals)
+    const nodes = this.#nodesFor(pod)
+    const choice = chooseNode(pod, nodes, this.#namespaceLabels)
+    if ('refusals' in choice) return await this.#refuse(pod, nodes, choice.refusals)
     try {
       const { uid } = pod.metadata
       const patch = { metadata: { uid }, spec: { nodeName: choice.node } }
@@ -153,22 +158,84 @@ export class Scheduler implements Disposable {
     events.event(pod, { type: 'Normal', reason: 'Scheduled', message, component: SCHEDULER_NAME })
   }
 
-  async #refuse(pod: Pod, nodes: number, refusals: readonly (readonly string[])[]): Promise<void> {
-    this.#unplaced.add(keyOf(pod))
-    const message = unschedulableMessage(nodes, refusals, pod.spec.preemptionPolicy)
-    if (conditionOf(pod.status?.conditions, 'PodScheduled')?.message === message) return
-    const { events } = this.#components
-    events.event(pod, { type: 'Warning', reason: 'FailedScheduling', message, component: SCHEDULER_NAME })
-    await this.#tell(pod, { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message })
+  readonly #namespaceLabels = (name: string): Readonly<Record<string, string>> | undefined =>
+    this.#components.caches.namespaces.get(undefined, name)?.metadata.labels
+
+  /** The nodes, with those pods on them that room was made for and that don't rank below this one. */
+  #nodesFor(pod: Pod): readonly NodeInfo[] {
+    const nodes = this.#snapshot.nodes()
+    if (this.#nominated.size === 0) return nodes
+    return nodes.map((info) => {
+      const plus = [...this.#nominated.values()]
+        .filter(({ node, pod: other }) => node === nameOf(info) && other.metadata.uid !== pod.metadata.uid)
+        .filter(({ pod: other }) => (other.spec.priority ?? 0) >= (pod.spec.priority ?? 0))
+      return plus.length === 0 ? info : info.changed({ plus: plus.map(({ pod: other }) => other) })
+    })
   }
 
-  async #tell(pod: Pod, condition: Condition): Promise<void> {
+  async #refuse(pod: Pod, nodes: readonly NodeInfo[], refusals: readonly (readonly string[])[]): Promise<void> {
+    this.#unplaced.add(keyOf(pod))
+    const message = unschedulableMessage(nodes.length, refusals, pod.spec.preemptionPolicy)
+    const nominatedNodeName = await this.#preempt(pod, nodes)
+    const said = conditionOf(pod.status?.conditions, 'PodScheduled')?.message === message
+    if (said && nominatedNodeName === undefined) return
+    const { events } = this.#components
+    events.event(pod, { type: 'Warning', reason: 'FailedScheduling', message, component: SCHEDULER_NAME })
+    const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }
+    await this.#tell(pod, condition, nominatedNodeName === undefined ? {} : { nominatedNodeName })
+  }
+
+  /** Ends pods of lower priority so that this one finds room; the node where, if there is one. */
+  async #preempt(pod: Pod, nodes: readonly NodeInfo[]): Promise<string | undefined> {
+    const { caches, client, clock, events } = this.#components
+    if (pod.spec.preemptionPolicy === 'Never') return undefined
+    // What it waits for is under way.
+    const nominated = this.#nominated.get(keyOf(pod))
+    const isEnding = (one: Pod): boolean => one.metadata.deletionTimestamp !== undefined
+    const waitedFor = nodes.find((info) => nameOf(info) === nominated?.node)
+    if ([...(waitedFor?.pods.values() ?? [])].some(isEnding)) return undefined
+    const budgets = (one: Pod): boolean =>
+      caches.disruptionBudgets
+        .inNamespace(one.metadata.namespace)
+        .some(
+          ({ spec, status }) =>
+            spec.selector !== undefined &&
+            matchesSelector(spec.selector, one.metadata.labels) &&
+            (status?.disruptionsAllowed ?? 0) <= 0,
+        )
+    const chosen = choosePreemption(pod, nodes, this.#namespaceLabels, budgets)
+    if (chosen === undefined) return undefined
+    this.#nominated.set(keyOf(pod), { pod, node: chosen.node })
+    for (const victim of chosen.victims) {
+      const { namespace, name = '', uid } = victim.metadata
+      const message = `Preempted by pod ${pod.metadata.uid} on node ${chosen.node}`
+      events.event(victim, { type: 'Normal', reason: 'Preempted', message, component: SCHEDULER_NAME })
+      const condition = {
+        type: 'DisruptionTarget',
+        status: 'True',
+        reason: 'PreemptionByScheduler',
+        message: `${SCHEDULER_NAME}: preempting to accommodate a higher priority pod`,
+      }
+      const conditions = nextConditions(victim.status?.conditions ?? [], [condition], isoTime(clock.now()))
+      try {
+        const patch = { metadata: { uid }, status: { conditions } }
+        await client.patch(GVR.pods, namespace, name, patch, { subresource: 'status' })
+        await client.delete(GVR.pods, namespace, name, { preconditions: { uid } })
+      } catch (error) {
+        if (!hasStatus(error, 404) && !hasStatus(error, 409)) throw error
+      }
+    }
+    return chosen.node
+  }
+
+  async #tell(pod: Pod, condition: Condition, more: Readonly<Record<string, unknown>> = {}): Promise<void> {
     const { caches, client, clock } = this.#components
     const before = pod.status?.conditions ?? []
     const conditions = nextConditions(before, [condition], isoTime(clock.now()))
-    if (before.length === conditions.length && conditions.every((one, i) => one === before[i])) return
+    const same = before.length === conditions.length && conditions.every((one, i) => one === before[i])
+    if (same && Object.keys(more).length === 0) return
     const { namespace, name = '', uid } = pod.metadata
-    const patch = { metadata: { uid }, status: { conditions } }
+    const patch = { metadata: { uid }, status: { conditions, ...more } }
     try {
       caches.pods.note((await client.patch(GVR.pods, namespace, name, patch, { subresource: 'status' })) as Pod)
     } catch (error) {

@@ -34,6 +34,16 @@ export class NodeInfo {
     this.#count(pod, -1)
   }
 
+  /** The node as it would be without some pods and with some others. */
+  changed(o: { readonly without?: Iterable<Pod>; readonly plus?: Iterable<Pod> }): NodeInfo {
+    const copy = new NodeInfo()
+    copy.setNode(this.node)
+    const gone = new Set([...(o.without ?? [])].map(({ metadata }) => metadata.uid))
+    for (const pod of this.pods.values()) if (!gone.has(pod.metadata.uid)) copy.add(pod)
+    for (const pod of o.plus ?? []) copy.add(pod)
+    return copy
+  }
+
   #count(pod: Pod, sign: 1 | -1): void {
     const change = (counts: Map<string, number>, name: string, by: number): void => {
       const value = (counts.get(name) ?? 0) + sign * by

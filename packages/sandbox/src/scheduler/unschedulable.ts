@@ -17,11 +17,14 @@ export function unschedulableMessage(
   const message = `0/${nodes} nodes are available: ${counted(refusals.flat())}.`
   if (preemption === 'Never') return `${message} preemption: not eligible due to preemptionPolicy=Never.`
   const helpless = refusals.map((reasons) =>
-    reasons.some((reason) => FINAL.some((final) => final.test(reason)))
-      ? 'Preemption is not helpful for scheduling'
-      : 'No preemption victims found for incoming pod',
+    isFinal(reasons) ? 'Preemption is not helpful for scheduling' : 'No preemption victims found for incoming pod',
   )
   return `${message} preemption: 0/${nodes} nodes are available: ${counted(helpless)}.`
+}
+
+/** Whether no room that others make would help. */
+export function isFinal(reasons: readonly string[]): boolean {
+  return reasons.some((reason) => FINAL.some((final) => final.test(reason)))
 }
 
 function counted(reasons: readonly string[]): string {
