@@ -88,7 +88,7 @@ export class ContainerRunner {
     this.#container = container
     this.#kind = kind
     if (kind === 'main' || this.isSidecar) this.#continue()
-    if (kind !== 'init') this.#state = { waiting: { reason: 'ContainerCreating' } }
+    if ((pod.spec.initContainers ?? []).length === 0) this.#state = { waiting: { reason: 'ContainerCreating' } }
   }
 
   /** After a run of the node's before this one: it counts as a restart, and nobody knows how the last run ended. */
