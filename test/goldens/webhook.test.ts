@@ -23,7 +23,7 @@ const BY_SCHEMA: ReadonlySet<string> = new Set([
 /** Go's YAML reader takes an unquoted `x::]` for text, ours for a mapping. */
 function objectsIn(folder: string, file: string): readonly (KubeObject & { readonly _err?: string })[] {
   const text = readFileSync(join(folder, file), 'utf8').replace(/([0-9a-f]+:[0-9a-f]+::)\]/g, '"$1"]')
-  return parseManifest(text, file) as unknown as KubeObject[]
+  return parseManifest(text, file)
 }
 
 const errorsOf = (object: object): readonly string[] =>

@@ -114,8 +114,7 @@ test('blocks of a subset replace those above it, settings of a port inherit noth
 test('what an endpoint is chosen by, and limits', (t) => {
   const of = (trafficPolicy: object): waypointpb.Treatment | undefined =>
     Mesh.of(...bound, rule({ trafficPolicy })).trafficPolicy(`a/a/${HOST}`)?.treatment
-  const hash = (consistentHash: object): unknown =>
-    of({ loadBalancer: { consistentHash } })?.loadBalancing?.hashOf as unknown
+  const hash = (consistentHash: object): unknown => of({ loadBalancer: { consistentHash } })?.loadBalancing?.hashOf
   t.like(hash({ httpHeaderName: 'x-user' }), { case: 'header', value: 'x-user' })
   t.like(hash({ httpQueryParameterName: 'q' }), { case: 'queryParameter', value: 'q' })
   t.like(hash({ useSourceIp: true }), { case: 'sourceIp', value: true })

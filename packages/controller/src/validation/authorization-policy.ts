@@ -28,15 +28,15 @@ const NOT_FOR_CUSTOM: ReadonlySet<string> = new Set(
 
 export function checkAuthorizationPolicy(spec: Json, report: Report): void {
   checkAttachment(spec, report)
-  const action = spec['action'] ?? 'ALLOW'
+  const action = text(spec['action']) ?? 'ALLOW'
   const rules = spec['rules']
   const provider = spec['provider']
   if (rules === undefined && (action === 'DENY' || action === 'CUSTOM'))
     report.error('spec.rules', `${action} without rules is never in force: one empty rule, {}, is for every request`)
   if (action === 'CUSTOM' && !record(provider)['name']) report.error('spec.provider.name', 'required for CUSTOM')
   if (action !== 'CUSTOM' && provider !== undefined)
-    report.error('spec.provider', `is for CUSTOM only, not for ${String(action)}`)
-  for (const [i, rule] of list(rules).entries()) checkRule(rule, `spec.rules[${i}]`, String(action), report)
+    report.error('spec.provider', `is for CUSTOM only, not for ${action}`)
+  for (const [i, rule] of list(rules).entries()) checkRule(rule, `spec.rules[${i}]`, action, report)
 }
 
 function negated(field: string): string {

@@ -1,4 +1,4 @@
-import { isRecord, type Json, list, record, texts } from '../watch/json.ts'
+import { isRecord, type Json, list, record, text, texts } from '../watch/json.ts'
 import { isDnsLabel, regexProblem } from './field-problems.ts'
 import type { Report } from './report.ts'
 
@@ -57,7 +57,7 @@ export function checkAttachment(spec: Json, report: Report): void {
     if (typeof ref['name'] !== 'string' || ref['name'] === '') report.error(`${path}.name`, 'required')
     if (ref['namespace'] !== undefined && ref['namespace'] !== '')
       report.error(`${path}.namespace`, 'must not be set: a policy is for targets of its own namespace')
-    const target = `${String(ref['group'] ?? '')}/${String(ref['kind'] ?? '')}`
+    const target = `${text(ref['group']) ?? ''}/${text(ref['kind']) ?? ''}`
     if (!TARGETS.has(target))
       report.error(path, `${target} can be no target: only ${[...TARGETS].slice(1).join(', ')} can`)
   }
@@ -71,9 +71,9 @@ export function checkStringMatch(
   { mayBeEmpty = false }: { readonly mayBeEmpty?: boolean } = {},
 ): void {
   if (value === undefined || value === null) return
-  for (const [kind, text] of Object.entries(record(value))) {
-    if (typeof text !== 'string') report.error(`${path}.${kind}`, 'must be text')
-    else if (text === '' && !(mayBeEmpty && kind === 'prefix')) report.error(`${path}.${kind}`, 'must not be empty')
-    else if (kind === 'regex') report.check(`${path}.regex`, regexProblem(text))
+  for (const [kind, wanted] of Object.entries(record(value))) {
+    if (typeof wanted !== 'string') report.error(`${path}.${kind}`, 'must be text')
+    else if (wanted === '' && !(mayBeEmpty && kind === 'prefix')) report.error(`${path}.${kind}`, 'must not be empty')
+    else if (kind === 'regex') report.check(`${path}.regex`, regexProblem(wanted))
   }
 }

@@ -39,7 +39,7 @@ function checkJwtRule(rule: Json, path: string, report: Report): void {
     const at = `${path}.outputClaimToHeaders[${j}]`
     const { claim, header } = record(entry)
     if (!claim || !header) report.error(at, 'claim and header are required')
-    else report.check(`${at}.header`, headerNameProblem(String(header)))
+    else report.check(`${at}.header`, headerNameProblem(text(header) ?? ''))
   }
   report.check(`${path}.timeout`, durationProblem(rule['timeout']))
 }

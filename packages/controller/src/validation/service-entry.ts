@@ -48,7 +48,7 @@ function checkPorts(ports: readonly Json[], report: Report): void {
     checkPortName(text(name) ?? '', `${path}.name`, report)
     report.check(`${path}.number`, portProblem(number))
     if (targetPort !== undefined && targetPort !== 0) report.check(`${path}.targetPort`, portProblem(targetPort))
-    if (protocol !== undefined && protocol !== '' && !PROTOCOLS.has(String(protocol).toUpperCase()))
+    if (protocol !== undefined && protocol !== '' && !PROTOCOLS.has((text(protocol) ?? '').toUpperCase()))
       report.error(`${path}.protocol`, `${JSON.stringify(protocol)} is none of ${[...PROTOCOLS].join(', ')}`)
   }
 }
