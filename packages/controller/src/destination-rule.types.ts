@@ -66,7 +66,14 @@ export interface OutlierDetection {
   readonly minHealthPercent: number
 }
 
-export interface UpstreamTls {
-  /** Undefined: that of the mesh. */
-  readonly refused: string | undefined
-}
+export type UpstreamTls =
+  /** The mesh decides. */
+  | { readonly kind: 'mesh' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | {
+      readonly kind: 'simple'
+      /** Empty: the service's hostname. */
+      readonly serverName: string
+      readonly subjectAltNames: readonly string[]
+      readonly insecureSkipVerify: boolean
+    }

@@ -52,3 +52,5 @@ export const REVIEW_HEADERS_TIMEOUT_MS = 5_000
 export const REVIEW_TIMEOUT_MS = 10_000
 /** Before a webhook configuration is looked at again that could not be finished, ms. */
 export const WEBHOOK_RETRY_MS = 1_000
+/** Listeners of one gateway: who may write Istio's Gateways in any namespace can add some. */
+export const MAX_LISTENERS = 1_000

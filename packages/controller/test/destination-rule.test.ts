@@ -142,7 +142,16 @@ test('what an endpoint is chosen by, and limits', (t) => {
   )
   t.is(of({ tls: { mode: 'ISTIO_MUTUAL' } })?.refused, '')
   t.is(of({ tls: { mode: 'DISABLE' } })?.refused, '')
-  t.regex(of({ tls: { mode: 'SIMPLE' } })?.refused ?? '', /SIMPLE is not supported/)
+  const simple = of({
+    tls: { mode: 'SIMPLE', sni: 'x.example', subjectAltNames: ['y.example'], caCertificates: 'system' },
+  })
+  t.like(simple, { refused: '', tls: { serverName: 'x.example', insecureSkipVerify: false } })
+  t.deepEqual(simple?.tls?.subjectAltNames, ['y.example'])
+  t.regex(
+    of({ tls: { mode: 'SIMPLE', caCertificates: '/etc/ca.pem' } })?.refused ?? '',
+    /caCertificates is not supported/,
+  )
+  t.regex(of({ tls: { mode: 'MUTUAL', credentialName: 'c' } })?.refused ?? '', /credentialName is not supported/)
   t.regex(of({ tls: { mode: 'LATER' } })?.refused ?? '', /LATER/)
 })
 

@@ -4,6 +4,8 @@ import { CertificateAuthority } from '@ambit/identity'
 import type { KubeObject } from '@ambit/kube'
 import test from 'ava'
 import { parseAllDocuments } from 'yaml'
+import { MAX_LISTENERS } from '../src/limits.ts'
+import { missingCredential } from '../src/watch/decode-credential.ts'
 import { Mesh } from './support/mesh.ts'
 import * as make from './support/objects.ts'
 
@@ -242,6 +244,36 @@ test('Gateways of other namespaces, where they are kept to their own', (t) => {
   const mesh = new Mesh({ gatewaysStayInNamespace: true })
   mesh.apply(edgePod(), gateway('shop/gw', [http(80)]), gateway('istio-system/gw', [http(81)]))
   t.deepEqual(listeners(mesh), ['81 []'])
+})
+
+test('what of a Gateway is not served is said, and no more when it is', (t) => {
+  const mesh = Mesh.of(edgePod(), gateway('shop/gw', [{ ...http(9000), port: { number: 9000, protocol: 'TCP' } }]))
+  const notes = (): string | undefined => mesh.index.resultOf(`router/${EDGE}`)?.ruleConditions?.[0]?.message
+  t.is(notes(), 'Gateway shop/gw, port 9000: protocol TCP is not served')
+  mesh.apply(gateway('shop/gw', [https(['a.io'], { mode: 'SIMPLE', serverCertificate: '/etc/cert' })]))
+  t.is(notes(), 'Gateway shop/gw, port 443: tls.credentialName is required, certificates in files are not read')
+  mesh.apply(gateway('shop/gw', [http(443), https(['a.io'], { mode: 'SIMPLE', credentialName: 'cert' })]))
+  t.is(notes(), 'listener shop.gw.1.443: port 443 has plain HTTP already')
+  mesh.apply(gateway('shop/gw', [https(['a.io'], { mode: 'SIMPLE', credentialName: 'cert' })]))
+  t.is(notes(), undefined, 'the Secret is being looked for')
+  mesh.index.put('credentials', 'istio-system', 'cert', missingCredential('istio-system', 'cert', 'not found'))
+  mesh.index.flush()
+  t.is(notes(), 'Gateway shop/gw, port 443: secret istio-system/cert not found')
+  mesh.apply(gateway('shop/gw', [http(80)]))
+  t.is(notes(), undefined)
+})
+
+test('a gateway has room for so many listeners, those of older Gateways first', (t) => {
+  const servers = Array.from({ length: MAX_LISTENERS + 5 }, (_, i) => http(10_000 + i))
+  const old = gateway('shop/old', [http(80)], LABELS, '2025-01-01T00:00:00Z')
+  const mesh = Mesh.of(edgePod(), old, gateway('shop/many', servers))
+  const told = mesh.settings(EDGE)?.listeners ?? []
+  t.is(told.length, MAX_LISTENERS)
+  t.is(told[0]?.port, 80)
+  t.is(
+    mesh.index.resultOf(`router/${EDGE}`)?.ruleConditions?.[0]?.message,
+    `${MAX_LISTENERS + 6} listeners: those after the first ${MAX_LISTENERS} are not served`,
+  )
 })
 
 test('a host no proxy understands costs itself, not the gateway', (t) => {

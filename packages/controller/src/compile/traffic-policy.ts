@@ -88,7 +88,14 @@ function treatmentOf({ loadBalancer, connectionPool, outlierDetection, tls }: Po
         minHealthPercent: outlierDetection.minHealthPercent,
       },
     }),
-    refused: tls?.refused ?? '',
+    refused: tls?.kind === 'refused' ? tls.reason : '',
+    ...(tls?.kind === 'simple' && {
+      tls: {
+        serverName: tls.serverName,
+        subjectAltNames: [...tls.subjectAltNames],
+        insecureSkipVerify: tls.insecureSkipVerify,
+      },
+    }),
   }
 }
 

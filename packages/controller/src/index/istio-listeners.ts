@@ -1,22 +1,18 @@
-import { waypointpb } from '@ambit/api'
+import type { waypointpb } from '@ambit/api'
 import type { ListenerInit } from '../compile/gateway-settings.ts'
 import { intersectHosts, isEveryHost, isHost } from '../compile/hostnames.ts'
 import { labelsMatch } from '../compile/labels-match.ts'
-import { CLIENT_CA_SUFFIX } from '../compile/listener.ts'
 import { virtualHost } from '../compile/virtual-hosts.ts'
 import { compileVirtualService } from '../compile/virtual-service.ts'
 import type { Pod } from '../domain.types.ts'
-import type { IstioGateway, IstioServer, ServerTls } from '../ingress.types.ts'
+import type { IstioGateway, IstioServer } from '../ingress.types.ts'
 import type { VirtualService } from '../virtual-service.types.ts'
-import { credentialName } from './credentials.ts'
-import { credentialKey } from './keys.ts'
+import { terminationOf } from './istio-termination.ts'
 import type { MeshState } from './mesh-state.ts'
 import { isOlder } from './policies-of-workload.ts'
 import { targetPortsOf } from './router-ports.ts'
 import type { Uses } from './uses.types.ts'
 import { resolveDestination, virtualServicesOfGateway } from './virtual-services.ts'
-
-const { ClientCertificates, TlsVersion } = waypointpb
 
 const PLAIN: ReadonlySet<string> = new Set(['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB'])
 /** On a Service: ports of Gateways are those of pods, whatever the Service says (Istio). */
@@ -25,6 +21,14 @@ const NO_TRANSLATION_LABEL = 'experimental.istio.io/disable-gateway-port-transla
 interface Router {
   readonly namespace: string
   readonly pods: readonly Pod[]
+}
+
+/** Who hears of what is found on the way. */
+export interface ListenerSinks {
+  readonly wants: (credential: string) => void
+  /** What of a Gateway is not served, and why. */
+  readonly note: (text: string) => void
+  readonly uses: Uses
 }
 
 /** One server of a Gateway at one port of the pods. */
@@ -42,8 +46,7 @@ interface BoundServer {
 export function istioListeners(
   state: MeshState,
   router: Router,
-  wants: (credential: string) => void,
-  uses: Uses,
+  { wants, note, uses }: ListenerSinks,
 ): readonly ListenerInit[] {
   const groups: BoundServer[][] = []
   const plain = new Map<number, BoundServer[]>()
@@ -59,13 +62,21 @@ export function istioListeners(
     if (isPlain) plain.set(one.port, group)
   }
   return groups.flatMap((servers) => {
-    const { protocol, tls } = servers[0]?.server ?? NO_SERVER
+    const [first] = servers
+    const { protocol, tls } = first?.server ?? NO_SERVER
+    const say = (why: string): void =>
+      note(`Gateway ${first?.gateway.namespace}/${first?.gateway.name}, port ${first?.server.port}: ${why}`)
     const listener = (more: Partial<ListenerInit>): readonly ListenerInit[] => [
       { ...listenerOf(state, router, servers, uses), ...more },
     ]
     if (PLAIN.has(protocol)) return listener(tls?.httpsRedirect === true ? { httpsRedirect: true } : {})
-    const termination = protocol === 'HTTPS' ? terminationOf(state, router.namespace, tls, wants, uses) : undefined
-    return termination === undefined ? [] : listener({ tls: termination })
+    if (protocol !== 'HTTPS') {
+      say(`protocol ${protocol} is not served`)
+      return []
+    }
+    const verdict = terminationOf(state, router.namespace, tls, wants, uses)
+    for (const why of verdict.ok ? verdict.lacking : [verdict.why]) say(why)
+    return verdict.ok ? listener({ tls: verdict.tls }) : []
   })
 }
 
@@ -136,64 +147,4 @@ function virtualHosts(
       inOrder.flatMap(({ routes }) => routes),
     )
   })
-}
-
-const VERSIONS: Readonly<Record<string, waypointpb.TlsVersion>> = {
-  TLSV1_2: TlsVersion.TLS_1_2,
-  TLSV1_3: TlsVersion.TLS_1_3,
-}
-const CLIENTS: Readonly<Record<string, waypointpb.ClientCertificates>> = {
-  SIMPLE: ClientCertificates.NO_CLIENT_CERTIFICATE,
-  MUTUAL: ClientCertificates.REQUIRED_CLIENT_CERTIFICATE,
-  OPTIONAL_MUTUAL: ClientCertificates.OPTIONAL_CLIENT_CERTIFICATE,
-}
-
-/** Undefined: what it asks for is not served. Secrets are those of the pods' namespace, and of no other (Istio). */
-function terminationOf(
-  state: MeshState,
-  namespace: string,
-  tls: ServerTls | undefined,
-  wants: (credential: string) => void,
-  uses: Uses,
-): (ListenerInit['tls'] & object) | undefined {
-  const clientCertificates = CLIENTS[tls?.mode ?? '']
-  const [first] = tls?.credentialNames ?? []
-  if (tls === undefined || clientCertificates === undefined || first === undefined) return undefined
-  if (!tls.credentialNames.every(isSecretName)) return undefined
-  const want = (name: string): string => {
-    const credential = credentialName(namespace, name)
-    wants(credential)
-    uses(credentialKey(namespace, name))
-    return credential
-  }
-  const credentials = tls.credentialNames.map(want)
-  const asks = clientCertificates !== ClientCertificates.NO_CLIENT_CERTIFICATE
-  if (asks && tls.caCredentialName !== '' && !isSecretName(tls.caCredentialName)) return undefined
-  return {
-    credentials,
-    clientCertificates,
-    clientAuthorities: asks ? [authoritiesOf(state, namespace, tls, first, want)] : [],
-    clientSubjectAltNames: asks ? [...tls.subjectAltNames] : [],
-    minVersion: VERSIONS[tls.minVersion] ?? TlsVersion.TLS_DEFAULT,
-    maxVersion: VERSIONS[tls.maxVersion] ?? TlsVersion.TLS_DEFAULT,
-  }
-}
-
-/** The Secret named for it, else the server's own if it holds any, else the one beside it. */
-function authoritiesOf(
-  state: MeshState,
-  namespace: string,
-  { caCredentialName }: ServerTls,
-  first: string,
-  want: (name: string) => string,
-): string {
-  if (caCredentialName !== '') return want(caCredentialName)
-  if (state.credentials.get(namespace, first)?.caProblem === undefined && state.credentials.get(namespace, first))
-    return credentialName(namespace, first)
-  return want(`${first}${CLIENT_CA_SUFFIX}`)
-}
-
-/** A name with a slash would be one of another namespace. */
-function isSecretName(name: string): boolean {
-  return /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name)
 }

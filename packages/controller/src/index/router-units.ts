@@ -1,8 +1,10 @@
 import { gatewaySettings, type ListenerInit } from '../compile/gateway-settings.ts'
 import { isServed, type JudgedListener, listenerConditions } from '../compile/listener.ts'
+import type { RouteCondition } from '../compile/route-condition.ts'
 import { virtualHostsOf } from '../compile/virtual-hosts.ts'
 import type { Gateway } from '../domain.types.ts'
 import type { ListenerOutcome } from '../gateway/gateway-status.ts'
+import { MAX_LISTENERS } from '../limits.ts'
 import { resolveBackend } from './backend-lookup.ts'
 import { compiledRoutes } from './compiled-routes.ts'
 import { CREDENTIAL_PENDING } from './credentials.ts'
@@ -18,6 +20,9 @@ import { withTrafficPolicy } from './traffic-policies.ts'
 import type { UnitResult } from './unit-result.types.ts'
 import type { Uses } from './uses.types.ts'
 
+/** Longest account of what is not served, characters. */
+const MAX_NOTES = 2048
+
 /**
  * Everything one gateway does: the listeners of the Gateways it stands for and of Istio's Gateways that select its
  * pods. As long as there is no pod there is nobody to tell, and nobody knows yet which policies select it.
@@ -31,15 +36,26 @@ export function routerUnit(state: MeshState, namespace: string, name: string, us
   if (own !== undefined && isOurWaypoint(state, own, uses)) return {}
   const served = gatewaysOfRouter(state, { namespace, name, pods }, uses)
   const wanted = new Set<string>()
-  const listeners = withoutClashes([
+  const notes: string[] = []
+  const note = (text: string): void => void notes.push(text)
+  const wants = (credential: string): void => void wanted.add(credential)
+  const all = [
     ...served.flatMap((one) => gatewayListeners(state, one, wanted, uses)),
-    ...istioListeners(state, { namespace, pods }, (name) => wanted.add(name), uses),
-  ])
+    ...istioListeners(state, { namespace, pods }, { wants, note, uses }),
+  ]
+  const listeners = compatible(all, note)
   const rules = rulesOfRouter(state, { namespace, pods, gateways: served.map(({ gateway }) => gateway.name) })
   return {
     settings: [gatewaySettings({ namespace, name }, listeners, rules, state.mesh)],
     namesCredentials: [...wanted].sort(),
+    ruleConditions: notes.length === 0 ? undefined : [notServed(notes)],
   }
+}
+
+/** Gateways of Istio have no status for it: it goes to the log. */
+function notServed(notes: readonly string[]): RouteCondition {
+  const message = [...new Set(notes)].join('; ').slice(0, MAX_NOTES)
+  return { type: 'Accepted', status: 'False', reason: 'PartiallyInvalid', message }
 }
 
 /** What the Gateway's status says of its listeners. */
@@ -107,13 +123,20 @@ function isServedAnyway({ unaccepted, conflict, unresolved }: JudgedListener): b
 }
 
 /** A port is all TLS or not at all: whoever comes first decides. Names are unique. */
-function withoutClashes(listeners: readonly ListenerInit[]): readonly ListenerInit[] {
+function compatible(listeners: readonly ListenerInit[], note: (text: string) => void): readonly ListenerInit[] {
   const secured = new Map<number, boolean>()
   const names = new Set<string>()
-  return listeners.filter(({ name = '', port = 0, tls }) => {
+  const kept = listeners.filter(({ name = '', port = 0, tls }) => {
     const isSecured = tls !== undefined
-    if (names.has(name) || secured.getOrInsertComputed(port, () => isSecured) !== isSecured) return false
+    if (names.has(name)) return false
+    if (secured.getOrInsertComputed(port, () => isSecured) !== isSecured) {
+      note(`listener ${name}: port ${port} has ${isSecured ? 'plain HTTP' : 'TLS'} already`)
+      return false
+    }
     names.add(name)
     return true
   })
+  if (kept.length > MAX_LISTENERS)
+    note(`${kept.length} listeners: those after the first ${MAX_LISTENERS} are not served`)
+  return kept.slice(0, MAX_LISTENERS)
 }

@@ -146,13 +146,21 @@ function outlierDetectionOf(value: Json, path: string, notes: string[]): Outlier
   }
 }
 
-/** Between proxies of the mesh it is the mesh that decides; TLS of the endpoint's own would need a client for it. */
+/** Between proxies of the mesh it is the mesh that decides. Keys and authorities of one's own are in files no waypoint has. */
 function tlsOf(value: Json, path: string, notes: string[]): UpstreamTls {
   const mode = text(value['mode']) ?? 'DISABLE'
-  if (mode === 'DISABLE' || mode === 'ISTIO_MUTUAL') return { refused: undefined }
-  const refused = `${path}.mode: ${mode} is not supported`
-  notes.push(`${refused}: requests are refused`)
-  return { refused }
+  if (mode === 'DISABLE' || mode === 'ISTIO_MUTUAL') return { kind: 'mesh' }
+  const own = ['credentialName', 'caCertificates', 'caCrl'].find((field) => value[field] && value[field] !== 'system')
+  if (mode === 'SIMPLE' && own === undefined)
+    return {
+      kind: 'simple',
+      serverName: text(value['sni']) ?? '',
+      subjectAltNames: texts(value['subjectAltNames']),
+      insecureSkipVerify: value['insecureSkipVerify'] === true,
+    }
+  const reason = own === undefined ? `${path}.mode: ${mode} is not supported` : `${path}.${own} is not supported`
+  notes.push(`${reason}: requests are refused`)
+  return { kind: 'refused', reason }
 }
 
 function noteOthers(value: Json, known: readonly string[], path: string, notes: string[]): void {
