@@ -251,6 +251,9 @@ test.serial('an answer from before the rules reaches a pod that is captured for 
   const nameServer = await netnsSockets(node.host).bindUdp(upstream)
   const dnsProxy = await netnsSockets(pod, { mark: MARK }).bindUdp(proxy)
   const client = await netnsSockets(pod).bindUdp({ ip: ip('10.91.1.2'), port: 40_000 })
+  t.teardown(() => {
+    for (const socket of [nameServer, dnsProxy, client]) socket.close()
+  })
   const heardBy = (socket: typeof client) =>
     once(socket, 'message', { signal: AbortSignal.timeout(3000) }) as Promise<
       [Buffer, { address: string; port: number }]
@@ -272,12 +275,11 @@ test.serial('an answer from before the rules reaches a pod that is captured for 
   const [, asker] = await plain
   // The kernel has the hooks of new rules a moment before the rules themselves.
   const hooks = ['prerouting', 'input', 'output', 'postrouting']
-  const chains = hooks.map((hook) => `chain ${hook} { type nat hook ${hook} priority 100; }`)
+  const chains = hooks.map((hook) => `chain ${hook} { type nat hook ${hook} priority 100; ct state new counter; }`)
   await runNft(pod, `table inet hooks { ${chains.join('\n')}\n }`)
   const second = heardBy(client)
   nameServer.send('late', asker.port, asker.address)
   const [late, sender] = await second
   t.is(String(late), 'late')
   t.like(sender, { address: upstream.ip, port: 53 }, 'from another port a resolver would not take it')
-  for (const socket of [nameServer, dnsProxy, client]) socket.close()
 })
