@@ -270,6 +270,7 @@ export class App implements Closable {
     await this.#clock.sleep(minDrainMs)
     // Kept connections on which nothing is under way; who still knows them has been told for a while now.
     this.#http1.closeIdle()
+    this.#clients.closeSilent()
     const deadline = Promise.withResolvers<void>()
     using _timer = this.#clock.after(Math.max(0, drainDeadlineMs - minDrainMs), deadline.resolve)
     await Promise.race([this.#clients.idle(), deadline.promise])

@@ -8,6 +8,8 @@ export interface ClientSide extends Closable {
   start(): Promise<void>
   /** Tells clients to go elsewhere, as far as that is possible before they ask for anything. */
   startDrain(deadlineMs: number): void
+  /** Ends what nobody asked anything on yet. */
+  closeSilent(): void
   /** Resolves when nothing is open. */
   idle(): Promise<void>
   cutAll(): void

@@ -244,7 +244,7 @@ class Forwarding {
       lines = withHeader(lines, 'x-envoy-expected-rq-timeout-ms', String(route.requestTimeoutMs))
     return {
       method: head.method,
-      scheme: 'http',
+      scheme: this.#state.treated?.cluster.treatment.tls === undefined ? 'http' : 'https',
       authority,
       target: query === '' ? path : `${path}?${query}`,
       headers: version === 'HTTP/1.1' ? joinCookies(lines) : lines,

@@ -108,8 +108,13 @@ test('a gateway that is told to end answers what is under way and who still come
   await using gateway = await GatewayWorld.start([listener({}, toService('web'))], { app, minDrainMs: 300 })
   const idle = await gateway.connect()
   idle.resume()
+  const kept = await gateway.connect()
+  kept.resume()
+  kept.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+  await once(kept, 'data')
   const slow = gateway.get('/slow')
   await arrived.promise
+  const startedMs = performance.now()
   const drained = gateway.world.app.drain()
   const ready = await fetch(`http://127.0.0.1:${gateway.world.app.bound.readiness.port}/healthz/ready`)
   t.is(ready.status, 500)
@@ -119,6 +124,7 @@ test('a gateway that is told to end answers what is under way and who still come
   release.resolve()
   t.is((await slow).body, 'slow')
   await drained
-  await closed(idle)
+  t.true(performance.now() - startedMs < 15_000, 'long before the deadline of 20 s')
+  await Promise.all([closed(idle), closed(kept)])
   await t.throwsAsync(gateway.get('/'))
 })

@@ -103,6 +103,11 @@ export class GatewayConnections {
     })
   }
 
+  /** Ends connections whose clients have not said a word: browsers open some in advance. */
+  closeSilent(): void {
+    for (const [stream, { front }] of this.#open) if (front === undefined) stream.destroy()
+  }
+
   /** Resolves when no connection is open. */
   async idle(): Promise<void> {
     while (this.#sockets.size > 0) await new Promise<void>((resolve) => void this.#waiters.add(resolve))

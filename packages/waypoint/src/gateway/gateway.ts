@@ -95,6 +95,10 @@ export class Gateway implements ClientSide {
   /** Clients of a gateway are only told with an answer. New ones are let in until the end: a load balancer may not know yet. */
   startDrain(): void {}
 
+  closeSilent(): void {
+    this.#connections.closeSilent()
+  }
+
   async idle(): Promise<void> {
     await this.#connections.idle()
   }

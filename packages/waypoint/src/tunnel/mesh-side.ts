@@ -37,6 +37,9 @@ export class MeshSide implements ClientSide {
     this.#listener.startDrain(deadlineMs)
   }
 
+  /** Some are silent because their server speaks first. */
+  closeSilent(): void {}
+
   async idle(): Promise<void> {
     await this.#tunnels.idle()
   }

@@ -15,6 +15,7 @@ import {
 } from '@ambit/state'
 import { MAX_RESOLVED_NAMES, RESOLVED_NAME_TTL_MS } from '../limits.ts'
 import type { Downstream, Treated, Upstream } from '../request.types.ts'
+import type { WithTls } from './originate-tls.ts'
 
 export interface EndpointChoiceComponents {
   readonly lookup: WorkloadLookup
@@ -27,7 +28,7 @@ export interface EndpointChoiceComponents {
   readonly resolve?: ((hostname: string) => Promise<readonly Ip[]>) | undefined
 }
 
-export type ChosenEndpoint = Direct | ViaWaypoint | Passthrough | Refused
+export type ChosenEndpoint = ((Direct | Passthrough) & WithTls) | ViaWaypoint | Refused
 
 /** Chooses endpoints, and counts the requests that are under way at each. */
 export class EndpointChoice {
@@ -47,9 +48,10 @@ export class EndpointChoice {
   ): Promise<ChosenEndpoint> {
     const { random } = this.#components
     const choice = this.#resolveUpstream(upstream, downstream, tried, treated)
-    if (choice.kind !== 'resolve-hostname') return choice
+    if (choice.kind !== 'resolve-hostname') return withTls(choice, upstream, treated)
     const resolved = withResolvedAddress(choice, await this.#resolve(choice.hostname), random)
-    if (resolved.kind !== 'passthrough' && resolved.kind !== 'resolve-hostname') return resolved
+    if (resolved.kind !== 'passthrough' && resolved.kind !== 'resolve-hostname')
+      return withTls(resolved, upstream, treated)
     return { kind: 'refused', reason: 'no-route', message: `hostname ${choice.hostname} leads nowhere` }
   }
 
@@ -105,6 +107,14 @@ export class EndpointChoice {
     if (ips.length > 0) this.#names.set(hostname, { ips, untilMs: clock.monotonic() + RESOLVED_NAME_TTL_MS })
     return ips
   }
+}
+
+/** What the endpoint itself wants, whoever brings the bytes there. Another waypoint is no endpoint. */
+function withTls(chosen: ChosenEndpoint, { to }: Upstream, treated: Treated | undefined): ChosenEndpoint {
+  const tls = treated?.cluster.treatment.tls
+  if (tls === undefined || to.kind !== 'service' || (chosen.kind !== 'direct' && chosen.kind !== 'passthrough'))
+    return chosen
+  return { ...chosen, tls: { ...tls, serverName: tls.serverName || to.service.hostname } }
 }
 
 function preferencesOf({ cluster, hashKey }: Treated): Pick<EndpointRequest, 'members' | 'ejected' | 'pick'> {

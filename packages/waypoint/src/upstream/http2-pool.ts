@@ -98,7 +98,7 @@ export class Http2Pool {
   }
 
   async #dial(key: string, endpoint: Endpoint, { connectTimeoutMs, signal }: Http2PoolOptions): Promise<Pooled> {
-    const stream = await this.#connector.open(endpoint, connectTimeoutMs, signal)
+    const stream = await this.#connector.open(endpoint, connectTimeoutMs, signal, 'h2')
     stream.on('error', () => undefined)
     const options = {
       createConnection: () => stream,

@@ -50,7 +50,8 @@ export class UpstreamPools {
     }
     const key = endpointKey(endpoint)
     const kept = request.upgrade === undefined ? this.#idle.take(key) : undefined
-    const stream: Duplex = kept ?? (await this.#connector.open(endpoint, options.connectTimeoutMs, options.signal))
+    const stream: Duplex =
+      kept ?? (await this.#connector.open(endpoint, options.connectTimeoutMs, options.signal, 'http/1.1'))
     if (kept === undefined) {
       stream.on('error', () => undefined)
       writeBuffersOnly(stream)
