@@ -1,6 +1,9 @@
 // control-plane.md 5.2, 5.3: what VirtualServices and DestinationRules ask for, done to real requests.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createTcp } from 'node:net'
+import { createSecureServer } from 'node:http2'
+import { createServer as createTcp, type Server } from 'node:net'
+import { setDefaultCACertificates } from 'node:tls'
+import { CertificateAuthority } from '@ambit/identity'
 import test from 'ava'
 import { type RouteInit, VIP, World } from './support/world.ts'
 
@@ -283,5 +286,42 @@ test('connections that are no HTTP go where their route says', async (t) => {
   t.is(await client.raw('hello'), 'other')
   world.destination('web', [{ number: 80, protocol: 1 }])
   await world.applied(async () => (await client.raw('hello')) === 'web')
+  t.pass()
+})
+
+test('TLS of the endpoint’s own: its name is checked, under HTTP/1.1 and HTTP/2', async (t) => {
+  const { ca } = CertificateAuthority.createSelfSigned({ trustDomain: 'test' })
+  const keys = ca.signServer({ dnsNames: ['api.example', HOST], ttlMs: 3_600_000 })
+  // The roots of the machine, for this process.
+  setDefaultCACertificates([ca.rootsPem])
+  await using world = await World.start()
+  world.service('web', VIP, [{ servicePort: 80, targetPort: 8080 }])
+  const seen: string[] = []
+  const app = createSecureServer({ cert: keys.chainPem, key: keys.keyPem, allowHTTP1: true }, (request, response) => {
+    seen.push(`${request.httpVersion} ${(request.socket as { servername?: string }).servername}`)
+    response.end('secret')
+  })
+  await world.pod('web-1', '10.0.0.20', { web: { 80: 8080 } }, { 8080: await world.listen(app as unknown as Server) })
+  const tls = (more: object, protocol: 2 | 3 = 2): void => {
+    world.trafficPolicy(POLICY, { treatment: { tls: { ...more } } })
+    world.destination('web', [{ number: 80, protocol }], {}, POLICY)
+  }
+  tls({ serverName: 'api.example' })
+  await world.ready()
+  const client = world.client()
+  await world.applied(async () => (await client.request().catch(() => undefined))?.body === 'secret')
+  t.is(seen.at(-1), '1.1 api.example')
+  tls({}, 3)
+  await world.applied(async () => (await client.request()).body === 'secret' && seen.at(-1)?.startsWith('2.0') === true)
+  t.is(seen.at(-1), `2.0 ${HOST}`)
+  tls({ serverName: 'other.example' })
+  await world.applied(async () => (await client.request()).status === 503)
+  t.regex((await client.request()).body, /remote connection failure/)
+  tls({ serverName: 'other.example', subjectAltNames: ['nobody', 'api.example'] })
+  await world.applied(async () => (await client.request()).body === 'secret')
+  tls({ serverName: 'other.example', subjectAltNames: ['nobody'] })
+  await world.applied(async () => (await client.request()).status === 503)
+  tls({ serverName: 'other.example', insecureSkipVerify: true })
+  await world.applied(async () => (await client.request()).body === 'secret')
   t.pass()
 })

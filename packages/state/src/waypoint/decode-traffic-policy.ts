@@ -3,7 +3,14 @@ import { fromBinary } from '@bufbuild/protobuf'
 import { enumWord } from '../decode-enum.ts'
 import { MAX_TIMEOUT_MS } from '../limits.ts'
 import { type Decoded, decoding, reject } from '../rejection.ts'
-import type { HashOf, OutlierDetection, TrafficPolicy, Treatment, Treatments } from './traffic-policy.types.ts'
+import type {
+  HashOf,
+  OutlierDetection,
+  TrafficPolicy,
+  Treatment,
+  Treatments,
+  UpstreamTls,
+} from './traffic-policy.types.ts'
 import { unknownFieldIn } from './unknown-field.ts'
 
 const ALGORITHMS = { 0: 'least-request', 1: 'round-robin', 2: 'random', 3: 'passthrough' } as const
@@ -62,7 +69,12 @@ function treatmentOf(message: pb.Treatment | undefined, path: string): Treatment
     connectTimeoutMs: connectTimeoutMs || undefined,
     outlierDetection: outliers && outlierDetectionOf(outliers),
     refused: message?.refused || undefined,
+    tls: message?.tls && upstreamTlsOf(message.tls),
   }
+}
+
+function upstreamTlsOf({ serverName, subjectAltNames, insecureSkipVerify }: pb.UpstreamTls): UpstreamTls {
+  return { serverName, subjectAltNames, insecureSkipVerify }
 }
 
 function outlierDetectionOf(message: pb.OutlierDetection): OutlierDetection {

@@ -25,6 +25,17 @@ export interface Treatment {
   readonly outlierDetection: OutlierDetection | undefined
   /** Why no request may go there; undefined: nothing stands against it. */
   readonly refused: string | undefined
+  /** Undefined: what the mesh does. */
+  readonly tls: UpstreamTls | undefined
+}
+
+/** The endpoint itself ends TLS. */
+export interface UpstreamTls {
+  /** Empty: the service's hostname. */
+  readonly serverName: string
+  /** Of the endpoint's certificate, which needs one of them; empty: the server name. */
+  readonly subjectAltNames: readonly string[]
+  readonly insecureSkipVerify: boolean
 }
 
 export type LoadBalancingAlgorithm = 'least-request' | 'round-robin' | 'random' | 'passthrough'
