@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import type { Socket } from 'node:net'
 import test from 'ava'
 import { closed, GatewayWorld, HTTP, HTTPS, keyPair, listener, toService } from './support/gateway.ts'
@@ -121,6 +122,13 @@ test('a gateway that is told to end answers what is under way and who still come
   const late = await gateway.get('/')
   t.is(late.body, 'quick')
   t.is(late.headers.connection, 'close')
+  const socket = await gateway.connect()
+  const session = connectHttp2('http://a.test', { createConnection: () => socket })
+  const call = session.request({ ':path': '/' })
+  const [headers] = (await once(call, 'response')) as [Record<string, string>]
+  t.is(Number(headers[':status']), 200)
+  call.resume()
+  await closed(session)
   release.resolve()
   t.is((await slow).body, 'slow')
   await drained

@@ -67,7 +67,8 @@ export class Http2Front {
       if (!stream.destroyed) cut(stream)
       resolve()
     })
-    if (this.#draining) session.close()
+    // Who has not heard yet is served once, and told.
+    if (this.#draining) session.once('stream', () => session.close())
     return promise
   }
 
