@@ -1,7 +1,7 @@
 // Services of every type, from inside and from the machine, and NetworkPolicies: a sandbox without the mesh.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { get } from 'node:http'
+import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import test from 'ava'
 import { type Cluster, startCluster } from '../support/cluster.ts'
@@ -119,7 +119,7 @@ const ANYBODY = /^(one|two)$/
 async function fromMachine(host: string, port: string, path = '/hostname'): Promise<string> {
   const request = get({ host, port, path, agent: false, timeout: 3000 })
   request.on('timeout', () => request.destroy(new Error('timeout')))
-  const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage]
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
   return await text(response)
 }
 

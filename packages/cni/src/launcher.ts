@@ -37,6 +37,7 @@ export function inPlaceCommand(node: string, plugin: string): string {
 
 /** The plugin out of the folder that {@link installRuntime} made, wherever the node has it. */
 export function runtimeCommand({ id, loader, program }: PluginRuntime): string {
-  const folder = '"${0%/*}"' + `/${RUNTIME_FOLDER}/${id}`
+  // The shell's words for the folder of the script itself.
+  const folder = `"\${0%/*}"/${RUNTIME_FOLDER}/${id}`
   return `${folder}/${loader} --library-path ${folder} ${folder}/node ${folder}/${program}`
 }

@@ -36,7 +36,7 @@ export async function exchange(open: () => Socket | Promise<Socket>, request: Ht
     try {
       resolve(decodeAnswer(Buffer.concat(chunks)))
     } catch (error) {
-      reject(error as Error)
+      reject(error)
     }
   })
   socket.on('close', () => reject(new Error('the connection ended before an answer')))

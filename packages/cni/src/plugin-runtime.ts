@@ -33,7 +33,7 @@ export async function pluginRuntime(pluginPath: string): Promise<PluginRuntime> 
   if (loader === undefined) throw new UnknownRuntimeError('no dynamic loader among the libraries of this process')
   const modules = bundleProgram(pluginPath)
   const [program = ''] = modules.keys()
-  const files = new Map([process.execPath, ...libraries].map((path) => [askedName(path), path]))
+  const files = new Map([['node', process.execPath], ...libraries.map((path) => [askedName(path), path] as const)])
   const hash = createHash('sha256').update(`${process.version} ${process.arch}`)
   for (const [name, path] of files) hash.update(`${name} ${(await stat(path)).size}`)
   for (const [name, text] of modules) hash.update(`${name}\n${text}`)

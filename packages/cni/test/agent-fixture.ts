@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { Netns } from '@ambit/linux'
+import type { Netns } from '@ambit/linux'
 import type { ExecutionContext } from 'ava'
 import { MiniApi } from './mini-api.ts'
 import { TestNode } from './pod-netns.ts'

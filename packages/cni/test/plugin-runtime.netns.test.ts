@@ -46,7 +46,7 @@ test('a node without Node and its libraries runs the plugin, of one version at a
   const launcher = join(bin, 'istio-cni')
   writeFileSync(launcher, launcherScript({ command: runtimeCommand(runtime), compileCache: '/run/cache' }))
   chmodSync(launcher, 0o755)
-  const ran = spawnSync('chroot', [root, '/opt/cni/bin/istio-cni'], {
+  const ran = spawnSync('unshare', ['--root', root, '/opt/cni/bin/istio-cni'], {
     env: { PATH: process.env['PATH'], CNI_COMMAND: 'VERSION' },
     input: '{"cniVersion":"1.0.0"}',
     encoding: 'utf8',

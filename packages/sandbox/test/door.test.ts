@@ -84,7 +84,7 @@ async function bound(): Promise<UdpSocket> {
 
 test('datagrams are answered to whoever sent them', async (t) => {
   const backend = await bound()
-  backend.on('message', (message, from) => backend.send(`${message} back`, from.port, from.address))
+  backend.on('message', (message, from) => backend.send(`${message.toString()} back`, from.port, from.address))
   await using door = new UdpDoor(await bound(), options([backend.address().port]))
   const clients = await Promise.all([bound(), bound()])
   for (const [index, client] of clients.entries()) {

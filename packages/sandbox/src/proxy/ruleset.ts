@@ -199,7 +199,7 @@ class TableText {
         const list = elements.length > 0 ? ` elements = { ${elements.join(', ')} };` : ''
         return `  ${kindOf(name)} ${name} { type ${SHARED[name]};${list} }`
       }),
-      `${BASE_CHAINS.slice(1)}`,
+      BASE_CHAINS.slice(1),
       '}',
       '',
     ].join('\n')

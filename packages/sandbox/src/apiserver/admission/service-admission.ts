@@ -1,5 +1,5 @@
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, isObject, type JsonObject, objectOf } from '../json.ts'
+import { arrayOf, at, isObject, type JsonObject, objectOf, textOf } from '../json.ts'
 import type { RuleEnvironment } from '../resources/kind-rules.types.ts'
 import { withFamilies } from './service-families.ts'
 
@@ -75,7 +75,7 @@ function keepAllocations(spec: JsonObject, before: JsonObject): void {
   }
   if (wantsHealthCheck(spec)) spec['healthCheckNodePort'] ??= before['healthCheckNodePort']
   if (!wantsNodePorts(spec)) return
-  const key = (port: unknown): string => `${String(at(port, 'protocol') ?? 'TCP')} ${String(at(port, 'port'))}`
+  const key = (port: unknown): string => `${textOf(at(port, 'protocol') ?? 'TCP')} ${textOf(at(port, 'port'))}`
   const kept = new Map(arrayOf(before['ports']).map((port) => [key(port), at(port, 'nodePort')]))
   const taken = new Set(arrayOf(spec['ports']).map((port) => at(port, 'nodePort')))
   for (const port of arrayOf(spec['ports'])) {

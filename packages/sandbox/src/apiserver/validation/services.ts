@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, type JsonObject, jsonEqual, objectOf } from '../json.ts'
+import { arrayOf, at, type JsonObject, jsonEqual, objectOf, textOf } from '../json.ts'
 import type { StatusCause } from '../status-error.ts'
 import { duplicateValue, forbiddenValue, invalidValue, requiredValue, unsupportedValue } from './causes.ts'
 import { isDnsLabel, isDnsSubdomain, LABEL_RULE } from './names.ts'
@@ -27,7 +27,7 @@ export function validateService(service: KubeObject, old: KubeObject | undefined
 
 function typeCauses(spec: JsonObject): StatusCause[] {
   const { type, externalName } = spec
-  if (!TYPES.includes(String(type))) return [unsupportedValue('spec.type', type, TYPES)]
+  if (!TYPES.includes(textOf(type))) return [unsupportedValue('spec.type', type, TYPES)]
   if (type !== 'ExternalName') {
     const needed = arrayOf(spec['ports']).length === 0 && spec['clusterIP'] !== 'None'
     return needed ? [requiredValue('spec.ports')] : []
@@ -53,7 +53,7 @@ function portsCauses(spec: JsonObject): StatusCause[] {
     else if (!isPort(number)) causes.push(invalidValue(`${field}.port`, number, PORT_RULE))
     if (protocol === 'SCTP')
       causes.push(invalidValue(`${field}.protocol`, protocol, 'the sandbox carries TCP and UDP only'))
-    else if (!PROTOCOLS.includes(String(protocol)))
+    else if (!PROTOCOLS.includes(textOf(protocol)))
       causes.push(unsupportedValue(`${field}.protocol`, protocol, PROTOCOLS))
     if (typeof targetPort === 'number' && !isPort(targetPort))
       causes.push(invalidValue(`${field}.targetPort`, targetPort, PORT_RULE))
@@ -63,13 +63,13 @@ function portsCauses(spec: JsonObject): StatusCause[] {
       if (names.has(name)) causes.push(duplicateValue(`${field}.name`, name))
       names.add(name)
     }
-    const pair = `${String(number)}/${String(protocol)}`
+    const pair = `${textOf(number)}/${textOf(protocol)}`
     if (pairs.has(pair)) causes.push(duplicateValue(field, port))
     pairs.add(pair)
     if (nodePort === undefined) continue
     if (spec['type'] === 'ClusterIP' || spec['type'] === 'ExternalName')
       causes.push(forbiddenValue(`${field}.nodePort`, `may not be used when \`type\` is '${spec['type']}'`))
-    const nodePair = `${String(nodePort)}/${String(protocol)}`
+    const nodePair = `${textOf(nodePort)}/${textOf(protocol)}`
     if (nodePairs.has(nodePair)) causes.push(duplicateValue(`${field}.nodePort`, nodePort))
     nodePairs.add(nodePair)
   }
@@ -80,7 +80,7 @@ function addressCauses(spec: JsonObject, before: JsonObject | undefined): Status
   const causes: StatusCause[] = []
   const ip = spec['clusterIP']
   for (const [index, each] of arrayOf(spec['clusterIPs']).entries())
-    if (each !== 'None' && isIP(String(each)) === 0)
+    if (each !== 'None' && isIP(textOf(each)) === 0)
       causes.push(invalidValue(`spec.clusterIPs[${index}]`, each, 'must be a valid IP address'))
   if (ip && arrayOf(spec['clusterIPs'])[0] !== ip)
     causes.push(invalidValue('spec.clusterIP', ip, 'must be the same as clusterIPs[0]'))
@@ -100,12 +100,12 @@ function addressCauses(spec: JsonObject, before: JsonObject | undefined): Status
     causes.push(invalidValue('spec.ipFamilies[0]', families[0], 'may not change once set'))
   const policy = spec['ipFamilyPolicy']
   const known = ['SingleStack', 'PreferDualStack', 'RequireDualStack']
-  if (policy !== undefined && !known.includes(String(policy)))
+  if (policy !== undefined && !known.includes(textOf(policy)))
     causes.push(unsupportedValue('spec.ipFamilyPolicy', policy, known))
   for (const [index, each] of arrayOf(spec['externalIPs']).entries()) {
     const field = `spec.externalIPs[${index}]`
-    if (isIP(String(each)) === 0) causes.push(invalidValue(field, each, 'must be a valid IP address'))
-    else if (/^(127\.|0\.0\.0\.0$|169\.254\.|224\.|::1$|::$|fe80:|ff0)/i.test(String(each)))
+    if (isIP(textOf(each)) === 0) causes.push(invalidValue(field, each, 'must be a valid IP address'))
+    else if (/^(127\.|0\.0\.0\.0$|169\.254\.|224\.|::1$|::$|fe80:|ff0)/i.test(textOf(each)))
       causes.push(invalidValue(field, each, 'may not be an unspecified, loopback, link-local or multicast address'))
   }
   return causes
@@ -126,13 +126,13 @@ function policyCauses(spec: JsonObject): StatusCause[] {
       ),
     )
   const internal = spec['internalTrafficPolicy']
-  if (internal !== undefined && !POLICIES.includes(String(internal)))
+  if (internal !== undefined && !POLICIES.includes(textOf(internal)))
     causes.push(unsupportedValue('spec.internalTrafficPolicy', internal, POLICIES))
   const external = spec['externalTrafficPolicy']
   if (external === undefined) return causes
-  if (!POLICIES.includes(String(external)))
+  if (!POLICIES.includes(textOf(external)))
     causes.push(unsupportedValue('spec.externalTrafficPolicy', external, POLICIES))
-  const usable = ['NodePort', 'LoadBalancer'].includes(String(spec['type'])) || arrayOf(spec['externalIPs']).length > 0
+  const usable = ['NodePort', 'LoadBalancer'].includes(textOf(spec['type'])) || arrayOf(spec['externalIPs']).length > 0
   if (!usable)
     causes.push(
       invalidValue('spec.externalTrafficPolicy', external, 'may only be set for externally-accessible services'),
@@ -162,7 +162,7 @@ function loadBalancerCauses(spec: JsonObject, before: JsonObject | undefined): S
       ),
     )
   for (const [index, range] of arrayOf(spec['loadBalancerSourceRanges']).entries()) {
-    const [ip = '', bits = ''] = String(range).trim().split('/')
+    const [ip = '', bits = ''] = textOf(range).trim().split('/')
     const longest = isIP(ip) === 6 ? 128 : 32
     if (isIP(ip) === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > longest)
       causes.push(
