@@ -10,6 +10,7 @@ import { WebhookClient } from './admission/webhook-client.ts'
 import { Webhooks } from './admission/webhooks.ts'
 import { bootstrapObjects } from './bootstrap-objects.ts'
 import type { KubeObject, ObjectClient } from './contract.types.ts'
+import { ApiServiceList } from './controllers/api-service-list.ts'
 import { EventExpiry } from './controllers/event-expiry.ts'
 import { GarbageCollector } from './controllers/garbage-collector.ts'
 import { NamespaceController } from './controllers/namespace-controller.ts'
@@ -78,12 +79,14 @@ export class ApiCore implements Disposable {
     customs.attach(this.service)
     const namespaces = new NamespaceController(this.service, this.registry, logger, options.caPem)
     const collector = new GarbageCollector(this.service, this.registry, logger)
+    const list = new ApiServiceList(this.service, this.registry, logger)
     const aggregation = new RoleAggregation(this.service, this.registry, logger)
     this.#parts = [
-      ...[customs, namespaces, collector, aggregation, new EventExpiry(store, clock)],
+      ...[customs, namespaces, collector, aggregation, list, new EventExpiry(store, clock)],
       ...[webhooks, policies, client],
     ]
     for (const object of bootstrapObjects(ranges)) this.#createUnlessThere(object)
+    list.reconcile()
   }
 
   /** A client whose changes managedFields show under that name. */

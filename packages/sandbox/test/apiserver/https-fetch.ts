@@ -11,7 +11,9 @@ export function httpsFetch(caPem: string) {
   const agent = new Agent({ ca: caPem, keepAlive: true })
   const fetch = (url: string, init: Init): Promise<{ status: number; headers: Headers; body: unknown }> =>
     new Promise((resolve, reject) => {
-      const call = request(url, { agent, method: init.method, headers: init.headers }, (response) => {
+      // Without a length Node would send the body of a DELETE as if it were the next request.
+      const length = init.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(init.body)) }
+      const call = request(url, { agent, method: init.method, headers: { ...init.headers, ...length } }, (response) => {
         const parts: Buffer[] = []
         response.on('data', (part: Buffer) => parts.push(part))
         response.on('end', () => {

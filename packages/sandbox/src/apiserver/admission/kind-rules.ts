@@ -2,6 +2,7 @@ import { checkEscalation } from '../auth/escalation.ts'
 import { arrayOf, at, isObject, objectOf } from '../json.ts'
 import type { KindRules } from '../resources/kind-rules.types.ts'
 import type { ResourceDefinition } from '../resources/resource-definition.ts'
+import { validateApiService } from '../validation/api-services.ts'
 import { validatePod } from '../validation/pods.ts'
 import { validateService } from '../validation/services.ts'
 import { validateConfig, validateRbac } from '../validation/simple-kinds.ts'
@@ -65,6 +66,7 @@ const RULES: Readonly<Record<string, KindRules>> = {
       event['type'] ??= 'Normal'
     },
   },
+  'apiregistration.k8s.io/APIService': { validate: validateApiService },
   '/LimitRange': LIMIT_RANGE_RULES,
   ...WORKLOAD_RULES,
   ...BATCH_RULES,

@@ -4,6 +4,7 @@ import type { RuleEnvironment } from '../resources/kind-rules.types.ts'
 import { randomSuffix } from '../resources/object-meta.ts'
 import { forbidden } from '../status-error.ts'
 import { limitPod } from './limit-range.ts'
+import { applyPriority } from './pod-priority.ts'
 
 const TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount'
 /** Kubernetes asks for an hour and seven seconds, which kubelets know as "legacy, extend". */
@@ -36,8 +37,7 @@ export function admitPod(pod: KubeObject, environment: RuleEnvironment): void {
   spec['enableServiceLinks'] ??= true
   applyRuntimeClass(pod, spec, environment)
   limitPod(pod, environment)
-  spec['preemptionPolicy'] ??= 'PreemptLowerPriority'
-  spec['priority'] ??= priorityOf(spec, environment)
+  applyPriority(pod, spec, environment)
   tolerate(spec, 'node.kubernetes.io/not-ready')
   tolerate(spec, 'node.kubernetes.io/unreachable')
   pod['status'] = { phase: 'Pending', qosClass: qosClass(spec) }
@@ -52,15 +52,6 @@ function applyRuntimeClass(pod: KubeObject, spec: JsonObject, { store }: RuleEnv
     throw forbidden('', 'pods', pod.metadata.name ?? '', `pod rejected: RuntimeClass "${name}" not found`)
   const overhead = at(found, 'overhead', 'podFixed')
   if (overhead !== undefined) spec['overhead'] ??= structuredClone(overhead)
-}
-
-function priorityOf(spec: JsonObject, environment: RuleEnvironment): number {
-  const name = spec['priorityClassName']
-  if (name === 'system-node-critical') return 2_000_001_000
-  if (name === 'system-cluster-critical') return 2_000_000_000
-  if (typeof name !== 'string') return 0
-  const value = environment.store.get('scheduling.k8s.io/priorityclasses', undefined, name)?.['value']
-  return typeof value === 'number' ? value : 0
 }
 
 function tolerate(spec: JsonObject, key: string): void {

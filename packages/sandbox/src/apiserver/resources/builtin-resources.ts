@@ -2,52 +2,56 @@ import type { BuiltinTypes } from '../schema/builtin-types.ts'
 import { convertAutoscaler } from './autoscaler-versions.ts'
 import type { Convert, ResourceDefinition } from './resource-definition.ts'
 
-/** Columns: group, kind, plural, type, flags (n namespaced, s status, c scale, a category all), short names, versions. */
+/**
+ * Columns: group, kind, plural, type, flags (n namespaced, s status, c scale, a category all), short names, versions.
+ * Groups in the order of Kubernetes' discovery, resources by name: that is the order of `kubectl get all`.
+ */
 const ROWS = `
+|ConfigMap|configmaps|ConfigMap|n|cm
+|Endpoints|endpoints|Endpoints|n|ep
+|Event|events|Event|n|ev
+|LimitRange|limitranges|LimitRange|n|limits
 |Namespace|namespaces|Namespace|s|ns
 |Node|nodes|Node|s|no
-|Pod|pods|Pod|nsa|po
-|Service|services|Service|nsa|svc
-|ServiceAccount|serviceaccounts|ServiceAccount|n|sa
-|ConfigMap|configmaps|ConfigMap|n|cm
-|Secret|secrets|Secret|n|
-|Event|events|Event|n|ev
-|Endpoints|endpoints|Endpoints|n|ep
-|PersistentVolume|persistentvolumes|PersistentVolume|s|pv
 |PersistentVolumeClaim|persistentvolumeclaims|PersistentVolumeClaim|ns|pvc
+|PersistentVolume|persistentvolumes|PersistentVolume|s|pv
+|Pod|pods|Pod|nsa|po
 |ResourceQuota|resourcequotas|ResourceQuota|ns|quota
-|LimitRange|limitranges|LimitRange|n|limits
+|Secret|secrets|Secret|n|
+|ServiceAccount|serviceaccounts|ServiceAccount|n|sa
+|Service|services|Service|nsa|svc
+apiregistration.k8s.io|APIService|apiservices|apiregistration.APIService|s|
+apps|ControllerRevision|controllerrevisions|apps.ControllerRevision|n|
+apps|DaemonSet|daemonsets|apps.DaemonSet|nsa|ds
 apps|Deployment|deployments|apps.Deployment|nsca|deploy
 apps|ReplicaSet|replicasets|apps.ReplicaSet|nsca|rs
 apps|StatefulSet|statefulsets|apps.StatefulSet|nsca|sts
-apps|DaemonSet|daemonsets|apps.DaemonSet|nsa|ds
-apps|ControllerRevision|controllerrevisions|apps.ControllerRevision|n|
-batch|Job|jobs|batch.Job|nsa|
-batch|CronJob|cronjobs|batch.CronJob|nsa|cj
-discovery.k8s.io|EndpointSlice|endpointslices|discovery.EndpointSlice|n|
 events.k8s.io|Event|events|events.Event|n|ev
-coordination.k8s.io|Lease|leases|coordination.Lease|n|
-rbac.authorization.k8s.io|Role|roles|rbac.Role|n|
-rbac.authorization.k8s.io|RoleBinding|rolebindings|rbac.RoleBinding|n|
-rbac.authorization.k8s.io|ClusterRole|clusterroles|rbac.ClusterRole||
-rbac.authorization.k8s.io|ClusterRoleBinding|clusterrolebindings|rbac.ClusterRoleBinding||
-policy|PodDisruptionBudget|poddisruptionbudgets|policy.PodDisruptionBudget|ns|pdb
-networking.k8s.io|NetworkPolicy|networkpolicies|networking.NetworkPolicy|n|netpol
-networking.k8s.io|Ingress|ingresses|networking.Ingress|ns|ing
+autoscaling|HorizontalPodAutoscaler|horizontalpodautoscalers|autoscaling2.HorizontalPodAutoscaler|nsa|hpa|v2,v1
+batch|CronJob|cronjobs|batch.CronJob|nsa|cj
+batch|Job|jobs|batch.Job|nsa|
 networking.k8s.io|IngressClass|ingressclasses|networking.IngressClass||
+networking.k8s.io|Ingress|ingresses|networking.Ingress|ns|ing
+networking.k8s.io|NetworkPolicy|networkpolicies|networking.NetworkPolicy|n|netpol
+policy|PodDisruptionBudget|poddisruptionbudgets|policy.PodDisruptionBudget|ns|pdb
+rbac.authorization.k8s.io|ClusterRoleBinding|clusterrolebindings|rbac.ClusterRoleBinding||
+rbac.authorization.k8s.io|ClusterRole|clusterroles|rbac.ClusterRole||
+rbac.authorization.k8s.io|RoleBinding|rolebindings|rbac.RoleBinding|n|
+rbac.authorization.k8s.io|Role|roles|rbac.Role|n|
 storage.k8s.io|StorageClass|storageclasses|storage.StorageClass||sc
-node.k8s.io|RuntimeClass|runtimeclasses|node.RuntimeClass||
-scheduling.k8s.io|PriorityClass|priorityclasses|scheduling.PriorityClass||pc
-admissionregistration.k8s.io|ValidatingWebhookConfiguration|validatingwebhookconfigurations|admission.ValidatingWebhookConfiguration||
 admissionregistration.k8s.io|MutatingWebhookConfiguration|mutatingwebhookconfigurations|admission.MutatingWebhookConfiguration||
 admissionregistration.k8s.io|ValidatingAdmissionPolicy|validatingadmissionpolicies|admission.ValidatingAdmissionPolicy|s|
 admissionregistration.k8s.io|ValidatingAdmissionPolicyBinding|validatingadmissionpolicybindings|admission.ValidatingAdmissionPolicyBinding||
+admissionregistration.k8s.io|ValidatingWebhookConfiguration|validatingwebhookconfigurations|admission.ValidatingWebhookConfiguration||
 apiextensions.k8s.io|CustomResourceDefinition|customresourcedefinitions|crd.CustomResourceDefinition|s|crd,crds
-autoscaling|HorizontalPodAutoscaler|horizontalpodautoscalers|autoscaling2.HorizontalPodAutoscaler|nsa|hpa|v2,v1
+scheduling.k8s.io|PriorityClass|priorityclasses|scheduling.PriorityClass||pc
+coordination.k8s.io|Lease|leases|coordination.Lease|n|
+node.k8s.io|RuntimeClass|runtimeclasses|node.RuntimeClass||
+discovery.k8s.io|EndpointSlice|endpointslices|discovery.EndpointSlice|n|
 `
 
 /** Kinds that kubectl's `api-resources --categories=api-extensions` shows. */
-const API_EXTENSIONS = /WebhookConfiguration$|^ValidatingAdmissionPolicy|^CustomResourceDefinition$/
+const API_EXTENSIONS = /WebhookConfiguration$|^ValidatingAdmissionPolicy|^CustomResourceDefinition$|^APIService$/
 
 /** Versions that differ from the stored, first one in more than their name. */
 const CONVERSIONS: Readonly<

@@ -16,7 +16,7 @@ import {
 } from './names.ts'
 
 const LABEL_NAMED = new Set(['Namespace', 'Service'])
-const PATH_NAMED = new Set(['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'])
+const PATH_NAMED = new Set(['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding', 'APIService'])
 
 /** Name, labels, annotations, finalizers and owners of any object. */
 export function validateMetadata(
