@@ -37,3 +37,34 @@ test('a pod of higher priority gets its room, though who lost it comes back at o
   await world.until('one waits', () => pods().filter(({ spec }) => !spec.nodeName).length === 1)
   t.is(pods().length, 3)
 })
+
+test('a pod has the priority of its class, of the default class, or none; an unknown class is refused', async (t) => {
+  await using world = await startWorld()
+  const bare = (name: string, spec: object = {}): Promise<unknown> =>
+    world.apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name },
+      spec: { containers: [{ name: 'c', image: 'x' }], ...spec },
+    })
+  const priority = (name: string): number | undefined => world.get<Pod>(GVR.pods, name)?.spec.priority
+  await bare('plain')
+  t.is(priority('plain'), 0)
+  await bare('system', { priorityClassName: 'system-node-critical' })
+  t.is(priority('system'), 2_000_001_000)
+  await t.throwsAsync(bare('lost', { priorityClassName: 'nowhere' }), {
+    message: /no PriorityClass with name nowhere was found/,
+  })
+  await t.throwsAsync(bare('bold', { priority: 7 }), { message: /must not be provided in pod spec/ })
+  await world.client.create(GVR.priorityClasses, {
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name: 'usual' },
+    value: 5,
+    globalDefault: true,
+    preemptionPolicy: 'Never',
+  })
+  await bare('later')
+  t.is(priority('later'), 5)
+  t.is(world.get<Pod>(GVR.pods, 'later')?.spec.preemptionPolicy, 'Never')
+})
