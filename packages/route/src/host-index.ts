@@ -1,4 +1,5 @@
 import type { HostPattern } from '@ambit/state'
+import { MAX_HOST_CHARACTERS } from './limits.ts'
 
 /** Values by patterns of hosts: the most specific pattern finds its value, of equal ones the first. */
 export class HostIndex<T> {
@@ -12,6 +13,8 @@ export class HostIndex<T> {
 
   /** By a host in lower case without port: an exact pattern, then the longest suffix, then that for every host. */
   find(host: string): T | undefined {
+    // Each dot of a longer one would cost as much as all of it.
+    if (host.length > MAX_HOST_CHARACTERS) return this.#any?.value
     const exact = this.#exact.get(host)
     if (exact !== undefined) return exact
     // The label before a suffix must not be empty.

@@ -6,3 +6,6 @@ export const RETRY_BACKOFF_MS = 25
 
 /** The longest delay, in multiples of the first (Envoy). */
 export const RETRY_BACKOFF_GROWTH = 10
+
+/** A host that is compared with patterns; names of DNS have 253. */
+export const MAX_HOST_CHARACTERS = 255

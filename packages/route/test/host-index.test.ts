@@ -37,6 +37,13 @@ test('without a pattern for every host, others find nothing', (t) => {
   t.is(new HostIndex<number>([]).find('a'), undefined)
 })
 
+test('a host that is longer than any name is of those for every host', (t) => {
+  const long = (length: number): string =>
+    `${'a.'.repeat(length)}`.slice(0, length - '.example.com'.length) + '.example.com'
+  t.is(index.find(long(254)), 'example')
+  t.is(index.find(long(256)), 'any')
+})
+
 test('the host of an authority', (t) => {
   t.is(hostOfAuthority('Shop.Example.com:8080'), 'shop.example.com')
   t.is(hostOfAuthority('shop.example.com:'), 'shop.example.com')
