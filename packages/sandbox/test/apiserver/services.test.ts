@@ -62,7 +62,7 @@ test('the second family comes and goes with the policy, the first stays', async 
   using _core = core
   const before = (await create('a', {}))['spec'] as JsonObject
   const both = (await patch('a', { ipFamilyPolicy: 'RequireDualStack' }))['spec'] as JsonObject
-  t.is((both['clusterIPs'] as string[])[0], before['clusterIP'])
+  t.is((both['clusterIPs'] as string[])[0], before['clusterIP'] as string)
   t.is((both['clusterIPs'] as string[]).length, 2)
   const again = (await patch('a', { ipFamilyPolicy: 'SingleStack' }))['spec'] as JsonObject
   t.deepEqual([again['clusterIPs'], again['ipFamilies']], [[before['clusterIP']], ['IPv4']] as never)
