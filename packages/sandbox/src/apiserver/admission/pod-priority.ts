@@ -24,7 +24,7 @@ export function applyPriority(pod: KubeObject, spec: JsonObject, { store }: Rule
   const value = found?.['value'] ?? (named ? SYSTEM_PRIORITIES[name] : 0)
   if (spec['priority'] !== undefined && spec['priority'] !== value)
     throw refuse(
-      `the integer value of priority (${String(spec['priority'])}) must not be provided in pod spec; priority admission controller computed ${String(value)} from the given PriorityClass name`,
+      `the integer value of priority (${JSON.stringify(spec['priority'])}) must not be provided in pod spec; priority admission controller computed ${JSON.stringify(value)} from the given PriorityClass name`,
     )
   spec['priority'] = value
   if (!named && found !== undefined) spec['priorityClassName'] = found.metadata.name
