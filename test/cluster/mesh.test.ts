@@ -223,6 +223,31 @@ spec:
   t.regex(await ztunnelLog(), /src\.identity="spiffe:\/\/cluster\.local\/ns\/fresh\/sa\/default"/)
 })
 
+test.serial(
+  'a NetworkPolicy sees tunnels: without port 15008 nobody gets through, whatever port is allowed',
+  async (t) => {
+    const allow = (...ports: readonly number[]): Promise<string> =>
+      cluster.apply(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress: [{ports: ${JSON.stringify(ports.map((port) => ({ port, protocol: 'TCP' })))}}]
+`)
+    await allow(8080)
+    // Those who were here before have a tunnel, and connections that stand go on.
+    await cluster.apply(client('people', 'newcomer', 'ambit-1'))
+    await cluster.must('wait', 'pod', '-n', 'people', 'newcomer', '--for=condition=Ready', '--timeout=30s')
+    t.is((await curl('newcomer', '--max-time', '2', `${URL}/get`)).code, 28)
+    t.is((await curl('alice', `${URL}/get`)).code, 0)
+    await allow(8080, 15008)
+    const passes = (): Promise<CommandResult> => curl('newcomer', `${URL}/get`)
+    await eventually(passes, ({ code }) => code === 0, 15_000, 'the newcomer gets through')
+    await cluster.must('delete', 'networkpolicy', '-n', 'shop', 'web')
+  },
+)
+
 test.serial('an unlabelled namespace is plain again and no rule stays behind', async (t) => {
   await cluster.must('label', 'namespace', 'people', 'shop', 'istio.io/dataplane-mode-')
   await eventually(
