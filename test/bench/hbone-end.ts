@@ -1,13 +1,30 @@
-// One end of HBONE without the rest of a ztunnel: `node hbone-end.ts out|in CA_ADDRESS ROOTS_FILE HOST PORT TARGET_HOST TARGET_PORT`.
+// One end of HBONE without the rest of a ztunnel: `node hbone-end.ts out|in ENGINE CA_ADDRESS ROOTS_FILE HOST PORT TARGET_HOST TARGET_PORT`.
 import { readFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { ip, type Logger, parseSpiffeId, type SpiffeId, systemClock } from '../../packages/core/src/index.ts'
-import { HbonePool, HboneServer, ReadSlabs, splice } from '../../packages/hbone/src/index.ts'
+import {
+  framedEngine,
+  HbonePool,
+  HboneServer,
+  nodeHttp2Engine,
+  ReadSlabs,
+  splice,
+} from '../../packages/hbone/src/index.ts'
 import { GrpcCaClient, SecretManager } from '../../packages/identity/src/index.ts'
 
-const [role = '', caAddress = '', rootsFile = '', host = '', port = '', targetHost = '', targetPort = ''] =
-  process.argv.slice(2)
+const [
+  role = '',
+  engineName = '',
+  caAddress = '',
+  rootsFile = '',
+  host = '',
+  port = '',
+  targetHost = '',
+  targetPort = '',
+] = process.argv.slice(2)
 const READ_BUFFER_BYTES = 256 * 1024
+const engine = [nodeHttp2Engine, framedEngine].find(({ name }) => name === engineName)
+if (engine === undefined) throw new Error(`no engine ${engineName}`)
 
 const logger: Logger = {
   error: (message) => console.error(message),
@@ -50,6 +67,7 @@ function outbound(): (socket: Socket) => void {
     certificate: (id, signal) => secrets.get(id, signal),
     clock: systemClock,
     logger,
+    engine,
   })
   return (socket) => {
     const open = pool.open({
@@ -80,6 +98,7 @@ function inbound(): (socket: Socket) => void {
     onTlsError: (error) => console.error(error),
     clock: systemClock,
     logger,
+    engine,
   })
   return (socket) => hbone.accept(socket)
 }

@@ -7,33 +7,41 @@ import { Process } from './processes.ts'
 const OUT_PORT = 9400
 const BETWEEN_PORT = 15008
 
-/** The hbone package alone: tells the tunnel's cost from that of resolution, policy and telemetry around it. */
-export const hboneLibrary: Design = {
-  name: 'hbone-library',
-  summary: 'two processes with nothing but the hbone package',
-  target: { host: NEAR, port: OUT_PORT },
-  async start({ namespaces, ca, folder }) {
-    const roots = join(folder, 'roots.pem')
-    writeFileSync(roots, ca.rootsPem)
-    const command = (role: string, ...address: readonly (string | number)[]): readonly string[] => [
-      process.execPath,
-      '--disable-warning=ExperimentalWarning',
-      join(import.meta.dirname, 'hbone-end.ts'),
-      role,
-      ca.address,
-      roots,
-      ...address.map(String),
-    ]
-    const inbound = await Process.start(namespaces, {
-      name: 'in',
-      side: 'far',
-      command: command('in', FAR, BETWEEN_PORT, FAR, DIRECT_PORT),
-    })
-    const outbound = await Process.start(namespaces, {
-      name: 'out',
-      side: 'near',
-      command: command('out', NEAR, OUT_PORT, FAR, BETWEEN_PORT),
-    })
-    return [outbound, inbound]
-  },
+/** The hbone package alone, with each engine: tells the tunnel's cost from that of resolution, policy and telemetry around it. */
+export const hboneLibraries: readonly Design[] = [
+  libraryWith('hbone-library', 'node:http2'),
+  libraryWith('hbone-framed', 'framed'),
+]
+
+function libraryWith(name: string, engine: string): Design {
+  return {
+    name,
+    summary: `two processes with nothing but the hbone package, engine ${engine}`,
+    target: { host: NEAR, port: OUT_PORT },
+    async start({ namespaces, ca, folder }) {
+      const roots = join(folder, 'roots.pem')
+      writeFileSync(roots, ca.rootsPem)
+      const command = (role: string, ...address: readonly (string | number)[]): readonly string[] => [
+        process.execPath,
+        '--disable-warning=ExperimentalWarning',
+        join(import.meta.dirname, 'hbone-end.ts'),
+        role,
+        engine,
+        ca.address,
+        roots,
+        ...address.map(String),
+      ]
+      const inbound = await Process.start(namespaces, {
+        name: 'in',
+        side: 'far',
+        command: command('in', FAR, BETWEEN_PORT, FAR, DIRECT_PORT),
+      })
+      const outbound = await Process.start(namespaces, {
+        name: 'out',
+        side: 'near',
+        command: command('out', NEAR, OUT_PORT, FAR, BETWEEN_PORT),
+      })
+      return [outbound, inbound]
+    },
+  }
 }

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { BenchCa } from './ca.ts'
 import type { Design } from './design.types.ts'
 import { haproxyDesigns } from './haproxy.ts'
-import { hboneLibrary } from './hbone-library.ts'
+import { hboneLibraries } from './hbone-library.ts'
 import { buildLoad } from './load.ts'
 import { machineFacts } from './machine-facts.ts'
 import { type Effort, FULL, measure, QUICK, type Sample, warmUp } from './measure.ts'
@@ -144,7 +144,7 @@ if (options.help) {
     const effort = withRounds(options.quick ? QUICK_HTTP : FULL_HTTP)
     process.exitCode = await benchHttp(effort, chosen(httpDesigns()), options.json)
   } else {
-    const designs = [direct, plain, hboneLibrary, ...ztunnelDesigns(), ...haproxyDesigns()]
+    const designs = [direct, plain, ...hboneLibraries, ...ztunnelDesigns(), ...haproxyDesigns()]
     process.exitCode = await bench(withRounds(options.quick ? QUICK : FULL), chosen(designs))
   }
 }
