@@ -448,6 +448,32 @@ test('a Gateway that names a Service is served by that Service’s pods, at the 
   t.deepEqual(listeners(mesh, 'shop/edge-1'), ['shop.gw.http.8080 8080 [] *=>shop.r.0 /'])
 })
 
+test('CORS: origins by name and by wildcard, the rest as written', (t) => {
+  const cors = {
+    allowOrigins: ['https://a.example', 'https://*.b.example', '*'],
+    allowMethods: ['GET'],
+    allowHeaders: ['x-a'],
+    exposeHeaders: ['x-b'],
+    allowCredentials: true,
+    maxAge: 7,
+  }
+  const rules = [{ filters: [{ type: 'CORS', cors }], backendRefs: [{ name: 'web', port: 80 }] }]
+  const mesh = Mesh.of(ingress('shop/gw', [HTTP]), route('shop/r', { rules }), web, gatewayPod('shop/gw'))
+  const [told] = mesh.settings('shop/gw')?.listeners[0]?.virtualHosts[0]?.routes?.routes ?? []
+  t.is(told?.action.case, 'backends')
+  t.deepEqual(
+    told?.cors?.allowOrigins.map(({ value }) => value),
+    [
+      { case: 'exact', value: 'https://a.example' },
+      { case: 'regex', value: String.raw`https://.*\.b\.example` },
+      { case: 'regex', value: '.*' },
+    ],
+  )
+  t.like(told?.cors, { allowMethods: ['GET'], allowHeaders: ['x-a'], exposeHeaders: ['x-b'], maxAgeSeconds: 7 })
+  t.true(told?.cors?.allowCredentials)
+  t.true(told?.cors?.answerAllPreflights)
+})
+
 test('proxies in front of gateways are those the mesh names', (t) => {
   const mesh = { defaultConfig: { gatewayTopology: { numTrustedProxies: 2 } } }
   const verdict = decodeWaypointDefaults(mesh)

@@ -116,7 +116,7 @@ const broken = test.macro((t, rule: object) => {
 })
 test('no backend: 500', broken, {})
 test('no weight: 500', broken, { backendRefs: [to('s', { weight: 0 })] })
-test('a filter that is not supported: 500', broken, { filters: [{ type: 'CORS' }], backendRefs: [to('s')] })
+test('a filter that is not supported: 500', broken, { filters: [{ type: 'ExtensionRef' }], backendRefs: [to('s')] })
 test('a filter of somebody else: 500', broken, { filters: [{ type: 'ExtensionRef' }], backendRefs: [to('s')] })
 test('a match of a later version: 500', broken, { matches: [{ cookies: [] }], backendRefs: [to('s')] })
 test('a path of an unknown type: 500', broken, {
@@ -263,7 +263,7 @@ test(
   [make.service('b/x'), grant('a', 'x', 'GRPCRoute')],
   invalid('RefNotPermitted'),
 )
-test('a filter at a backend that is not supported', refers, to('s', { filters: [{ type: 'CORS' }] }), [], {
+test('a filter at a backend that is not supported', refers, to('s', { filters: [{ type: 'CORS', cors: {} }] }), [], {
   reason: 'UnsupportedValue',
   backend: { invalid: true },
 })
@@ -336,11 +336,11 @@ test('the waypoint is not ready', says, [make.service('a/s', {}, use)], parent, 
 ])
 
 test('a route that is not supported says so, one at a gateway is somebody else’s', (t) => {
-  const spec = { parentRefs: [parent, { name: 'g' }], rules: [{ filters: [{ type: 'CORS' }] }] }
+  const spec = { parentRefs: [parent, { name: 'g' }], rules: [{ filters: [{ type: 'ExtensionRef' }] }] }
   const parents = statusOf(Mesh.of(...bound, make.httpRoute('a/r', spec)), 'httpRoute/a/r')
   t.is(parents.length, 1)
   t.like(parents[0]?.conditions[0], { status: 'False', reason: 'UnsupportedValue' })
-  t.regex(parents[0]?.conditions[0]?.message ?? '', /rules\[0\]\.filters\[0\]: CORS is not supported/)
+  t.regex(parents[0]?.conditions[0]?.message ?? '', /rules\[0\]\.filters\[0\]: ExtensionRef is not supported/)
 })
 
 test('the status follows what the route refers to, whatever comes and goes first', (t) => {

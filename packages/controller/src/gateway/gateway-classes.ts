@@ -70,6 +70,7 @@ export const INGRESS_CLASS: BuiltinClass = {
     'HTTPRouteBackendProtocolWebSocket',
     'HTTPRouteBackendRequestHeaderModification',
     'HTTPRouteBackendTimeout',
+    'HTTPRouteCORS',
     'HTTPRouteHostRewrite',
     'HTTPRouteMethodMatching',
     'HTTPRouteParentRefPort',

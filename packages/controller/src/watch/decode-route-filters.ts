@@ -1,7 +1,7 @@
-import type { BackendRef, HeaderChanges, HeaderValue, PathChange, RouteRule } from '../route.types.ts'
-import { isRecord, type Json, list, portNumber, record, text, texts } from './json.ts'
+import type { BackendRef, Cors, HeaderChanges, HeaderValue, PathChange, RouteRule, TextMatch } from '../route.types.ts'
+import { isRecord, type Json, list, portNumber, record, text, texts, unsigned } from './json.ts'
 
-type Effects = Pick<RouteRule, 'requestHeaders' | 'responseHeaders' | 'redirect' | 'rewrite' | 'mirrors'>
+type Effects = Pick<RouteRule, 'requestHeaders' | 'responseHeaders' | 'redirect' | 'rewrite' | 'mirrors' | 'cors'>
 
 export interface DecodedFilters {
   readonly effects: Effects
@@ -65,11 +65,34 @@ export function decodeFilters(
         effects.mirrors = [...effects.mirrors, { backend, perMillion: perMillionOf(mirror) }]
         break
       }
+      case 'CORS':
+        effects.cors = corsOf(record(filter['cors']))
+        break
       default:
         problems.push(`${at}: ${type || 'a filter without type'} is not supported`)
     }
   }
   return { effects, problems }
+}
+
+/** Preflights of other origins are not passed on (Istio). */
+function corsOf(cors: Json): Cors {
+  return {
+    allowOrigins: texts(cors['allowOrigins']).map(originOf),
+    allowMethods: texts(cors['allowMethods']),
+    allowHeaders: texts(cors['allowHeaders']),
+    exposeHeaders: texts(cors['exposeHeaders']),
+    maxAgeSeconds: unsigned(cors['maxAge']),
+    allowCredentials: cors['allowCredentials'] === true,
+    answerAllPreflights: true,
+  }
+}
+
+/** `*` stands for any text, in a host for any number of labels. */
+function originOf(origin: string): TextMatch {
+  if (!origin.includes('*')) return { kind: 'exact', value: origin }
+  const literal = origin.replaceAll(/[\\^$.+?()[\]{}|]/g, String.raw`\$&`)
+  return { kind: 'regex', value: literal.replaceAll('*', '.*') }
 }
 
 function redirectOf(redirect: Json, at: string, problems: string[]): Effects['redirect'] {
