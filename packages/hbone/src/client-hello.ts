@@ -10,24 +10,41 @@ export interface ClientHello {
 export type ClientHelloReading =
   | { readonly kind: 'complete'; readonly hello: ClientHello }
   | { readonly kind: 'incomplete' }
-  /** Not one ClientHello in one record; whether it is TLS at all is for the TLS stack to say. */
+  /** Not a ClientHello; whether it is TLS at all is for the TLS stack to say. */
   | { readonly kind: 'unreadable' }
 
 const RECORD_HANDSHAKE = 22
 const MESSAGE_CLIENT_HELLO = 1
 const RECORD_HEADER_BYTES = 5
+/** Type and length. */
+const MESSAGE_HEADER_BYTES = 4
 const MAX_RECORD_BYTES = 16384
+/** Of one ClientHello. */
+const MAX_RECORDS = 16
 const EXTENSION = { serverName: 0, supportedGroups: 10, keyShare: 51 } as const
 
 /** Reads the first flight of a client as far as it has arrived. Never throws. */
 export function readClientHello(bytes: Uint8Array): ClientHelloReading {
-  if (bytes.length > 0 && bytes[0] !== RECORD_HANDSHAKE) return { kind: 'unreadable' }
-  if (bytes.length < RECORD_HEADER_BYTES) return { kind: 'incomplete' }
-  const length = ((bytes[3] ?? 0) << 8) | (bytes[4] ?? 0)
-  if (length > MAX_RECORD_BYTES) return { kind: 'unreadable' }
-  if (bytes.length < RECORD_HEADER_BYTES + length) return { kind: 'incomplete' }
-  const hello = readMessage(new Reader(bytes.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + length)))
-  return hello === undefined ? { kind: 'unreadable' } : { kind: 'complete', hello }
+  const parts: Uint8Array[] = []
+  let rest = bytes
+  // Nobody with a good reason makes more.
+  while (parts.length < MAX_RECORDS) {
+    if (rest.length > 0 && rest[0] !== RECORD_HANDSHAKE) return { kind: 'unreadable' }
+    if (rest.length < RECORD_HEADER_BYTES) return { kind: 'incomplete' }
+    const length = ((rest[3] ?? 0) << 8) | (rest[4] ?? 0)
+    // Empty ones are forbidden (RFC 8446 §5.1).
+    if (length === 0 || length > MAX_RECORD_BYTES) return { kind: 'unreadable' }
+    if (rest.length < RECORD_HEADER_BYTES + length) return { kind: 'incomplete' }
+    parts.push(rest.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + length))
+    rest = rest.subarray(RECORD_HEADER_BYTES + length)
+    const message = Buffer.concat(parts)
+    if (message[0] !== MESSAGE_CLIENT_HELLO) return { kind: 'unreadable' }
+    if (message.length < MESSAGE_HEADER_BYTES || message.length < MESSAGE_HEADER_BYTES + message.readUIntBE(1, 3))
+      continue
+    const hello = readMessage(new Reader(message))
+    return hello === undefined ? { kind: 'unreadable' } : { kind: 'complete', hello }
+  }
+  return { kind: 'unreadable' }
 }
 
 function readMessage(record: Reader): ClientHello | undefined {

@@ -33,6 +33,33 @@ test('every shorter part of it is incomplete', async (t) => {
     t.is(readClientHello(bytes.subarray(0, length)).kind, 'incomplete')
 })
 
+/** The same message in records of other sizes. */
+function inRecords(hello: Buffer, sizes: readonly number[]): Buffer {
+  const header = hello.subarray(0, 3)
+  let rest = hello.subarray(5)
+  const records: Buffer[] = []
+  for (const size of [...sizes, rest.length]) {
+    const part = rest.subarray(0, size)
+    rest = rest.subarray(size)
+    if (part.length > 0) records.push(header, Buffer.of(part.length >> 8, part.length & 0xff), part)
+  }
+  return Buffer.concat(records)
+}
+
+test('in however many records it comes, it says the same; in too many, nothing', async (t) => {
+  const bytes = await recordHello({ servername: 'example.com' })
+  const whole = readClientHello(bytes)
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 100 }), { maxLength: 15 }), (sizes) => {
+      const split = inRecords(bytes, sizes)
+      t.deepEqual(readClientHello(split), whole)
+      t.is(readClientHello(split.subarray(0, -1)).kind, 'incomplete')
+    }),
+    { numRuns: 50 },
+  )
+  t.is(readClientHello(inRecords(bytes, Array(16).fill(1) as number[])).kind, 'unreadable')
+})
+
 test('what is not a handshake record is unreadable from its first byte', (t) => {
   t.is(readClientHello(Buffer.from('GET / HTTP/1.1\r\n')).kind, 'unreadable')
   t.is(readClientHello(Buffer.from([22, 3, 1, 0xff, 0xff])).kind, 'unreadable')

@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
+import type { TlsTermination } from '@ambit/state'
 import { CertificateMaker } from '@ambit/testing'
 import test from 'ava'
+import { TlsTerminator } from '../src/gateway/tls-terminator.ts'
 import { closed, GatewayWorld, HTTPS, keyPair, type ListenerInit, listener } from './support/gateway.ts'
 import { answerOf, type RouteInit } from './support/world.ts'
 
@@ -227,24 +230,75 @@ test('a listener that begins to ask for certificates lets go of who came without
   t.is((await gateway.overTls('a.test', clientCertificate(world.certificates, 'x'))).status, 200)
 })
 
-test('a server name hidden in a second record is not taken for none', async (t) => {
+test('a server name split over two records is read as it stands', async (t) => {
   await using gateway = await GatewayWorld.start([
     https('any', '', { credentials: ['default/c'] }, answering(201)),
     https('strict', 'a.test', { credentials: ['default/c'], clientCertificates: 2, clientAuthorities: ['default/c'] }),
   ])
   const { world } = gateway
   world.credential('default/c', {
-    ...keyPair(world.certificates, 'a.test'),
+    ...keyPair(world.certificates, 'a.test', 'b.test'),
     caPem: Buffer.from(world.certificates.rootsPem),
   })
   await world.log.find(/listener has a certificate.*strict/)
-  const { host, port } = gateway.at(HTTPS)
-  const upstream = connect(port, host)
-  world.defer(() => upstream.destroy())
-  await once(upstream, 'connect')
-  const split = new SplitHello(upstream)
-  await t.throwsAsync(gateway.overTls('a.test', { socket: split }))
-  await world.log.find(/the server name can be read in two ways/)
+  const split = async (): Promise<SplitHello> => {
+    const { host, port } = gateway.at(HTTPS)
+    const socket = connect(port, host)
+    world.defer(() => socket.destroy())
+    await once(socket, 'connect')
+    return new SplitHello(socket)
+  }
+  t.is((await gateway.overTls('b.test', { socket: await split() })).status, 201)
+  await t.throwsAsync(gateway.overTls('a.test', { socket: await split() }))
+})
+
+test('a name that OpenSSL reads otherwise than we did is nobody’s', async (t) => {
+  const maker = new CertificateMaker()
+  const credential = keyPair(maker, 'a.test')
+  const tls: TlsTermination = {
+    credentials: ['default/c'],
+    clientCertificates: 'none',
+    clientAuthorities: [],
+    clientSubjectAltNames: [],
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+  }
+  const pem = {
+    certificateChainPem: credential.certificateChainPem.toString(),
+    privateKeyPem: credential.keyPem,
+    caPem: '',
+  }
+  const terminator = new TlsTerminator({ credentials: { get: () => pem } }, { tls, terms: 'x' })
+  const ask = async (read: string | undefined, said: string): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<Socket>()
+    const server = createServer(resolve).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as { readonly port: number }
+    const client = connectTls({
+      port,
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+      ...(said !== '' && { servername: said }),
+    })
+    client.on('error', () => undefined)
+    const accepted = await promise
+    try {
+      await terminator.secure(accepted, read)
+    } finally {
+      client.destroy()
+      accepted.destroy()
+      server.close()
+    }
+  }
+  await t.notThrowsAsync(ask('a.test', 'a.test'))
+  await t.notThrowsAsync(ask('A.test', 'a.test'))
+  await t.notThrowsAsync(ask(undefined, ''))
+  for (const [read, said] of [
+    [undefined, 'a.test'],
+    ['b.test', 'a.test'],
+    ['a.test', ''],
+  ] as const)
+    await t.throwsAsync(ask(read, said), { message: /read in two ways/ })
 })
 
 /** Sends the first record of a client as two. */
