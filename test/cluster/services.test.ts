@@ -226,6 +226,17 @@ test.serial(
   },
 )
 
+test.serial('nodes tell a load balancer of the local policy where pods are', async (t) => {
+  await cluster.apply(
+    service('local', `type: LoadBalancer\n  externalTrafficPolicy: Local\n  ${HTTP}`, 'selector: {name: two}'),
+  )
+  const port = await field('local', '{.spec.healthCheckNodePort}')
+  await becomes(() => shell.run(`curl -s http://${NODES[1]}:${port}/healthz`), /"localEndpoints":1/)
+  t.regex(await shell.run(`curl -s -o /dev/null -w '%{http_code}' http://${NODES[0]}:${port}/healthz`), /503/)
+  await cluster.must('delete', 'service', '-n', 'net', 'local')
+  await becomes(() => asked(`${NODES[1]}:${port}/healthz`), /^exit 7$/)
+})
+
 test.serial('a load balancer has an address on the machine, for TCP and UDP', async (t) => {
   await cluster.must('wait', 'service', '-n', 'net', 'balanced', '--for=jsonpath={.status.loadBalancer.ingress[0].ip}')
   const ip = await field('balanced', '{.status.loadBalancer.ingress[0].ip}')

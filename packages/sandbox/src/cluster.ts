@@ -41,6 +41,7 @@ import { ObjectCache } from './objects/object-cache.ts'
 import { SliceIndex } from './objects/slice-index.ts'
 import type { PolicyPod } from './policy/isolation.ts'
 import { NetworkPolicies } from './policy/network-policies.ts'
+import { HealthChecks } from './proxy/health-checks.ts'
 import { ServiceProxy } from './proxy/service-proxy.ts'
 import { publishStandardClass } from './volumes/standard-class.ts'
 import { NODE_VOLUMES_FOLDER, VolumeBinder } from './volumes/volume-binder.ts'
@@ -136,6 +137,18 @@ export async function startCluster(o: ClusterOptions): Promise<Cluster> {
     }),
   )
   const slices = stack.use(new SliceIndex(caches.endpointSlices))
+  stack.use(
+    new HealthChecks({
+      nodes: nodes.map((node) => ({
+        name: node.name,
+        sockets: netnsSockets(stack.use(Netns.open(topology.netnsOf(node)))),
+      })),
+      services: caches.services,
+      slices,
+      logger: logger.scope('proxy'),
+      clock,
+    }),
+  )
   const dns = new DnsServer({ source: zoneSource(caches, slices), logger: logger.scope('dns') })
   stack.use(dns)
   await dns.listen(NETWORK.dnsIp, NETWORK.dnsPort)

@@ -1,6 +1,7 @@
 import test from 'ava'
 import type { EndpointSlice, Service } from '../src/objects/cluster.types.ts'
 import { servingPorts } from '../src/proxy/frontends.ts'
+import { healthAnswer } from '../src/proxy/health-checks.ts'
 import { servicesRuleset } from '../src/proxy/ruleset.ts'
 
 function service(name: string, clusterIP: string, spec: Partial<Service['spec']> = {}): Service {
@@ -119,4 +120,15 @@ test('clients with affinity are remembered across changes of other services', (t
   t.notRegex(next.text, /delete (table|set)/)
   const last = servicesRuleset(servingPorts([service('b', '10.96.0.6')], []), { node: 'n1', previous: next.names })
   for (const name of sets) t.true(last.text.includes(`delete set inet ambit-services ${name.slice(4)}`))
+})
+
+test('a node is healthy for a service while it has an endpoint of it', (t) => {
+  const answer = (node: string) => healthAnswer(service('a', '10.96.0.5'), [PAIR], node)
+  t.is(answer('n1').status, 200)
+  t.deepEqual(JSON.parse(answer('n1').body), {
+    service: { namespace: 'demo', name: 'a' },
+    localEndpoints: 1,
+    serviceProxyHealthy: true,
+  })
+  t.is(answer('n3').status, 503)
 })
