@@ -1,3 +1,4 @@
+import { FakeClock } from '@ambit/testing'
 import test from 'ava'
 import fc from 'fast-check'
 import { judgeFailure } from '../../src/controllers/job-failure-policy.ts'
@@ -165,4 +166,37 @@ test('lists of numbers are read as they were written', (t) => {
     }),
   )
   t.deepEqual([...parseIndexes('0-99999999999', 3)], [0, 1, 2])
+})
+
+test('a failed pod is replaced after ten seconds, the next after twenty', async (t) => {
+  const clock = new FakeClock()
+  await using world = await startWorld({ clock })
+  const start = clock.now()
+  const created: number[] = []
+  using _watch = world.core.store.subscribe(
+    '/pods',
+    ({ type }) => type === 'ADDED' && created.push(clock.now() - start),
+  )
+  world.fate = () => ({ exit: pods(world).length < 3 ? 1 : 0 })
+  await world.apply(job())
+  const timer = setInterval(() => void clock.advance(500), 5)
+  try {
+    await settles(world, 'Complete')
+  } finally {
+    clearInterval(timer)
+  }
+  t.like(work(world)?.status, { succeeded: 1, failed: 2 })
+  const [first = 0, second = 0, third = 0] = created
+  t.true(second - first >= 10_000 && second - first < 13_000, created.join())
+  t.true(third - second >= 20_000 && third - second < 23_000, created.join())
+})
+
+test('a success policy ends an indexed Job before all are done', async (t) => {
+  await using world = await startWorld()
+  world.fate = ({ metadata }) => (metadata.name?.startsWith('work-0-') === true ? { exit: 0 } : 'ready')
+  const successPolicy = { rules: [{ succeededIndexes: '0' }] }
+  await world.apply(job({ completionMode: 'Indexed', completions: 3, parallelism: 3, successPolicy }))
+  t.is((await settles(world, 'Complete')).reason, 'SuccessPolicy')
+  t.is(work(world)?.status?.completedIndexes, '0')
+  await world.until('the others ended', () => pods(world).length === 1)
 })

@@ -156,12 +156,14 @@ test('whatever state it is in, a set gets where it should, never two members awa
     replicas: fc.nat(6),
     partition: fc.nat(6),
     parallel: fc.boolean(),
+    start: fc.nat(3),
     members: fc.uniqueArray(member, { selector: ({ ordinal }) => ordinal, maxLength: 8 }),
   })
   fc.assert(
-    fc.property(state, ({ members, parallel, partition, replicas }) => {
+    fc.property(state, ({ members, parallel, partition, replicas, start }) => {
       const spec = {
         replicas,
+        ordinals: { start },
         selector: {},
         template: { spec: { containers: [] } },
         podManagementPolicy: parallel ? 'Parallel' : 'OrderedReady',
@@ -192,7 +194,7 @@ test('whatever state it is in, a set gets where it should, never two members awa
           .map((one) => ({ ...one, status: { conditions: [{ type: 'Ready', status: 'True' }] } }))
         for (const { ordinal, revision } of plan.create) pods.push(pod(ordinal, revision, true, false))
       }
-      const expected = Array.from({ length: replicas }, (_, i) => `db-${i}`)
+      const expected = Array.from({ length: replicas }, (_, i) => `db-${start + i}`)
       const left = pods.toSorted((a, b) => (a.metadata.name ?? '').localeCompare(b.metadata.name ?? ''))
       return (
         left.map(({ metadata }) => metadata.name).join() === expected.join() &&
