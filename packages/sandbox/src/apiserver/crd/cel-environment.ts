@@ -136,7 +136,7 @@ export function celEnvironment(): Environment {
   add(environment, 'matches(string, string): bool', (text: string, by: string) =>
     new RegExp(by, 'u').test(bounded(text)),
   )
-  add(environment, 'string.reverse(): string', (text: string) => [...text].reverse().join(''))
+  add(environment, 'string.reverse(): string', (text: string) => Array.from(text).reverse().join(''))
   add(environment, 'list.max(): dyn', (items: readonly (bigint | number | string)[]) => extreme(items, 1))
   add(environment, 'list.min(): dyn', (items: readonly (bigint | number | string)[]) => extreme(items, -1))
   add(environment, 'list.sum(): dyn', (items: readonly (bigint | number)[]) =>

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../contract.types.ts'
-import { at, isObject, type JsonObject, jsonEqual, objectOf } from '../json.ts'
+import { at, isObject, type JsonObject, jsonEqual, objectOf, textOf } from '../json.ts'
 import type { StatusCause } from '../status-error.ts'
 import { matchesLabelSelector } from '../store/selectors.ts'
 import { immutable, invalidValue, requiredValue, unsupportedValue } from './causes.ts'
@@ -51,7 +51,7 @@ function jobSpecCauses(spec: JsonObject, path: string): readonly StatusCause[] {
       causes.push(invalidValue(`${path}.${key}`, value, 'must be greater than or equal to 0'))
   }
   const mode = spec['completionMode'] ?? 'NonIndexed'
-  if (!COMPLETION.includes(String(mode))) causes.push(unsupportedValue(`${path}.completionMode`, mode, COMPLETION))
+  if (!COMPLETION.includes(textOf(mode))) causes.push(unsupportedValue(`${path}.completionMode`, mode, COMPLETION))
   if (mode === 'Indexed' && spec['completions'] === undefined)
     causes.push(requiredValue(`${path}.completions`, 'when completion mode is Indexed'))
   const pod = objectOf(at(spec, 'template', 'spec'))
@@ -75,7 +75,7 @@ export function validateCronJob(cronJob: KubeObject, old: KubeObject | undefined
     if (problem !== undefined) causes.push(invalidValue('spec.schedule', schedule, problem))
   }
   if (timeZone !== undefined && !isTimeZone(timeZone))
-    causes.push(invalidValue('spec.timeZone', timeZone, `unknown time zone ${String(timeZone)}`))
+    causes.push(invalidValue('spec.timeZone', timeZone, `unknown time zone ${textOf(timeZone)}`))
   if (!CONCURRENCY.includes(String(concurrencyPolicy)))
     causes.push(unsupportedValue('spec.concurrencyPolicy', concurrencyPolicy, CONCURRENCY))
   causes.push(...jobSpecCauses(objectOf(at(spec, 'jobTemplate', 'spec')), 'spec.jobTemplate.spec'))
@@ -85,8 +85,7 @@ export function validateCronJob(cronJob: KubeObject, old: KubeObject | undefined
 function isTimeZone(zone: unknown): boolean {
   if (typeof zone !== 'string' || zone === '' || zone.toLowerCase() === 'local') return false
   try {
-    new Intl.DateTimeFormat('en', { timeZone: zone })
-    return true
+    return Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== ''
   } catch {
     return false
   }

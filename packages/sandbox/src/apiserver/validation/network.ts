@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, isObject, objectOf } from '../json.ts'
+import { arrayOf, at, isObject, objectOf, textOf } from '../json.ts'
 import type { StatusCause } from '../status-error.ts'
 import { forbiddenValue, immutable, invalidValue, requiredValue, unsupportedValue } from './causes.ts'
 import { selectorCauses } from './label-selectors.ts'
@@ -123,7 +123,7 @@ function pathCauses(path: unknown, field: string): readonly StatusCause[] {
   const type = at(path, 'pathType')
   const text = at(path, 'path')
   if (type === undefined) causes.push(requiredValue(`${field}.pathType`, 'pathType must be specified'))
-  else if (!PATH_TYPES.includes(String(type))) causes.push(unsupportedValue(`${field}.pathType`, type, PATH_TYPES))
+  else if (!PATH_TYPES.includes(textOf(type))) causes.push(unsupportedValue(`${field}.pathType`, type, PATH_TYPES))
   const isLoose = type === 'ImplementationSpecific' && (text === undefined || text === '')
   if (!isLoose && !(typeof text === 'string' && text.startsWith('/')))
     causes.push(invalidValue(`${field}.path`, text ?? '', 'must be an absolute path'))

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, isObject, objectOf } from '../json.ts'
+import { arrayOf, at, isObject, objectOf, textOf } from '../json.ts'
 import type { StatusCause } from '../status-error.ts'
 import { invalidValue, requiredValue, unsupportedValue } from './causes.ts'
 
@@ -50,7 +50,7 @@ export function validateDisruptionBudget(budget: KubeObject): readonly StatusCau
       )
   }
   const policy = spec['unhealthyPodEvictionPolicy']
-  if (policy !== undefined && !EVICTION.includes(String(policy)))
+  if (policy !== undefined && !EVICTION.includes(textOf(policy)))
     causes.push(unsupportedValue('spec.unhealthyPodEvictionPolicy', policy, EVICTION))
   return causes
 }

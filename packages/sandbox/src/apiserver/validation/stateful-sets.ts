@@ -1,5 +1,5 @@
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, jsonEqual, objectOf } from '../json.ts'
+import { arrayOf, at, jsonEqual, objectOf, textOf } from '../json.ts'
 import type { StatusCause } from '../status-error.ts'
 import { forbiddenValue, requiredValue, unsupportedValue } from './causes.ts'
 import { validateWorkload } from './pods.ts'
@@ -22,7 +22,7 @@ const CHANGEABLE = [
 export function validateStatefulSet(object: KubeObject, old: KubeObject | undefined): readonly StatusCause[] {
   const spec = objectOf(object['spec'])
   // Templates of claims are volumes that a pod gets from its set.
-  const claims = arrayOf(spec['volumeClaimTemplates']).map((claim) => String(at(claim, 'metadata', 'name') ?? ''))
+  const claims = arrayOf(spec['volumeClaimTemplates']).map((claim) => textOf(at(claim, 'metadata', 'name') ?? ''))
   const causes = [...validateWorkload(object, undefined, claims)]
   if (!MANAGEMENT.includes(String(spec['podManagementPolicy'])))
     causes.push(unsupportedValue('spec.podManagementPolicy', spec['podManagementPolicy'], MANAGEMENT))
