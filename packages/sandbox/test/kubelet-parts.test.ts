@@ -1,7 +1,7 @@
 // Small decisions of the kubelet, each by itself.
 
 import { once } from 'node:events'
-import { mkdir, mkdtemp, realpath, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, realpath, rm, stat, symlink } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { mountTable } from '../src/host/mount-table.ts'
 import { CrashBackoff, goDuration } from '../src/kubelet/crash-backoff.ts'
 import { grpcProbe, healthRequest, servingStatus } from '../src/kubelet/grpc-probe.ts'
 import { prepareHostPath } from '../src/kubelet/host-path.ts'
-import { pathInside } from '../src/kubelet/path-inside.ts'
+import { identityInside, pathInside } from '../src/kubelet/path-inside.ts'
 
 test('the first restart is at once, later ones wait twice as long, up to five minutes', (t) => {
   const backoff = new CrashBackoff()
@@ -47,6 +47,9 @@ test('no link and no dots lead out of a folder', async (t) => {
   t.is(await pathInside(folder, 'out/etc'), undefined)
   t.is(await pathInside(folder, 'in/../../etc'), undefined)
   t.is(await pathInside('/', 'usr'), '/usr')
+  const { dev, ino } = await stat(join(folder, 'in/deep'))
+  t.is(await identityInside(folder, join(folder, 'near/deep')), `${dev}:${ino}`)
+  t.is(await identityInside(folder, join(folder, 'out/etc')), undefined)
   await t.throwsAsync(prepareHostPath(folder, { path: '/out/etc' }), { message: /leads out of the node/ })
   await t.throwsAsync(prepareHostPath(folder, { path: '/in', type: 'File' }), { message: /is not a file/ })
   t.is(await prepareHostPath(folder, { path: '/made/here', type: 'FileOrCreate' }), join(folder, 'made/here'))

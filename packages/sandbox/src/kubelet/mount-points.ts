@@ -12,6 +12,8 @@ export interface Mount {
   readonly readOnly: boolean
   /** The kubelet writes what is in it: nothing can be mounted inside. */
   readonly fixed?: boolean
+  /** The file that has to lie there once it is mounted, as `device:inode`. */
+  readonly identity?: string | undefined
 }
 
 export interface MountPlan {
@@ -19,6 +21,8 @@ export interface MountPlan {
   readonly folders: readonly string[]
   readonly files: readonly string[]
   readonly table: readonly TableMount[]
+  /** What has to lie at some of the targets. */
+  readonly expected: readonly { readonly target: string; readonly identity: string }[]
 }
 
 /**
@@ -49,7 +53,8 @@ export async function planMountPoints(o: {
   }
   const base = o.base.mounts.map((shown) => (layered.has(shown) ? withLayer(shown, o.layers) : shown))
   const own = o.mounts.map(({ source, target, readOnly }) => ({ source, target, readOnly }))
-  return { folders, files, table: [...base, { source: 'proc', target: '/proc', type: 'proc' }, ...own] }
+  const expected = o.mounts.flatMap(({ identity, target }) => (identity === undefined ? [] : [{ identity, target }]))
+  return { folders, files, expected, table: [...base, { source: 'proc', target: '/proc', type: 'proc' }, ...own] }
 }
 
 function withLayer(shown: TableMount, layers: string): TableMount {

@@ -54,6 +54,7 @@ export function rootfsScript(plan: RootfsPlan): string {
     `cp -a ${shellQuote(`${plan.etcFolder}/.`)} etc/`,
     ...pointLines(plan.mounts),
     ...mountTableLines(tableOf(plan), plan.mountPoint),
+    ...plan.mounts.expected.map(checkLine),
     'mount -t sysfs -o ro sysfs sys 2>/dev/null || :',
     `[ -d .${shellQuote(plan.workingDir)} ] || mkdir -p .${shellQuote(plan.workingDir)}`,
     'pivot_root . .old; cd /; umount -l /.old; rmdir /.old',
@@ -72,6 +73,12 @@ function pointLines({ files, folders }: MountPlan): string[] {
     ...(made.size === 0 ? [] : [`mkdir -p ${[...made].map((path) => `.${shellQuote(path)}`).join(' ')}`]),
     ...files.map((file) => `[ -e .${shellQuote(file)} ] || : > .${shellQuote(file)}`),
   ]
+}
+
+/** A container of the pod may have exchanged a folder for a link while this one was being made. */
+function checkLine({ identity, target }: MountPlan['expected'][number]): string {
+  const message = `the part of a volume for ${target} was exchanged while it was mounted`
+  return `[ "$(stat -c %d:%i .${shellQuote(target)})" = ${identity} ] || { echo ${shellQuote(message)} >&2; exit 1; }`
 }
 
 /** A process space of the container's own has a view of its own. */

@@ -11,7 +11,7 @@ import { expand } from './expand.ts'
 import { type PodFacts, resolveFieldRef, resolveResourceRef } from './field-ref.ts'
 import { prepareHostPath } from './host-path.ts'
 import type { Mount } from './mount-points.ts'
-import { pathInside } from './path-inside.ts'
+import { identityInside, pathInside } from './path-inside.ts'
 import { VolumeError } from './volume-error.ts'
 
 export interface VolumeSources {
@@ -67,8 +67,8 @@ export class PodVolumes {
       const subPath = mount.subPathExpr ? expand(mount.subPathExpr, (name) => env[name]) : (mount.subPath ?? '')
       const fixed = (volume.configMap ?? volume.secret ?? volume.projected ?? volume.downwardAPI) !== undefined
       const readOnly = mount.readOnly === true || fixed || volume.persistentVolumeClaim?.readOnly === true
-      const source = await this.#subPath(volume, subPath, fixed)
-      mounts.push({ source, target: join('/', mount.mountPath), readOnly, fixed })
+      const { source, identity } = await this.#part(volume, subPath, fixed)
+      mounts.push({ source, target: join('/', mount.mountPath), readOnly, fixed, identity })
     }
     return mounts.sort((a, b) => a.target.split('/').length - b.target.split('/').length)
   }
@@ -79,13 +79,22 @@ export class PodVolumes {
     this.#sized.clear()
   }
 
-  async #subPath(volume: Volume, subPath: string, fixed: boolean): Promise<string> {
+  /** A volume, or a part of it that containers can't make a link to elsewhere. */
+  async #part(
+    volume: Volume,
+    subPath: string,
+    fixed: boolean,
+  ): Promise<{ readonly source: string; readonly identity: string | undefined }> {
     const folder = this.#sourceOf(volume)
-    if (subPath === '') return folder
+    if (subPath === '') return { source: folder, identity: undefined }
     const source = await pathInside(folder, subPath)
-    if (source === undefined) throw new VolumeError(`subPath ${subPath} leads out of volume "${volume.name}"`)
+    const leadsOut = `subPath ${subPath} leads out of volume "${volume.name}"`
+    if (source === undefined) throw new VolumeError(leadsOut)
     if (!fixed) await mkdir(source, { recursive: true }).catch(() => undefined)
-    return source
+    const identity = await identityInside(folder, source).catch(() => undefined)
+    if (identity === undefined)
+      throw new VolumeError(fixed ? `subPath ${subPath}: volume "${volume.name}" has no such file` : leadsOut)
+    return { source, identity }
   }
 
   #sourceOf(volume: Volume): string {
