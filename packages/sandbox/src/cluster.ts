@@ -34,7 +34,7 @@ import { ClusterPodRuntime } from './kubelet/pod-runtime.ts'
 import { NETWORK, nodeAddresses } from './net/addresses.ts'
 import { PodNetwork } from './net/pod-network.ts'
 import { createTopology, hasIpv6 } from './net/topology.ts'
-import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret } from './objects/cluster.types.ts'
+import type { ConfigMap, Secret } from './objects/cluster.types.ts'
 import { GVR } from './objects/gvr.ts'
 import type { NetworkPolicy } from './objects/network-policy.types.ts'
 import { ObjectCache } from './objects/object-cache.ts'
@@ -295,9 +295,7 @@ function openCaches(client: ObjectClient, logger: Logger, clock: Clock, stack: A
     ...openControllerCaches(components, stack),
     configMaps: stack.use(new ObjectCache<ConfigMap>(components, GVR.configMaps)),
     secrets: stack.use(new ObjectCache<Secret>(components, GVR.secrets)),
-    volumes: stack.use(new ObjectCache<PersistentVolume>(components, GVR.persistentVolumes)),
     networkPolicies: stack.use(new ObjectCache<NetworkPolicy>(components, GVR.networkPolicies)),
-    volumeClaims: stack.use(new ObjectCache<PersistentVolumeClaim>(components, GVR.persistentVolumeClaims)),
   }
 }
 
@@ -305,8 +303,6 @@ type ClusterCaches = ControllerCaches & {
   readonly networkPolicies: ObjectCache<NetworkPolicy>
   readonly configMaps: ObjectCache<ConfigMap>
   readonly secrets: ObjectCache<Secret>
-  readonly volumes: ObjectCache<PersistentVolume>
-  readonly volumeClaims: ObjectCache<PersistentVolumeClaim>
 }
 
 function zoneSource(caches: ClusterCaches, slices: SliceIndex): ZoneSource {

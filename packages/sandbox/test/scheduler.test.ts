@@ -1,8 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
-import type { Node } from '../src/objects/cluster.types.ts'
+import type { Node, PersistentVolume } from '../src/objects/cluster.types.ts'
 import type { Pod, PodSpec } from '../src/objects/pod.types.ts'
-import { type Choice, chooseNode } from '../src/scheduler/choose-node.ts'
+import { type Choice, chooseNode, type Surroundings } from '../src/scheduler/choose-node.ts'
 import { tolerates } from '../src/scheduler/node-fit.ts'
 import { choosePreemption } from '../src/scheduler/preemption.ts'
 import { requestsOf } from '../src/scheduler/requests.ts'
@@ -53,11 +53,21 @@ const asking = (requests: Record<string, string>): Partial<PodSpec> => ({
   containers: [{ name: 'c', resources: { requests } }],
 })
 
-function choose(wanted: Pod, nodes: readonly Node[], pods: readonly Pod[] = []): Choice {
+const ALONE: Surroundings = { namespaceLabels: () => undefined, volumesOf: () => [] }
+
+function choose(
+  wanted: Pod,
+  nodes: readonly Node[],
+  pods: readonly Pod[] = [],
+  volumes: readonly PersistentVolume[] = [],
+): Choice {
   const snapshot = new Snapshot()
   for (const one of nodes) snapshot.setNode(one)
   for (const one of pods) snapshot.setPod(one)
-  return chooseNode(wanted, snapshot.nodes(), (name) => ({ team: name === 'd' ? 'ours' : 'theirs' }))
+  return chooseNode(wanted, snapshot.nodes(), {
+    namespaceLabels: (name) => ({ team: name === 'd' ? 'ours' : 'theirs' }),
+    volumesOf: () => volumes,
+  })
 }
 
 const told = (choice: Choice, nodes: number): string =>
@@ -203,7 +213,7 @@ test('whatever fits is placed so that nothing is given twice', (t) => {
       for (let i = 0; i < count; i++) snapshot.setNode(node(`n${i}`, { allocatable }))
       sizes.forEach(({ cpu, memory }, i) => {
         const wanted = pod(`p${i}`, asking({ cpu: `${cpu}00m`, memory: `${memory}Mi` }))
-        const choice = chooseNode(wanted, snapshot.nodes(), () => undefined)
+        const choice = chooseNode(wanted, snapshot.nodes(), ALONE)
         if ('node' in choice) snapshot.setPod({ ...wanted, spec: { ...wanted.spec, nodeName: choice.node } })
       })
       return snapshot
@@ -231,7 +241,7 @@ test('room is made by ending as few and as unimportant pods as it takes, protect
     for (const one of nodes) snapshot.setNode(one)
     for (const one of pods) snapshot.setPod(one)
     const isProtected = ({ metadata }: Pod): boolean => guarded.includes(metadata.name ?? '')
-    const chosen = choosePreemption(wanted, snapshot.nodes(), () => undefined, isProtected)
+    const chosen = choosePreemption(wanted, snapshot.nodes(), ALONE, isProtected)
     return [chosen?.node, (chosen?.victims ?? []).map(({ metadata }) => metadata.name ?? '')]
   }
   const nodes = [node('n1', small), node('n2', small)]
@@ -249,4 +259,20 @@ test('room is made by ending as few and as unimportant pods as it takes, protect
   t.deepEqual(preempt(pod('x', { priority: 1, ...asking({ cpu: '1' }) }), nodes, pods), [undefined, []])
   const cordoned = [node('n1', { ...small, spec: { unschedulable: true } })]
   t.deepEqual(preempt(urgent('1'), cordoned, pods), [undefined, []])
+})
+
+test('a volume that only some nodes reach decides among them', (t) => {
+  const nodeSelectorTerms = [{ matchExpressions: [{ key: 'disk', operator: 'In', values: ['here'] }] }]
+  const volume: PersistentVolume = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: 'v' },
+    spec: { local: { path: '/x' }, nodeAffinity: { required: { nodeSelectorTerms } } },
+  }
+  const nodes = [node('n1'), node('n2', { labels: { disk: 'here' } })]
+  t.deepEqual(choose(pod('x'), nodes, [], [volume]), { node: 'n2' })
+  t.regex(
+    told(choose(pod('x'), nodes.slice(0, 1), [], [volume]), 1),
+    /1 node\(s\) had volume node affinity conflict\. .*not helpful/,
+  )
 })

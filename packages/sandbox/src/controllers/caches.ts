@@ -1,6 +1,15 @@
 import type { Clock, Logger } from '@ambit/core'
 import type { Gvr, KubeObject, ObjectClient } from '../apiserver/contract.types.ts'
-import type { DaemonSet, Deployment, EndpointSlice, Node, ReplicaSet, Service } from '../objects/cluster.types.ts'
+import type {
+  DaemonSet,
+  Deployment,
+  EndpointSlice,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  ReplicaSet,
+  Service,
+} from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
 import { ObjectCache } from '../objects/object-cache.ts'
 import type { Pod } from '../objects/pod.types.ts'
@@ -32,6 +41,8 @@ export interface ControllerCaches {
   readonly disruptionBudgets: ObjectCache<PodDisruptionBudget>
   readonly autoscalers: ObjectCache<HorizontalPodAutoscaler>
   readonly resourceQuotas: ObjectCache<ResourceQuota>
+  readonly volumes: ObjectCache<PersistentVolume>
+  readonly volumeClaims: ObjectCache<PersistentVolumeClaim>
 }
 
 /** Local copies of all that controllers read; ready when each is `synced`. */
@@ -57,5 +68,7 @@ export function openControllerCaches(
     disruptionBudgets: open(GVR.disruptionBudgets),
     autoscalers: open(GVR.autoscalers),
     resourceQuotas: open(GVR.resourceQuotas),
+    volumes: open(GVR.persistentVolumes),
+    volumeClaims: open(GVR.persistentVolumeClaims),
   }
 }

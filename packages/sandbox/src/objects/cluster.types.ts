@@ -1,5 +1,5 @@
 import type { KubeObject, ObjectMeta } from '../apiserver/contract.types.ts'
-import type { Condition, LabelSelector, PodSpec } from './pod.types.ts'
+import type { Condition, LabelSelector, NodeSelectorTerm, PodSpec } from './pod.types.ts'
 
 export interface Taint {
   readonly key: string
@@ -175,6 +175,9 @@ export interface PersistentVolume extends KubeObject {
     readonly claimRef?: { readonly namespace?: string; readonly name?: string; readonly uid?: string } | undefined
     readonly hostPath?: { readonly path: string; readonly type?: string } | undefined
     readonly local?: { readonly path: string } | undefined
+    readonly nodeAffinity?:
+      | { readonly required?: { readonly nodeSelectorTerms?: readonly NodeSelectorTerm[] } }
+      | undefined
     readonly persistentVolumeReclaimPolicy?: string | undefined
     readonly storageClassName?: string | undefined
     readonly volumeMode?: string | undefined

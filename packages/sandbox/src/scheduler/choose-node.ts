@@ -1,9 +1,18 @@
+import type { PersistentVolume } from '../objects/cluster.types.ts'
 import type { Pod } from '../objects/pod.types.ts'
 import { matchesTerm, nodeRefusal, unwelcome } from './node-fit.ts'
 import { type NamespaceLabels, PodAffinity, preference } from './pod-affinity.ts'
 import { burdenOf, requestsOf } from './requests.ts'
 import { hostPortsOf, type NodeInfo, nameOf, ownerOf } from './snapshot.ts'
 import { TopologySpread } from './topology-spread.ts'
+import { isReachable } from './volume-fit.ts'
+
+/** What decides about nodes besides the pods on them. */
+export interface Surroundings {
+  readonly namespaceLabels: NamespaceLabels
+  /** The volumes that a pod's claims are bound to. */
+  readonly volumesOf: (pod: Pod) => readonly PersistentVolume[]
+}
 
 export type Choice =
   | { readonly node: string }
@@ -15,17 +24,17 @@ const WEIGHTS = { taints: 3, nodeAffinity: 2, podAffinity: 2, spread: 2, alike: 
 const RESOURCES = ['cpu', 'memory'] as const
 
 /** Chooses the node of a pod: of those that may take it, the one that suits it best. */
-export function chooseNode(pod: Pod, nodes: readonly NodeInfo[], namespaceLabels: NamespaceLabels): Choice {
+export function chooseNode(pod: Pod, nodes: readonly NodeInfo[], around: Surroundings): Choice {
   const spread = new TopologySpread(pod, nodes)
   const refusals: (readonly string[])[] = []
   const fitting: NodeInfo[] = []
-  const refuse = refuser(pod, nodes, namespaceLabels, spread)
+  const refuse = refuser(pod, nodes, around, spread)
   for (const info of nodes) {
     const lacking = refuse(info)
     if (lacking.length === 0) fitting.push(info)
     else refusals.push(lacking)
   }
-  const best = rank(pod, fitting, spread, preference(pod, nodes, namespaceLabels))[0]
+  const best = rank(pod, fitting, spread, preference(pod, nodes, around.namespaceLabels))[0]
   return best === undefined ? { refusals } : { node: nameOf(best) }
 }
 
@@ -33,10 +42,11 @@ export function chooseNode(pod: Pod, nodes: readonly NodeInfo[], namespaceLabels
 export function refuser(
   pod: Pod,
   nodes: readonly NodeInfo[],
-  namespaceLabels: NamespaceLabels,
+  around: Surroundings,
   spread: TopologySpread = new TopologySpread(pod, nodes),
 ): (info: NodeInfo) => readonly string[] {
-  const affinity = new PodAffinity(pod, nodes, namespaceLabels)
+  const affinity = new PodAffinity(pod, nodes, around.namespaceLabels)
+  const volumes = around.volumesOf(pod)
   const requests = requestsOf(pod.spec)
   return (info) => {
     const { node } = info
@@ -45,6 +55,7 @@ export function refuser(
     if (first !== undefined) return [first]
     const short = shortages(requests, info)
     if (short.length > 0) return short
+    if (!volumes.every((volume) => isReachable(volume, node))) return ['node(s) had volume node affinity conflict']
     const last = spread.refusal(info) ?? affinity.refusal(info)
     return last === undefined ? [] : [last]
   }

@@ -1,6 +1,5 @@
 import type { Pod } from '../objects/pod.types.ts'
-import { refuser } from './choose-node.ts'
-import type { NamespaceLabels } from './pod-affinity.ts'
+import { refuser, type Surroundings } from './choose-node.ts'
 import { type NodeInfo, nameOf } from './snapshot.ts'
 import { isFinal } from './unschedulable.ts'
 
@@ -18,14 +17,14 @@ const priorityOf = (pod: Pod): number => pod.spec.priority ?? 0
 export function choosePreemption(
   pod: Pod,
   nodes: readonly NodeInfo[],
-  namespaceLabels: NamespaceLabels,
+  around: Surroundings,
   isProtected: (pod: Pod) => boolean,
 ): Preemption | undefined {
-  const refuse = refuser(pod, nodes, namespaceLabels)
+  const refuse = refuser(pod, nodes, around)
   const options = nodes
     .filter((info) => !isFinal(refuse(info)))
     .flatMap((info) => {
-      const victims = victimsOn(pod, info, nodes, namespaceLabels, isProtected)
+      const victims = victimsOn(pod, info, nodes, around, isProtected)
       return victims === undefined || victims.length === 0 ? [] : [{ node: nameOf(info), victims }]
     })
   const costs = new Map(options.map((option) => [option, costOf(option.victims, isProtected)]))
@@ -50,7 +49,7 @@ function victimsOn(
   pod: Pod,
   info: NodeInfo,
   nodes: readonly NodeInfo[],
-  namespaceLabels: NamespaceLabels,
+  around: Surroundings,
   isProtected: (pod: Pod) => boolean,
 ): readonly Pod[] | undefined {
   const lower = [...info.pods.values()].filter((one) => priorityOf(one) < priorityOf(pod))
@@ -58,7 +57,7 @@ function victimsOn(
   const fitsWithout = (gone: readonly Pod[]): boolean => {
     const emptied = info.changed({ without: gone })
     const others = nodes.map((one) => (one === info ? emptied : one))
-    return refuser(pod, others, namespaceLabels)(emptied).length === 0
+    return refuser(pod, others, around)(emptied).length === 0
   }
   if (!fitsWithout(lower)) return undefined
   // Those that matter most are the first to be let stay.

@@ -7,10 +7,11 @@ import { GVR } from '../objects/gvr.ts'
 import { keyOf } from '../objects/object-cache.ts'
 import type { Condition, Pod } from '../objects/pod.types.ts'
 import { matchesSelector } from '../objects/selector.ts'
-import { chooseNode } from './choose-node.ts'
+import { chooseNode, type Surroundings } from './choose-node.ts'
 import { choosePreemption } from './preemption.ts'
 import { type NodeInfo, nameOf, Snapshot } from './snapshot.ts'
-import { unschedulableMessage } from './unschedulable.ts'
+import { hopelessMessage, unschedulableMessage } from './unschedulable.ts'
+import { claimProblem, claimsOf } from './volume-fit.ts'
 
 const SCHEDULER_NAME = 'default-scheduler'
 /** Pods placed in one turn of the event loop. */
@@ -41,7 +42,7 @@ export class Scheduler implements Disposable {
 
   constructor(components: ControllerComponents) {
     this.#components = components
-    const { nodes, pods } = components.caches
+    const { nodes, pods, volumeClaims } = components.caches
     for (const node of nodes.all()) this.#snapshot.setNode(node)
     for (const pod of pods.all()) this.#onPod(pod)
     this.#stack.use(
@@ -55,6 +56,17 @@ export class Scheduler implements Disposable {
       pods.subscribe(({ type, object }) => {
         if (type === 'DELETED') this.#onGone(object)
         else this.#onPod(object)
+      }),
+    )
+    this.#stack.use(
+      volumeClaims.subscribe(({ object }) => {
+        const { name = '', namespace } = object.metadata
+        for (const key of this.#unplaced) {
+          const pod = key.startsWith(`${namespace}/`)
+            ? pods.get(namespace, key.slice(`${namespace}/`.length))
+            : undefined
+          if (pod !== undefined && claimsOf(pod).includes(name)) this.#again(key)
+        }
       }),
     )
     this.#stack.defer(() => this.#retry?.[Symbol.dispose]())
@@ -144,7 +156,9 @@ export class Scheduler implements Disposable {
       return await this.#tell(pod, { type: 'PodScheduled', status: 'False', reason: 'SchedulingGated', message })
     }
     const nodes = this.#nodesFor(pod)
-    const choice = chooseNode(pod, nodes, this.#namespaceLabels)
+    const problem = claimProblem(pod, (claim) => caches.volumeClaims.get(namespace, claim))
+    if (problem !== undefined) return await this.#tellUnplaced(pod, hopelessMessage(nodes.length, problem))
+    const choice = chooseNode(pod, nodes, this.#around)
     if ('refusals' in choice) return await this.#refuse(pod, nodes, choice.refusals)
     try {
       const { uid } = pod.metadata
@@ -158,8 +172,16 @@ export class Scheduler implements Disposable {
     events.event(pod, { type: 'Normal', reason: 'Scheduled', message, component: SCHEDULER_NAME })
   }
 
-  readonly #namespaceLabels = (name: string): Readonly<Record<string, string>> | undefined =>
-    this.#components.caches.namespaces.get(undefined, name)?.metadata.labels
+  readonly #around: Surroundings = {
+    namespaceLabels: (name) => this.#components.caches.namespaces.get(undefined, name)?.metadata.labels,
+    volumesOf: (pod) => {
+      const { volumeClaims, volumes } = this.#components.caches
+      return claimsOf(pod).flatMap((name) => {
+        const claim = volumeClaims.get(pod.metadata.namespace, name)
+        return volumes.get(undefined, claim?.spec.volumeName ?? '') ?? []
+      })
+    },
+  }
 
   /** The nodes, with those pods on them that room was made for and that don't rank below this one. */
   #nodesFor(pod: Pod): readonly NodeInfo[] {
@@ -174,9 +196,12 @@ export class Scheduler implements Disposable {
   }
 
   async #refuse(pod: Pod, nodes: readonly NodeInfo[], refusals: readonly (readonly string[])[]): Promise<void> {
-    this.#unplaced.add(keyOf(pod))
     const message = unschedulableMessage(nodes.length, refusals, pod.spec.preemptionPolicy)
-    const nominatedNodeName = await this.#preempt(pod, nodes)
+    await this.#tellUnplaced(pod, message, await this.#preempt(pod, nodes))
+  }
+
+  async #tellUnplaced(pod: Pod, message: string, nominatedNodeName?: string): Promise<void> {
+    this.#unplaced.add(keyOf(pod))
     const said = conditionOf(pod.status?.conditions, 'PodScheduled')?.message === message
     if (said && nominatedNodeName === undefined) return
     const { events } = this.#components
@@ -203,7 +228,7 @@ export class Scheduler implements Disposable {
             matchesSelector(spec.selector, one.metadata.labels) &&
             (status?.disruptionsAllowed ?? 0) <= 0,
         )
-    const chosen = choosePreemption(pod, nodes, this.#namespaceLabels, budgets)
+    const chosen = choosePreemption(pod, nodes, this.#around, budgets)
     if (chosen === undefined) return undefined
     this.#nominated.set(keyOf(pod), { pod, node: chosen.node })
     for (const victim of chosen.victims) {

@@ -4,6 +4,7 @@ const FINAL = [
   /untolerated taint/,
   /node affinity\/selector$/,
   /missing required label/,
+  /volume node affinity conflict/,
   /pod affinity rules$/,
 ]
 
@@ -25,6 +26,12 @@ export function unschedulableMessage(
 /** Whether no room that others make would help. */
 export function isFinal(reasons: readonly string[]): boolean {
   return reasons.some((reason) => FINAL.some((final) => final.test(reason)))
+}
+
+/** The message about a pod that no node can help. */
+export function hopelessMessage(nodes: number, why: string): string {
+  const helpless = `${nodes} Preemption is not helpful for scheduling`
+  return `0/${nodes} nodes are available: ${why}. preemption: 0/${nodes} nodes are available: ${helpless}.`
 }
 
 function counted(reasons: readonly string[]): string {

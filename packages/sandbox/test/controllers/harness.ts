@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Clock, systemClock } from '@ambit/core'
 import { ApiCore } from '../../src/apiserver/api-core.ts'
 import type { Gvr, KubeObject, ObjectClient } from '../../src/apiserver/contract.types.ts'
@@ -10,6 +13,8 @@ import { nodeObject, nodeStatus } from '../../src/kubelet/node-object.ts'
 import { nodeAddresses } from '../../src/net/addresses.ts'
 import { GVR } from '../../src/objects/gvr.ts'
 import type { Pod } from '../../src/objects/pod.types.ts'
+import { publishStandardClass } from '../../src/volumes/standard-class.ts'
+import { VolumeBinder } from '../../src/volumes/volume-binder.ts'
 import { silent } from '../apiserver/harness.ts'
 
 /** What a scripted node makes of a pod: it stays as it is, runs, is ready, or ends with an exit code. */
@@ -46,6 +51,11 @@ export async function startWorld(o: { readonly nodes?: number; readonly clock?: 
   await Promise.all(Object.values(caches).map((cache) => cache.synced))
   const components: ControllerComponents = { client, logger: silent, clock, events, caches }
   stack.use(startControllers(components))
+  const folder = mkdtempSync(join(tmpdir(), 'ambit-volumes-'))
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const { volumeClaims: claims, volumes } = caches
+  stack.use(new VolumeBinder({ client, logger: silent, clock, events, claims, volumes }, folder))
+  await publishStandardClass(client)
   for (let index = 1; index <= (o.nodes ?? 2); index++) {
     const node = nodeAddresses(index)
     const machine = { cpus: 8, memoryBytes: 2 ** 34, kernel: '6', arch: 'amd64' }

@@ -68,3 +68,32 @@ test('a pod has the priority of its class, of the default class, or none; an unk
   t.is(priority('later'), 5)
   t.is(world.get<Pod>(GVR.pods, 'later')?.spec.preemptionPolicy, 'Never')
 })
+
+test('a pod waits for its claim, and says so', async (t) => {
+  await using world = await startWorld({ nodes: 1 })
+  await world.apply({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'keeper' },
+    spec: {
+      containers: [{ name: 'c', image: 'x' }],
+      volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }],
+    },
+  })
+  const keeper = (): Pod | undefined => world.get<Pod>(GVR.pods, 'keeper')
+  const why = await world.until('told', () =>
+    keeper()?.status?.conditions?.find(({ reason }) => reason === 'Unschedulable'),
+  )
+  t.is(
+    why.message,
+    '0/1 nodes are available: persistentvolumeclaim "data" not found. ' +
+      'preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.',
+  )
+  await world.apply({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+  })
+  await world.until('it runs', () => keeper()?.status?.phase === 'Running')
+})
