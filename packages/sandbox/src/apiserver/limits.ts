@@ -39,6 +39,8 @@ export const MAX_TOKEN_SECONDS: number = 48 * 3600
 export const MIN_TOKEN_SECONDS = 600
 /** Sum of the annotations' keys and values of one object (Kubernetes). */
 export const MAX_ANNOTATION_BYTES: number = 256 * 1024
+/** Content of one ConfigMap or Secret (Kubernetes). */
+export const MAX_CONFIG_BYTES: number = 1024 * 1024
 /** Time a session may take for its upgrade to get all its streams. */
 export const STREAM_SETUP_TIMEOUT_MS = 30_000
 /** Time of all CEL rules of one object together. */

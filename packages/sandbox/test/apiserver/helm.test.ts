@@ -115,6 +115,13 @@ test('what helm install, upgrade, list, rollback and uninstall ask for', async (
   t.is(found[0]?.data.release, releaseSecret(2, 'deployed').data.release)
   t.is((at((await fetchJson(history)).body, 'items') as unknown[]).length, 2)
 
+  // A release too large for a Secret is refused with the words Helm shows.
+  const large = releaseSecret(3, 'deployed')
+  large.data.release = Buffer.alloc(1024 * 1024 + 1, 'a').toString('base64')
+  const refused = await fetchJson(SECRETS, { method: 'POST', body: large })
+  t.is(refused.status, 422)
+  t.regex(JSON.stringify(refused.body), /data: Too long: may not be more than 1048576 bytes/)
+
   // Gone with what belongs to it.
   const options = { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: 'Background' }
   const removed = await fetchJson(`${DEPLOYMENTS}/web`, { method: 'DELETE', body: options })

@@ -1,19 +1,30 @@
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, isObject, jsonEqual, objectOf } from '../json.ts'
+import { arrayOf, at, isObject, jsonEqual, objectOf, textOf } from '../json.ts'
+import { MAX_CONFIG_BYTES } from '../limits.ts'
 import type { StatusCause } from '../status-error.ts'
 import { forbiddenValue, immutable, invalidValue, requiredValue, unsupportedValue } from './causes.ts'
 
 /** ConfigMap and Secret: keys, encodings, immutability. */
 export function validateConfig(object: KubeObject, old: KubeObject | undefined): readonly StatusCause[] {
   const causes: StatusCause[] = []
+  let bytes = 0
   const rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
   for (const field of ['data', 'binaryData'])
     for (const [key, value] of Object.entries(objectOf(object[field]))) {
       if (!/^[-._a-zA-Z0-9]{1,253}$/.test(key)) causes.push(invalidValue(`${field}[${key}]`, key, rule))
       const binary = object.kind === 'Secret' || field === 'binaryData'
-      if (binary && !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(String(value)))
+      const text = textOf(value)
+      bytes += key.length + (binary ? Math.ceil(text.length * 0.75) : Buffer.byteLength(text))
+      // Without line ends first: a pattern with them at both ends would take quadratic time.
+      if (binary && !/^[A-Za-z0-9+/]*={0,2}$/.test(text.replaceAll(/\s/g, '')))
         causes.push(invalidValue(`${field}[${key}]`, '…', 'must be base64'))
     }
+  if (bytes > MAX_CONFIG_BYTES)
+    causes.push({
+      reason: 'FieldValueTooLong',
+      message: `Too long: may not be more than ${MAX_CONFIG_BYTES} bytes`,
+      field: 'data',
+    })
   if (old?.['immutable'] === true) {
     for (const field of ['data', 'binaryData'])
       if (!jsonEqual(object[field], old[field]))
