@@ -305,7 +305,10 @@ test(
 test('no listener is served', (t) => {
   const spec = { gatewayClassName: 'istio', listeners: [listener(80, 'TCP', 'tcp')] }
   const written = status(request(spec), { cls: INGRESS_CLASS, listeners: [REFUSED] })
-  t.is(said(written['conditions'])[0], 'Accepted False ListenersNotValid: listeners that are not served: tcp')
+  t.deepEqual(said(written['conditions']).slice(0, 2), [
+    'Accepted False ListenersNotValid: listeners that are not served: tcp',
+    'Programmed False Invalid: listeners that are not served: tcp',
+  ])
 })
 
 test('an ingress gateway’s Service is named after its class', (t) => {

@@ -97,12 +97,15 @@ export function gatewayStatus(gateway: GatewayRequest, present: Json, facts: Sta
   const outcomes =
     facts.listeners ??
     gateway.listeners.map((listener) => outcomeOf(listener, waypointListenerConditions(gateway, listener)))
+  const accepted = acceptedOf(gateway, deploys, facts.invalidParameters, outcomes)
+  const nothingServed =
+    deploys.role === 'router' && accepted.reason === 'ListenersNotValid' && accepted.status === 'False'
   return {
     ...(addresses.length === 0 ? {} : { addresses }),
     conditions: write(
       [
-        acceptedOf(gateway, deploys, facts.invalidParameters, outcomes),
-        assignment.programmed,
+        accepted,
+        nothingServed ? no('Programmed', 'Invalid', accepted.message) : assignment.programmed,
         yes('ResolvedRefs', 'ResolvedRefs', 'All references resolved'),
       ],
       present,
