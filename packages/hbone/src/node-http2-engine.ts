@@ -182,7 +182,10 @@ class NodeServerSession extends NodeSession<ServerHttp2Session> implements Serve
   }
 
   finishDrain(): void {
-    if (!this.session.destroyed) this.session.close()
+    if (this.session.destroyed) return
+    this.session.close()
+    // After a GOAWAY with the highest id Node waits for streams that nobody may open any more, so an idle one is ended here.
+    if (this.streamCount === 0) this.session.destroy()
   }
 }
 

@@ -213,6 +213,17 @@ export function engineCompliance(test: TestFn, name: string, { client, server }:
     t.is(m.hbone.connectionCount, 0)
   })
 
+  test(`${name}: drain ends a connection without streams at once, not at its deadline`, async (t) => {
+    await using m = await mesh(echo)
+    const tunnel = await m.open()
+    tunnel.stream.end('done')
+    await readAll(tunnel.stream)
+    await until(() => m.pool.connectionCount === 1)
+    await m.hbone.drain(60_000)
+    t.is(m.hbone.connectionCount, 0)
+    t.is(m.pool.availableCount, 0)
+  })
+
   test(`${name}: close ends streams at once`, async (t) => {
     await using m = await mesh(echo)
     const tunnel = await m.open()
