@@ -55,6 +55,21 @@ metadata: {name: outside}
 subsets: [{addresses: [{ip: 192.0.2.1}], ports: [{port: 80}]}]
 `
 
+const SCALED = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: farms.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Farm, plural: farms}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {cows: {type: integer}}}, status: {type: object, properties: {cows: {type: integer}}}}}}
+    subresources: {status: {}, scale: {specReplicasPath: .spec.cows, statusReplicasPath: .status.cows}}
+`
+
 /** What is typed, in order, and a part of what comes back. */
 const STEPS: readonly Step[] = [
   { args: 'create job hello --image=x -- echo hi', says: /job.batch\/hello created/ },
@@ -140,6 +155,15 @@ const STEPS: readonly Step[] = [
     says: /test failed|failed/,
     fails: true,
   },
+  { args: 'apply -f -', input: SCALED, says: /farms.example.com created/ },
+  { args: 'wait crd/farms.example.com --for=condition=Established --timeout=10s', says: /condition met/ },
+  {
+    args: 'apply -f -',
+    input: 'apiVersion: example.com/v1\nkind: Farm\nmetadata: {name: one}\nspec: {cows: 1}',
+    says: /one created/,
+  },
+  { args: 'scale farm one --replicas=5', says: /one scaled/ },
+  { args: 'get farm one -o jsonpath={.spec.cows}', says: /^5$/ },
   { args: 'delete deployment web --cascade=foreground --wait=false', says: /"web" deleted/ },
 ]
 

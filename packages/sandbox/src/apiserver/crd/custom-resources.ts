@@ -1,9 +1,9 @@
 import type { Clock, Logger } from '@ambit/core'
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, at, isObject, objectOf } from '../json.ts'
+import { arrayOf, at, isObject, type JsonObject, objectOf } from '../json.ts'
 import type { ApiService } from '../resources/api-service.ts'
 import type { KindRules } from '../resources/kind-rules.types.ts'
-import type { CustomVersion, ResourceDefinition } from '../resources/resource-definition.ts'
+import type { CustomVersion, ResourceDefinition, ScalePaths } from '../resources/resource-definition.ts'
 import { compareVersions, type ResourceRegistry } from '../resources/resource-registry.ts'
 import type { BuiltinTypes } from '../schema/builtin-types.ts'
 import { ANY_TYPE } from '../schema/type-node.ts'
@@ -79,6 +79,7 @@ export function defineCustomResource(
     .filter((version) => version['served'] === true)
   const compiled = new Map<string, CustomVersion>()
   const status = new Set<string>()
+  const scales = new Map<string, ScalePaths>()
   const unusable: UnusableRule[] = []
   const environment = celEnvironment()
   for (const version of served) {
@@ -86,6 +87,8 @@ export function defineCustomResource(
     const custom = compileVersion(version, rules, types.get('meta.ObjectMeta'))
     unusable.push(...rules.compileAll(custom.schema))
     compiled.set(String(version['name']), custom)
+    const scale = scaleOf(version)
+    if (scale !== undefined) scales.set(String(version['name']), scale)
     if (at(version, 'subresources', 'status') !== undefined) status.add(String(version['name']))
   }
   const strings = (value: unknown): readonly string[] => arrayOf(value).filter((item) => typeof item === 'string')
@@ -100,9 +103,21 @@ export function defineCustomResource(
     categories: strings(names['categories']),
     versions: [...compiled.keys()].sort(compareVersions),
     status,
-    scale: false,
+    scale: (version) => scales.get(version),
     type: (version) => compiled.get(version)?.type ?? ANY_TYPE,
     custom: (version) => compiled.get(version),
   }
   return { definition, unusable }
+}
+
+/** Where a version keeps what its Scale shows, as simple paths like `.spec.replicas`. */
+function scaleOf(version: JsonObject): ScalePaths | undefined {
+  const scale = at(version, 'subresources', 'scale')
+  const path = (name: string): readonly string[] | undefined => {
+    const text = at(scale, name)
+    return typeof text === 'string' && text.startsWith('.') ? text.slice(1).split('.') : undefined
+  }
+  const [spec, status] = [path('specReplicasPath'), path('statusReplicasPath')]
+  if (spec === undefined || status === undefined) return undefined
+  return { spec, status, selector: path('labelSelectorPath') }
 }

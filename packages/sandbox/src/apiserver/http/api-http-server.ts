@@ -14,7 +14,7 @@ import { MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_STREAM_SESSIONS, REQUEST_TIMEOUT
 import { applyJsonPatch } from '../patch/json-patch.ts'
 import { applyMergePatch } from '../patch/merge-patch.ts'
 import type { UserInfo } from '../resources/request-context.ts'
-import type { ResourceDefinition } from '../resources/resource-definition.ts'
+import type { ResourceDefinition, ScalePaths } from '../resources/resource-definition.ts'
 import { badRequest, noSuchResource, notFound, StatusError } from '../status-error.ts'
 import { evict } from '../subresources/eviction.ts'
 import { bindPod, requestToken } from '../subresources/object-actions.ts'
@@ -300,8 +300,9 @@ export class ApiHttpServer {
     const { info, request, response } = input
     const { core, tokens } = this.#c
     const key = `${info.group}/${info.resource}/${info.subresource}`
-    if (definition.scale && info.subresource === 'scale') {
-      await this.#scale(input)
+    const scale = info.subresource === 'scale' ? definition.scale(info.version) : undefined
+    if (scale !== undefined) {
+      await this.#scale(input, scale)
       return true
     }
     const target = { definition, version: info.version, namespace: info.namespace, name: info.name }
@@ -354,18 +355,18 @@ export class ApiHttpServer {
     }
   }
 
-  async #scale(input: Parameters<ResourceHandler['handle']>[0]): Promise<void> {
+  async #scale(input: Parameters<ResourceHandler['handle']>[0], paths: ScalePaths): Promise<void> {
     const { request, response, info } = input
     const { service, admitted } = this.#c.core
     const target = targetOf({ ...input, info: { ...info, subresource: '' } })
-    if (request.method === 'GET') return respond(response, 200, toScale(service.get(target)))
+    if (request.method === 'GET') return respond(response, 200, toScale(service.get(target), paths))
     const context = contextOf(input, 'unknown')
     if (request.method === 'PUT') {
       const scale = decodeBody(input.body, request.headers['content-type'], undefined, this.#c.core.types)
       return respond(
         response,
         200,
-        toScale(await admitted.patch(target, (object) => withScale(object, scale), context)),
+        toScale(await admitted.patch(target, (object) => withScale(object, scale, paths), context), paths),
       )
     }
     if (request.method !== 'PATCH') throw methodNotAllowed()
@@ -377,12 +378,13 @@ export class ApiHttpServer {
         withScale(
           object,
           media === 'application/json-patch+json'
-            ? applyJsonPatch(toScale(object), patch)
-            : applyMergePatch(toScale(object), patch),
+            ? applyJsonPatch(toScale(object, paths), patch)
+            : applyMergePatch(toScale(object, paths), patch),
+          paths,
         ),
       context,
     )
-    respond(response, 200, toScale(changed))
+    respond(response, 200, toScale(changed, paths))
   }
 
   #podOf(info: RequestInfo): void {

@@ -46,7 +46,7 @@ function subresourcesOf(definition: ResourceDefinition, version: string): readon
   const own = { kind: definition.kind, group: definition.group, version }
   const found: Subresource[] = []
   if (definition.status.has(version)) found.push({ name: 'status', ...own, verbs: ['get', 'patch', 'update'] })
-  if (definition.scale)
+  if (definition.scale(version) !== undefined)
     found.push({ name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: ['get', 'patch', 'update'] })
   if (definition.group !== '') return found
   const core = (name: string, kind: string, verbs: readonly string[], group = '', v = 'v1'): void => {

@@ -1,6 +1,6 @@
 import type { BuiltinTypes } from '../schema/builtin-types.ts'
 import { convertAutoscaler } from './autoscaler-versions.ts'
-import type { Convert, ResourceDefinition } from './resource-definition.ts'
+import type { Convert, ResourceDefinition, ScalePaths } from './resource-definition.ts'
 
 /**
  * Columns: group, kind, plural, type, flags (n namespaced, s status, c scale, a category all), short names, versions.
@@ -50,6 +50,12 @@ node.k8s.io|RuntimeClass|runtimeclasses|node.RuntimeClass||
 discovery.k8s.io|EndpointSlice|endpointslices|discovery.EndpointSlice|n|
 `
 
+const WORKLOAD_SCALE: ScalePaths = {
+  spec: ['spec', 'replicas'],
+  status: ['status', 'replicas'],
+  selector: ['spec', 'selector'],
+}
+
 /** Kinds that kubectl's `api-resources --categories=api-extensions` shows. */
 const API_EXTENSIONS = /WebhookConfiguration$|^ValidatingAdmissionPolicy|^CustomResourceDefinition$|^APIService$/
 
@@ -81,7 +87,7 @@ export function builtinResources(types: BuiltinTypes): readonly ResourceDefiniti
       categories: [...(flags?.includes('a') ? ['all'] : []), ...(API_EXTENSIONS.test(kind) ? ['api-extensions'] : [])],
       versions,
       status: new Set(flags?.includes('s') ? versions : []),
-      scale: flags?.includes('c') ?? false,
+      scale: () => (flags?.includes('c') === true ? WORKLOAD_SCALE : undefined),
       type: (version) => types.get(conversion?.types[version] ?? type),
       convert: conversion?.convert,
     })

@@ -29,6 +29,13 @@ export interface CustomVersion {
  */
 export type Convert = (object: KubeObject, version: string, old?: KubeObject) => KubeObject
 
+/** Paths of members: the replicas that are wanted, that are there, and the selector of their pods. */
+export interface ScalePaths {
+  readonly spec: readonly string[]
+  readonly status: readonly string[]
+  readonly selector: readonly string[] | undefined
+}
+
 /** One served resource: a row of discovery. */
 export interface ResourceDefinition {
   readonly group: string
@@ -42,7 +49,8 @@ export interface ResourceDefinition {
   readonly versions: readonly string[]
   /** Writing through the main path leaves status alone, and the other way round. */
   readonly status: ReadonlySet<string>
-  readonly scale: boolean
+  /** Where a Scale finds what it shows, in a version that has one. */
+  scale(version: string): ScalePaths | undefined
   type(version: string): TypeNode
   custom?(version: string): CustomVersion | undefined
   /** Absent: versions differ only in their name. */
