@@ -4,6 +4,7 @@ import { hasStatus } from '../apiserver/status-error.ts'
 import type { PodTemplate } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
 import type { LabelSelector, Pod, PodSpec } from '../objects/pod.types.ts'
+import { Breath } from './breath.ts'
 import { claimDependents } from './claim.ts'
 import type { ControllerComponents } from './components.types.ts'
 import { isActive, ownerReference, randomSuffix } from './ownership.ts'
@@ -29,6 +30,7 @@ export class PodControl {
   readonly #components: ControllerComponents
   readonly #component: string
   readonly #words: PodWords
+  readonly #breath = new Breath()
 
   constructor(components: ControllerComponents, component: string, words: PodWords = WORDS) {
     this.#components = components
@@ -59,6 +61,7 @@ export class PodControl {
   }
 
   async create(owner: KubeObject, template: PodTemplate, pod: NewPod = {}): Promise<Pod> {
+    await this.#breath.take()
     const { caches, client } = this.#components
     const { name: ownerName = '', namespace } = owner.metadata
     const name = pod.name ?? `${ownerName}-${randomSuffix()}`
@@ -89,6 +92,7 @@ export class PodControl {
   async delete(owner: KubeObject, pod: Pod): Promise<void> {
     const { namespace, name = '', uid } = pod.metadata
     if (pod.metadata.deletionTimestamp !== undefined) return
+    await this.#breath.take()
     try {
       await this.#components.client.delete(GVR.pods, namespace, name, { preconditions: { uid } })
     } catch (error) {

@@ -23,6 +23,7 @@ export class WorkQueue implements Disposable {
   readonly #backoff = new Map<string, Backoff>()
   readonly #timers = new Map<string, Timer>()
   readonly #lastRunMs = new Map<string, number>()
+  readonly #ready: string[] = []
   #closed = false
 
   constructor(options: WorkQueueOptions) {
@@ -37,8 +38,21 @@ export class WorkQueue implements Disposable {
     this.#state.set(key, 'queued')
     const { clock, spacingMs = 0 } = this.#options
     const waitMs = (this.#lastRunMs.get(key) ?? Number.NEGATIVE_INFINITY) + spacingMs - clock.monotonic()
-    if (waitMs > 0) clock.after(waitMs, () => void this.#run(key))
-    else setImmediate(() => void this.#run(key))
+    if (waitMs > 0) clock.after(waitMs, () => this.#start(key))
+    else this.#start(key)
+  }
+
+  /** One run is begun per turn of the event loop, so that a hundred keys are no pause for others. */
+  #start(key: string): void {
+    if (this.#ready.push(key) === 1) setImmediate(() => this.#startNext())
+  }
+
+  #startNext(): void {
+    const [key] = this.#ready
+    if (key === undefined || this.#closed) return
+    void this.#run(key)
+    this.#ready.shift()
+    if (this.#ready.length > 0) setImmediate(() => this.#startNext())
   }
 
   /** Asks for a run at the latest after that time; an earlier request stays. */

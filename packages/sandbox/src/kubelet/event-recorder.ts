@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Clock, type Logger, messageOf } from '@ambit/core'
 import type { KubeObject, ObjectClient } from '../apiserver/contract.types.ts'
+import { Breath } from '../controllers/breath.ts'
 import { LIMITS } from '../limits.ts'
 import { GVR } from '../objects/gvr.ts'
 
@@ -16,6 +17,7 @@ export class EventRecorder {
   readonly #logger: Logger
   readonly #clock: Clock
   readonly #kept = new Map<string, Kept>()
+  readonly #breath = new Breath()
   #queue: Promise<void> = Promise.resolve()
 
   constructor(components: { readonly client: ObjectClient; readonly logger: Logger; readonly clock: Clock }) {
@@ -37,6 +39,7 @@ export class EventRecorder {
   ): void {
     this.#queue = this.#queue.then(async () => {
       try {
+        await this.#breath.take()
         await this.#record(about, o)
       } catch (error) {
         this.#logger.debug('event not recorded', { reason: o.reason, error: messageOf(error) })

@@ -1,5 +1,6 @@
 import { FakeClock } from '@ambit/testing'
 import test from 'ava'
+import { Breath } from '../../src/controllers/breath.ts'
 import { WorkQueue } from '../../src/controllers/work-queue.ts'
 import { silent } from '../apiserver/harness.ts'
 
@@ -90,4 +91,34 @@ test('the earliest of several later times counts', async (t) => {
   await clock.advance(1000)
   await turns()
   t.is(runs.length, 1)
+})
+
+test('a hundred keys leave room for others between them', async (t) => {
+  const order: string[] = []
+  using queue = new WorkQueue({
+    name: 'q',
+    logger: silent,
+    clock: new FakeClock(),
+    reconcile: async (key) => void order.push(key),
+  })
+  for (let i = 0; i < 100; i++) queue.add(`k${i}`)
+  await new Promise((resolve) => setImmediate(resolve))
+  order.push('another')
+  while (order.length < 101) await new Promise((resolve) => setImmediate(resolve))
+  t.true(order.indexOf('another') < 10, String(order.indexOf('another')))
+})
+
+test('work that never waits takes a breath before it has held the loop for long', async (t) => {
+  const breath = new Breath()
+  let turns = 0
+  let going = true
+  const count = (): void => {
+    turns++
+    if (going) setImmediate(count)
+  }
+  setImmediate(count)
+  const end = performance.now() + 200
+  while (performance.now() < end) await breath.take()
+  going = false
+  t.true(turns >= 5, String(turns))
 })
