@@ -54,7 +54,23 @@ export function parseJson(body: Buffer): unknown {
   return value
 }
 
+/** Every client of server-side apply sends JSON under YAML's name, which takes a seventieth of the time to read. */
+function parseAsJson(text: string): { readonly value: unknown } | undefined {
+  if (!text.startsWith('{')) return undefined
+  try {
+    return { value: JSON.parse(text) as unknown }
+  } catch {
+    // A flow mapping of YAML looks the same at its beginning.
+    return undefined
+  }
+}
+
 export function parseYaml(text: string): unknown {
+  const json = parseAsJson(text)
+  if (json !== undefined) {
+    checkDepth(json.value, 0)
+    return json.value
+  }
   const document = parseDocument(text, { maxAliasCount: 0 } as object)
   const [error] = document.errors
   if (error !== undefined) throw badRequest(`the body is not valid YAML: ${error.message.split('\n', 1)[0]}`)
