@@ -48,12 +48,10 @@ export class Enroller {
     const { cache, zds, probes, api, logger } = this.#components
     this.#complete.delete(pod.uid)
     cache.put(pod, netns)
-    // All at once, each is a process or a round trip: the sooner ztunnel listens, the fewer connections are refused.
-    const [announced, redirected, probed] = await Promise.allSettled([
-      zds.add(pod, netns),
-      this.#redirect(pod, netns),
-      probes.add(pod.uid, ips),
-    ])
+    // First ztunnel listens: where rules lead to nobody, connections are refused and queries of names are lost without a
+    // word. The rules come also if it does not: what is to be captured must not go on in plain text.
+    const [announced, probed] = await Promise.allSettled([zds.add(pod, netns), probes.add(pod.uid, ips)])
+    const [redirected] = await Promise.allSettled([this.#redirect(pod, netns)])
     if (redirected.status === 'rejected') {
       cache.delete(pod.uid)
       await Promise.allSettled([zds.remove(pod.uid), probes.remove(pod.uid)])

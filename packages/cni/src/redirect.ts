@@ -78,14 +78,16 @@ export function removalPlan(): RedirectPlan {
   }
 }
 
-/** Empties the chains that redirect, whether or not they exist, and leaves the hooks that translate in place. */
+/**
+ * Empties the chains that redirect, whether or not they exist, and leaves the hooks that translate in place. New queries
+ * leave the zone of redirected ones: an entry of that port there would still lead them to a proxy that is about to go.
+ */
 export function stopScript(): string {
-  const [nat] = TABLES
-  const chains = ['istio-prerouting', 'istio-output']
-  return [
-    `add table inet ${nat}\n`,
-    ...chains.map((chain) => `add chain inet ${nat} ${chain}\nflush chain inet ${nat} ${chain}\n`),
-  ].join('')
+  const [nat, , raw] = TABLES
+  const empty = (table: string, chain: string): string =>
+    `add table inet ${table}\nadd chain inet ${table} ${chain}\nflush chain inet ${table} ${chain}\n`
+  const proxied = proxyZones().map((rule) => `add rule inet ${raw} istio-output ${rule}\n`)
+  return [empty(nat, 'istio-prerouting'), empty(nat, 'istio-output'), empty(raw, 'istio-output'), ...proxied].join('')
 }
 
 /** Removes the tables whether or not they exist: `add` makes sure that `delete` finds them. */
@@ -156,6 +158,14 @@ function mangleTable(): string {
   ])
 }
 
+/** Of what the proxy sends: its own queries, and its answers to redirected ones. */
+function proxyZones(): readonly string[] {
+  return [
+    `udp dport ${DNS_PORT} ${fromProxy} counter ct zone set ${DNS_ZONE}`,
+    `udp sport ${PORTS.dns} ${fromProxy} counter ct zone set ${REDIRECTED_DNS_ZONE}`,
+  ]
+}
+
 function rawTable(): string {
   return table('istio-ambient-raw', [
     {
@@ -167,9 +177,8 @@ function rawTable(): string {
       base: 'output',
       hook: 'type filter hook output priority -300',
       rules: [
-        `udp dport ${DNS_PORT} ${fromProxy} counter ct zone set ${DNS_ZONE}`,
+        ...proxyZones(),
         `oifname != "lo" udp dport ${DNS_PORT} ${notFromProxy} counter ct zone set ${REDIRECTED_DNS_ZONE}`,
-        `udp sport ${PORTS.dns} ${fromProxy} counter ct zone set ${REDIRECTED_DNS_ZONE}`,
       ],
     },
   ])

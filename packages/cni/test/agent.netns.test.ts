@@ -27,8 +27,16 @@ test.serial('a pod that exists is enrolled, and leaves without a trace when its 
     t.is(f.redirection('a'), undefined)
     t.is(await networkState(pod), before)
 
+    let unserved = ''
+    ztunnel.beforeAnswer = async () => {
+      // The node's rules are written meanwhile, by the same means: the pod's would be there by then.
+      while (!(await readNft(f.node.host, ['list', 'ruleset'])).includes('10.91.1.2 comment')) unserved = ''
+      unserved = await readNft(pod, ['list', 'ruleset'])
+      ztunnel.beforeAnswer = () => Promise.resolve()
+    }
     f.api.put('namespaces', { metadata: { name: 'apps', labels: { [MODE]: 'ambient' } } })
     await f.api.until(() => f.redirection('a') === 'enabled')
+    t.is(unserved, '', 'rules before anybody listens lose queries of names without a word')
     const added = await ztunnel.saw('add')
     t.like(added, { uid: 'uid-a', name: 'a' })
     t.is(String(added.netns), pod.id.slice(pod.id.indexOf(':') + 1))

@@ -81,8 +81,8 @@ table inet istio-ambient-raw {
   }
   chain istio-output {
     udp dport 53 meta mark & 0xfff == 0x539 counter ct zone set 1
-    oifname != "lo" udp dport 53 meta mark & 0xfff != 0x539 counter ct zone set 2
     udp sport 15053 meta mark & 0xfff == 0x539 counter ct zone set 2
+    oifname != "lo" udp dport 53 meta mark & 0xfff != 0x539 counter ct zone set 2
   }
   chain output {
     type filter hook output priority -300; policy accept;

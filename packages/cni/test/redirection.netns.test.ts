@@ -241,7 +241,7 @@ function withoutCounters(text: string): string {
   return text.replace(/packets \d+ bytes \d+/g, '')
 }
 
-test.serial('an answer from before the rules reaches a pod that is captured for the second time', async (t) => {
+test.serial('no query of names is lost when rules go, nor when they come for the second time', async (t) => {
   using node = await TestNode.create()
   const pod = await node.addPod(1)
   const [upstream, proxy] = [
@@ -268,6 +268,14 @@ test.serial('an answer from before the rules reaches a pod that is captured for 
   dnsProxy.send('by the proxy', from.port, from.address)
   t.is(String((await first)[0]), 'by the proxy')
   t.like((await first)[1], { address: upstream.ip, port: 53 })
+
+  // The proxy is about to go: whoever asks from the same port again must not be led to it.
+  await stopRedirecting(pod)
+  const leaving = heardBy(nameServer)
+  ask('leaving')
+  t.is(String((await leaving)[0]), 'leaving')
+  dnsProxy.send('to an earlier question', from.port, from.address)
+  t.like((await heardBy(client))[1], { address: upstream.ip, port: 53 }, 'its answers are still translated')
   await removeRedirection(pod)
 
   const plain = heardBy(nameServer)

@@ -18,6 +18,8 @@ export class ScriptedZtunnel implements Disposable {
   readonly #waiting = new Set<{ test: () => boolean; resolve: () => void }>()
   /** Error text to answer with, by uid; '' is success. */
   readonly refusals = new Map<string, string>()
+  /** Awaited before each answer. */
+  beforeAnswer: (request: SeenRequest) => Promise<void> = () => Promise.resolve()
   /** Answer nothing while false. */
   answering = true
   readonly ended: Promise<void>
@@ -60,8 +62,10 @@ export class ScriptedZtunnel implements Disposable {
       const netns = packet.fds[0] === undefined ? {} : { netns: fstatSync(packet.fds[0]).ino }
       const name = payload.case === 'add' ? { name: payload.value.workloadInfo?.name ?? '' } : {}
       closeAll(packet.fds)
-      this.seen.push({ kind: payload.case ?? 'none', uid, ...name, ...netns })
+      const request = { kind: payload.case ?? 'none', uid, ...name, ...netns }
+      this.seen.push(request)
       for (const wait of this.#waiting) if (wait.test()) wait.resolve()
+      await this.beforeAnswer(request)
       if (!this.answering) continue
       const error = this.refusals.get(uid) ?? ''
       const value = create(zdspb.AckSchema, { error })
