@@ -1,7 +1,7 @@
 // control-plane.md 5.2, 5.3: what VirtualServices and DestinationRules ask for, done to real requests.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createSecureServer } from 'node:http2'
-import { createServer as createTcp, type Server } from 'node:net'
+import { createServer as createTcp } from 'node:net'
 import { setDefaultCACertificates } from 'node:tls'
 import { CertificateAuthority } from '@ambit/identity'
 import test from 'ava'
@@ -301,7 +301,7 @@ test('TLS of the endpoint’s own: its name is checked, under HTTP/1.1 and HTTP/
     seen.push(`${request.httpVersion} ${(request.socket as { servername?: string }).servername}`)
     response.end('secret')
   })
-  await world.pod('web-1', '10.0.0.20', { web: { 80: 8080 } }, { 8080: await world.listen(app as unknown as Server) })
+  await world.pod('web-1', '10.0.0.20', { web: { 80: 8080 } }, { 8080: await world.listen(app) })
   const tls = (more: object, protocol: 2 | 3 = 2): void => {
     world.trafficPolicy(POLICY, { treatment: { tls: { ...more } } })
     world.destination('web', [{ number: 80, protocol }], {}, POLICY)
