@@ -70,7 +70,13 @@ export interface TestApi extends AsyncDisposable {
   /** The real kubectl with a home of its own. */
   kubectl(
     args: readonly string[],
-    options?: { readonly input?: string; readonly binary?: string; readonly signal?: AbortSignal },
+    options?: {
+      readonly input?: string
+      readonly binary?: string
+      readonly signal?: AbortSignal
+      /** What `kubectl edit` opens its file with. */
+      readonly editor?: string
+    },
   ): Promise<Output>
   /** Environment of a kubectl that a test starts itself. */
   environment(): Promise<NodeJS.ProcessEnv>
@@ -131,7 +137,7 @@ export async function startApi(): Promise<TestApi> {
           options.binary ?? KUBECTL,
           ['--cache-dir', join(home, 'cache'), ...args],
           {
-            env: { PATH: process.env['PATH'], HOME: home, KUBECONFIG: kubeconfig },
+            env: { PATH: process.env['PATH'], HOME: home, KUBECONFIG: kubeconfig, EDITOR: options.editor ?? 'false' },
             signal: options.signal,
             timeout: 45_000,
             maxBuffer: 1 << 25,

@@ -7,6 +7,7 @@ interface Step {
   readonly args: string
   readonly says: RegExp
   readonly input?: string
+  readonly editor?: string
   readonly fails?: true
 }
 
@@ -68,6 +69,18 @@ spec:
     storage: true
     schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {cows: {type: integer}}}, status: {type: object, properties: {cows: {type: integer}}}}}}
     subresources: {status: {}, scale: {specReplicasPath: .spec.cows, statusReplicasPath: .status.cows}}
+`
+
+const CONFIG = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {a: other}
+`
+
+const RECONCILED = `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: reconciled}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
 `
 
 /** What is typed, in order, and a part of what comes back. */
@@ -164,6 +177,28 @@ const STEPS: readonly Step[] = [
   },
   { args: 'scale farm one --replicas=5', says: /one scaled/ },
   { args: 'get farm one -o jsonpath={.spec.cows}', says: /^5$/ },
+  { args: 'edit configmap settings', editor: 'sed -i s/a:.b$/&edited/', says: /configmap\/settings edited/ },
+  { args: 'get configmap settings -o jsonpath={.data.a}', says: /^bedited$/ },
+  { args: 'label configmap settings colour=green', says: /settings labeled/ },
+  { args: 'annotate configmap settings why=so', says: /settings annotate/ },
+  { args: 'diff -f -', input: CONFIG, says: /^[+-] +a:/m, fails: true },
+  { args: 'apply --server-side -f -', input: CONFIG, says: /conflict with "kubectl-edit"/, fails: true },
+  { args: 'apply --server-side --force-conflicts -f -', input: CONFIG, says: /serverside-applied/ },
+  { args: 'replace -f -', input: CONFIG, says: /settings replaced/ },
+  {
+    args: 'create --dry-run=server -f -',
+    input: CONFIG.replace('settings', 'fresh'),
+    says: /fresh created \(server dry run\)/,
+  },
+  { args: 'get configmap fresh', says: /not found/, fails: true },
+  { args: 'set image deployment/web x=y:2', says: /image updated/ },
+  { args: 'set env deployment/web A=b', says: /env updated/ },
+  { args: 'rollout restart deployment web', says: /restarted/ },
+  { args: 'run one --image=x', says: /pod\/one created/ },
+  { args: 'expose deployment web --port=80', says: /service\/web exposed/ },
+  { args: 'auth reconcile -f -', input: RECONCILED, says: /reconciled/ },
+  { args: 'delete job hello --cascade=background', says: /"hello" deleted/ },
+  { args: 'delete cronjob tick --cascade=orphan', says: /"tick" deleted/ },
   { args: 'delete deployment web --cascade=foreground --wait=false', says: /"web" deleted/ },
 ]
 
@@ -171,10 +206,14 @@ for (const binary of installedKubectls())
   test(`${basename(binary)} makes, shows and explains every kind`, async (t: ExecutionContext) => {
     t.timeout(180_000)
     await using api = await startApi()
-    for (const { args, says, input, fails } of STEPS) {
+    for (const { args, says, input, editor, fails } of STEPS) {
       // A plus stands for a blank within one word.
       const words = args.split(' ').map((word) => (word.startsWith('--schedule') ? word.replaceAll('+', ' ') : word))
-      const output = await api.kubectl(words, { binary, ...(input === undefined ? {} : { input }) })
+      const output = await api.kubectl(words, {
+        binary,
+        ...(input === undefined ? {} : { input }),
+        ...(editor === undefined ? {} : { editor }),
+      })
       t.is(output.code === 0, fails !== true, `${args}: exit ${output.code}\n${output.stderr}`)
       t.regex(output.stdout + output.stderr, says, args)
     }
