@@ -26,7 +26,7 @@ export interface QuotaFacts {
 
 /** What is used of each thing that a quota limits, in its own units. */
 export function quotaUsage(quota: ResourceQuota, facts: QuotaFacts): Record<string, string> {
-  const pods = facts.pods.filter((pod) => !isEnded(pod) && inScope(quota, pod))
+  const pods = facts.pods.filter((pod) => !isEnded(pod) && quotaCovers(quota, pod))
   const used: Record<string, string> = {}
   for (const name of Object.keys(quota.spec.hard ?? {})) {
     const amount = usageOf(name, pods, facts)
@@ -71,8 +71,8 @@ function storageOf(claim: KubeObject): number {
   return parseQuantity(resources?.requests?.['storage'] ?? 0) ?? 0
 }
 
-/** Whether a quota that is limited to some pods counts this one. */
-function inScope(quota: ResourceQuota, pod: Pod): boolean {
+/** Whether a quota counts a pod: one may be limited to some. */
+export function quotaCovers(quota: ResourceQuota, pod: Pod): boolean {
   const terms = [
     ...(quota.spec.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists', values: undefined })),
     ...(quota.spec.scopeSelector?.matchExpressions ?? []),

@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { ReplicaSet } from '../../src/objects/cluster.types.ts'
 import { GVR } from '../../src/objects/gvr.ts'
 import type { HorizontalPodAutoscaler, ResourceQuota } from '../../src/objects/workloads.types.ts'
 import { startWorld, template } from './harness.ts'
@@ -42,6 +43,36 @@ test('a quota says how much of it is used, and follows what comes and goes', asy
   })
   await world.patch(GVR.deployments, 'web', { spec: { replicas: 0 } })
   await world.until('none', () => used()?.used?.['pods'] === '0')
+})
+
+test('what a quota has no room for is refused, and comes when there is room', async (t) => {
+  await using world = await startWorld()
+  const quota = (name: string, hard: object): object => ({
+    apiVersion: 'v1',
+    kind: 'ResourceQuota',
+    metadata: { name },
+    spec: { hard },
+  })
+  await world.apply(quota('few', { pods: '1', 'limits.cpu': '8' }))
+  await world.apply(deployment)
+  const failure = await world.until('refused', () =>
+    world.list<ReplicaSet>(GVR.replicaSets)[0]?.status?.conditions?.find(({ type }) => type === 'ReplicaFailure'),
+  )
+  t.regex(
+    failure.message ?? '',
+    /^pods "web-\w+-\w+" is forbidden: exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1$/,
+  )
+  t.is(world.list(GVR.pods).length, 1)
+  await world.patch(GVR.resourceQuotas, 'few', { spec: { hard: { pods: '2' } } })
+  await world.until('the second', () => world.list(GVR.pods).length === 2)
+  await world.until('no failure', () => world.list<ReplicaSet>(GVR.replicaSets)[0]?.status?.conditions?.length === 0)
+  const silent = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p' },
+    spec: { containers: [{ name: 'c', image: 'x' }] },
+  }
+  await t.throwsAsync(world.apply(silent), { message: /failed quota: few: must specify limits.cpu for: c$/ })
 })
 
 test('an autoscaler says that it scales nothing, for want of metrics', async (t) => {

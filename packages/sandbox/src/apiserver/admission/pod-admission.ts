@@ -5,6 +5,7 @@ import { randomSuffix } from '../resources/object-meta.ts'
 import { forbidden } from '../status-error.ts'
 import { limitPod } from './limit-range.ts'
 import { applyPriority } from './pod-priority.ts'
+import { checkQuotas } from './pod-quota.ts'
 
 const TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount'
 /** Kubernetes asks for an hour and seven seconds, which kubelets know as "legacy, extend". */
@@ -41,6 +42,7 @@ export function admitPod(pod: KubeObject, environment: RuleEnvironment): void {
   tolerate(spec, 'node.kubernetes.io/not-ready')
   tolerate(spec, 'node.kubernetes.io/unreachable')
   pod['status'] = { phase: 'Pending', qosClass: qosClass(spec) }
+  checkQuotas(pod, environment)
 }
 
 /** A class that isn't there would be a runtime nobody has. */
