@@ -22,11 +22,12 @@ test('registry, path and tag do not matter', (t) => {
   }
 })
 
-test('components keep their compiled code where there is a place for it, other images never do', (t) => {
+test('components and programs find compiled code where there is a place for it, other images never do', (t) => {
   const kept = { ...options, compileCache: true }
   t.is(resolveImage('ambit/ztunnel', kept)?.env['NODE_COMPILE_CACHE'], '/var/cache/node')
   t.is(resolveImage('ambit/ztunnel', options)?.env['NODE_COMPILE_CACHE'], undefined)
-  t.is(resolveImage('httpbin', kept)?.env['NODE_COMPILE_CACHE'], undefined)
+  t.is(resolveImage('httpbin', kept)?.env['NODE_COMPILE_CACHE'], '/var/cache/node')
+  t.is(resolveImage('busybox', kept)?.env['NODE_COMPILE_CACHE'], undefined)
 })
 
 test('an unknown image has no program, and names of Object are unknown too', (t) => {

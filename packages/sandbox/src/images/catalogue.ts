@@ -11,7 +11,7 @@ export interface ImageProgram {
   readonly env: Readonly<Record<string, string>>
   /** Names under which manifests call the entry point: the program's file in the image it stands for. */
   readonly aliases: readonly string[]
-  /** Keeps compiled code between starts: a component of this project. */
+  /** Starts with compiled code at hand: a component or program of this project. */
   readonly keepsCompiled: boolean
   /** What containers see of the machine beside its programs, read-only. */
   readonly mounts: readonly { readonly source: string; readonly target: string }[]
@@ -47,9 +47,10 @@ const bash: Entry = () => ({ entrypoint: [], args: ['bash'] })
 const curl: Entry = () => ({ entrypoint: ['curl'], args: [] })
 const program =
   (file: string, ...args: string[]): Entry =>
-  ({ workspace, node }) => ({
+  ({ compileCache, workspace, node }) => ({
     entrypoint: [node, ...NODE_FLAGS, join(workspace, 'packages/sandbox/src/programs', file)],
     args,
+    keepsCompiled: compileCache,
   })
 /** A program that people call by its name in a running container. */
 const named =

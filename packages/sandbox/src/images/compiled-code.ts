@@ -7,6 +7,9 @@ import { LIMITS } from '../limits.ts'
 /** Components that containers run, each by the module that loads all of its code. */
 const COMPONENTS = ['controller', 'cni', 'ztunnel', 'waypoint'] as const
 
+/** What our programs are made of, without their entry points: to load one of those is to run it. */
+const PROGRAM_PARTS = ['serve.ts', 'bookinfo/*.ts', 'fortio/*.ts', 'httpbin/*.ts'] as const
+
 /** As whom waypoints run where there is more than one user (Istio's). Node keeps a folder for each user. */
 const PROXY_UID = 1337
 
@@ -24,9 +27,11 @@ export interface CompiledCodeOptions {
 export async function keepCompiledCode({ workspace, folder, signal }: CompiledCodeOptions): Promise<void> {
   const mark = join(folder, `complete-${digestOf(workspace)}`)
   if (existsSync(mark)) return
-  const modules = COMPONENTS.map((name) => join(workspace, 'packages', name, 'src/app.ts')).filter((file) =>
+  const components = COMPONENTS.map((name) => join(workspace, 'packages', name, 'src/app.ts')).filter((file) =>
     existsSync(file),
   )
+  const programs = join(workspace, 'packages/sandbox/src/programs')
+  const modules = [...components, ...PROGRAM_PARTS.flatMap((part) => globSync(join(programs, part)))]
   const program = join(import.meta.dirname, 'warm-compiled.ts')
   await runCommand(
     ['nice', '-n', '19', process.execPath, '--disable-warning=ExperimentalWarning', program, ...modules],
