@@ -1,3 +1,4 @@
+import { messageOf } from '@ambit/core'
 import { hasStatus } from '../apiserver/status-error.ts'
 import { LIMITS } from '../limits.ts'
 import type { PodTemplate } from '../objects/cluster.types.ts'
@@ -37,12 +38,15 @@ export class JobController implements Disposable {
         leave: (key) => this.#leave(key),
       }),
     )
-    this.#stack.use(
-      pods.subscribe(({ type, object }) => {
-        const orphaned = type !== 'DELETED' && isTracked(object) && controllerOf(object) === undefined
-        if (orphaned) void this.#pods.removeFinalizer(object, TRACKING)
-      }),
-    )
+    const letOrphanGo = (pod: Pod): void => {
+      if (!isTracked(pod) || controllerOf(pod) !== undefined) return
+      this.#pods.removeFinalizer(pod, TRACKING).catch((error: unknown) => {
+        const { name, namespace } = pod.metadata
+        components.logger.warn(`pod ${namespace}/${name} is still held back`, { error: messageOf(error) })
+      })
+    }
+    this.#stack.use(pods.subscribe(({ type, object }) => void (type !== 'DELETED' && letOrphanGo(object))))
+    for (const pod of pods.all()) letOrphanGo(pod)
   }
 
   [Symbol.dispose](): void {

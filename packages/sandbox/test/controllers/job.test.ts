@@ -200,3 +200,14 @@ test('a success policy ends an indexed Job before all are done', async (t) => {
   t.is(work(world)?.status?.completedIndexes, '0')
   await world.until('the others ended', () => pods(world).length === 1)
 })
+
+test('pods of a Job that is orphaned are held back by nobody', async (t) => {
+  await using world = await startWorld()
+  await world.apply(job())
+  await world.until('runs', () => work(world)?.status?.ready === 1)
+  await world.client.delete(GVR.jobs, 'default', 'work', { propagationPolicy: 'Orphan' })
+  await world.until('let go', () => work(world) === undefined && pods(world)[0]?.metadata.finalizers === undefined)
+  await world.client.delete(GVR.pods, 'default', pods(world)[0]?.metadata.name ?? '')
+  await world.until('gone', () => pods(world).length === 0)
+  t.pass()
+})
