@@ -54,3 +54,11 @@ export const REVIEW_TIMEOUT_MS = 10_000
 export const WEBHOOK_RETRY_MS = 1_000
 /** Listeners of one gateway: who may write Istio's Gateways in any namespace can add some. */
 export const MAX_LISTENERS = 1_000
+/** Bytes of such questions that are being received at once; further ones are answered 503. */
+export const MAX_REVIEW_BYTES_IN_FLIGHT: number = 32 * 1024 * 1024
+/** Values in an object that the webhook looks at; a larger object is let through with a warning, and its proxies judge it. */
+export const MAX_REVIEWED_VALUES = 50_000
+/** Characters of regular expressions in one object that are compiled to see whether they can be: about 0.3 s of work at worst. */
+export const MAX_REVIEWED_PATTERN_CHARACTERS: number = 16 * 1024
+/** Hosts of one VirtualService; each is compared with each (the schema's own limit is lower). */
+export const MAX_COMPARED_HOSTS = 1_000

@@ -1,5 +1,6 @@
 // control-plane.md 8.1: what the validation webhook refuses, warns of and lets through.
 import test from 'ava'
+import { MAX_COMPARED_HOSTS, MAX_REVIEWED_PATTERN_CHARACTERS, MAX_REVIEWED_VALUES } from '../src/limits.ts'
 import { review } from '../src/validation/review.ts'
 import { ALWAYS_REJECT, validateObject } from '../src/validation/validate-object.ts'
 
@@ -341,4 +342,20 @@ test('whatever the fields hold, there is an answer', (t) => {
         }),
       )
     }
+})
+
+test('what is too large to be looked at in a moment is not looked at for long', (t) => {
+  const startedMs = performance.now()
+  const many = judge('VirtualService', { hosts: Array.from({ length: MAX_REVIEWED_VALUES }, (_, n) => `h${n}`) })
+  t.regex(many.warnings.join(), /was not looked at/)
+  t.deepEqual(many.errors, [])
+  const hosts = judge('VirtualService', { hosts: Array.from({ length: MAX_COMPARED_HOSTS + 1 }, (_, n) => `h${n}`) })
+  t.regex(hosts.errors.join(), /spec\.hosts: more than 1000/)
+  const hostile = `(${'a?'.repeat(1000)})`
+  const match = Array.from({ length: 1000 }, () => ({ uri: { regex: hostile } }))
+  const patterns = judge('VirtualService', vs({ match }))
+  t.true(patterns.errors.length < MAX_REVIEWED_PATTERN_CHARACTERS / hostile.length)
+  t.is(patterns.warnings.filter((one) => /too many/.test(one)).length, 1)
+  // All three together; a thousand such patterns alone would be a minute.
+  t.true(performance.now() - startedMs < 20_000)
 })

@@ -8,7 +8,7 @@ import { KINDS, type KubeObject, watchObjects } from '@ambit/kube'
 import { RecordingLogger, RecordingMetrics } from '@ambit/testing'
 import test from 'ava'
 import { ServingCredentials, servingNames } from '../src/ca/serving-credentials.ts'
-import { MAX_REVIEW_BYTES } from '../src/limits.ts'
+import { MAX_REVIEW_BYTES, MAX_REVIEW_BYTES_IN_FLIGHT } from '../src/limits.ts'
 import { keepWebhooks, webhookNames } from '../src/validation/keep-webhooks.ts'
 import { WebhookServer } from '../src/validation/webhook-server.ts'
 import { startTestCluster } from './support/cluster.ts'
@@ -109,6 +109,30 @@ test('what is no question is told so, and has an end', async (t) => {
   t.is(answer.statusCode, 413)
   sent.destroy()
   t.is((await server.ask(question({ hosts: ['s'] }))).status, 200)
+})
+
+test('questions being received have a sum, and leave room when they end', async (t) => {
+  await using server = await startServer()
+  const open = Array.from({ length: MAX_REVIEW_BYTES_IN_FLIGHT / MAX_REVIEW_BYTES }, () => {
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': String(MAX_REVIEW_BYTES),
+      expect: '100-continue',
+    }
+    const sent = httpsRequest({
+      ...{ host: '127.0.0.1', port: server.port, servername: SERVICE, ca: server.authority.value.rootsPem },
+      ...{ path: '/validate', method: 'POST', headers, agent: false },
+    })
+    sent.on('error', () => undefined)
+    sent.flushHeaders()
+    return sent
+  })
+  await Promise.all(open.map((sent) => once(sent, 'continue')))
+  t.is((await server.ask(question({ hosts: ['s'] }))).status, 503)
+  for (const sent of open) sent.destroy()
+  await eventually(async () => (await server.ask(question({ hosts: ['s'] }))).status === 200)
+  const headers = { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }
+  t.is((await server.ask('{}', { headers })).status, 411)
 })
 
 const configuration = (name: string, caBundle?: string): KubeObject =>

@@ -1,5 +1,5 @@
 import { isRecord, type Json, list, record, text, texts } from '../watch/json.ts'
-import { isDnsLabel, regexProblem } from './field-problems.ts'
+import { isDnsLabel } from './field-problems.ts'
 import type { Report } from './report.ts'
 
 /** `exportTo`: namespaces, `.` for the own one, `*` for all; of a ServiceEntry also `~` for none. */
@@ -74,6 +74,6 @@ export function checkStringMatch(
   for (const [kind, wanted] of Object.entries(record(value))) {
     if (typeof wanted !== 'string') report.error(`${path}.${kind}`, 'must be text')
     else if (wanted === '' && !(mayBeEmpty && kind === 'prefix')) report.error(`${path}.${kind}`, 'must not be empty')
-    else if (kind === 'regex') report.check(`${path}.regex`, regexProblem(wanted))
+    else if (kind === 'regex') report.checkPattern(`${path}.regex`, wanted)
   }
 }

@@ -8,7 +8,6 @@ import {
   labelsProblem,
   percentProblem,
   portProblem,
-  regexProblem,
   wildcardProblem,
 } from './field-problems.ts'
 import type { Report } from './report.ts'
@@ -230,7 +229,7 @@ function checkRewrite(rule: Json, path: string, report: Report): void {
     const [match, substitution] = [text(regex['match']) ?? '', text(regex['rewrite']) ?? '']
     if (match === '' || substitution === '')
       report.error(`${path}.rewrite.uriRegexRewrite`, 'match and rewrite are required')
-    else report.check(`${path}.rewrite.uriRegexRewrite.match`, regexProblem(match))
+    else report.checkPattern(`${path}.rewrite.uriRegexRewrite.match`, match)
   }
   const headers = record(record(rule['headers'])['request'])
   const names = [...Object.keys(record(headers['set'])), ...Object.keys(record(headers['add']))]

@@ -1,3 +1,4 @@
+import { MAX_REVIEWED_VALUES } from '../limits.ts'
 import { isRecord, type Json, record, text } from '../watch/json.ts'
 import { checkAuthorizationPolicy } from './authorization-policy.ts'
 import { checkDestinationRule } from './destination-rule.ts'
@@ -44,8 +45,25 @@ export function validateObject(object: Json): Validity {
   if (record(metadata['annotations'])[ALWAYS_REJECT] !== undefined)
     report.error(`metadata.annotations[${ALWAYS_REJECT}]`, 'is refused')
   if (check === undefined) return report
+  if (hasMoreValuesThan(object, MAX_REVIEWED_VALUES)) {
+    report.warn('spec', `has more than ${MAX_REVIEWED_VALUES} values and was not looked at`)
+    return report
+  }
   const { spec = {} } = object
   if (!isRecord(spec)) report.error('spec', 'must be an object')
   else check(spec, report, { name: text(metadata['name']) ?? '', namespace: text(metadata['namespace']) ?? '' })
   return report
+}
+
+function hasMoreValuesThan(object: Json, limit: number): boolean {
+  const waiting: unknown[] = [object]
+  for (let seen = 0; waiting.length > 0; ) {
+    const value = waiting.pop()
+    if (typeof value !== 'object' || value === null) continue
+    const inside = Object.values(value)
+    seen += inside.length
+    if (seen > limit) return true
+    waiting.push(...inside)
+  }
+  return false
 }

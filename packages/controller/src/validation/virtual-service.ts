@@ -1,3 +1,4 @@
+import { MAX_COMPARED_HOSTS } from '../limits.ts'
 import { isRecord, type Json, list, record, texts } from '../watch/json.ts'
 import { checkExportTo } from './common-checks.ts'
 import {
@@ -32,7 +33,7 @@ export function checkVirtualService(spec: Json, report: Report, { namespace }: {
     if (hidden !== undefined && i > hidden)
       report.warn(`spec.http[${i}]`, `is never reached: rule ${hidden} takes every request`)
   }
-  for (const [i, rule] of tls.entries()) checkTls(rule, `spec.tls[${i}]`, hosts, report)
+  for (const [i, rule] of tls.entries()) checkTls(rule, `spec.tls[${i}]`, hosts.slice(0, MAX_COMPARED_HOSTS), report)
   for (const [i, rule] of tcp.entries()) checkConnections(rule, `spec.tcp[${i}]`, report)
   checkExportTo(spec['exportTo'], report, { namespace })
 }
@@ -47,6 +48,7 @@ function checkDelegate(spec: Json, report: Report): void {
 }
 
 function checkHosts(hosts: readonly string[], report: Report, isForMesh: boolean): void {
+  if (hosts.length > MAX_COMPARED_HOSTS) return report.error('spec.hosts', `more than ${MAX_COMPARED_HOSTS}`)
   for (const host of hosts) {
     const problem = addressProblem(host) === undefined ? undefined : wildcardProblem(host)
     report.check('spec.hosts', problem)

@@ -4,7 +4,13 @@ import type { AddressInfo } from 'node:net'
 import type { Counter, Logger, Metrics } from '@ambit/core'
 import { collectBytes, messageOf } from '@ambit/core'
 import type { ServingKeys } from '../ca/serving-credentials.ts'
-import { MAX_REVIEW_BYTES, MAX_REVIEW_CONNECTIONS, REVIEW_HEADERS_TIMEOUT_MS, REVIEW_TIMEOUT_MS } from '../limits.ts'
+import {
+  MAX_REVIEW_BYTES,
+  MAX_REVIEW_BYTES_IN_FLIGHT,
+  MAX_REVIEW_CONNECTIONS,
+  REVIEW_HEADERS_TIMEOUT_MS,
+  REVIEW_TIMEOUT_MS,
+} from '../limits.ts'
 import { review } from './review.ts'
 
 export interface WebhookServerComponents {
@@ -21,6 +27,8 @@ export class WebhookServer implements AsyncDisposable {
   readonly #failed: Counter
   readonly #server: Server
   readonly #subscription: Disposable
+  /** Of questions that are being received. */
+  #bytes = 0
 
   constructor(components: WebhookServerComponents) {
     this.#components = components
@@ -87,8 +95,15 @@ export class WebhookServer implements AsyncDisposable {
     if (request.method !== 'POST') return { status: 405, body: 'only POST' }
     if (!/^application\/json\b/i.test(request.headers['content-type'] ?? ''))
       return { status: 415, body: 'wants application/json' }
-    if (Number(request.headers['content-length'] ?? 0) > MAX_REVIEW_BYTES) return { status: 413, body: 'too large' }
-    const bytes = await collectBytes(request, MAX_REVIEW_BYTES)
+    // The API server always says how long its question is.
+    const length = Number(request.headers['content-length'] ?? Number.NaN)
+    if (!Number.isSafeInteger(length)) return { status: 411, body: 'wants content-length' }
+    if (length > MAX_REVIEW_BYTES) return { status: 413, body: 'too large' }
+    if (this.#bytes + length > MAX_REVIEW_BYTES_IN_FLIGHT) return { status: 503, body: 'too many questions at once' }
+    this.#bytes += length
+    const bytes = await collectBytes(request, length).finally(() => {
+      this.#bytes -= length
+    })
     if (bytes === undefined) return { status: 413, body: 'too large' }
     const { answer, allowed, kind } = review(parsed(bytes))
     if (answer === undefined) return { status: 400, body: 'wants an AdmissionReview of admission.k8s.io/v1' }
