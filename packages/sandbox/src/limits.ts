@@ -60,6 +60,8 @@ export const LIMITS = {
   dnsTcpIdleMs: 10_000,
   /** Pods that a Job creates in one go; the rest follows at its next look. */
   jobPodsAtOnce: 500,
+  /** Completions of an indexed Job; one with more fails at once. */
+  jobIndexes: 100_000,
   /** Wait before a Job replaces a failed pod, as in Kubernetes: 10 s doubling to 10 min. */
   jobBackoffInitialMs: 10_000,
   jobBackoffMaxMs: 600_000,

@@ -129,7 +129,8 @@ interface Indexes {
 }
 
 function indexState(job: Job, pods: readonly Pod[], succeeded: readonly Pod[], newlyFailed: readonly Pod[]): Indexes {
-  const { backoffLimitPerIndex: limit, completions = 0 } = job.spec
+  const { backoffLimitPerIndex: limit } = job.spec
+  const completions = Math.min(job.spec.completions ?? 0, LIMITS.jobIndexes)
   const completed = parseIndexes(job.status?.completedIndexes, completions)
   for (const pod of succeeded) {
     const index = indexOf(pod)
@@ -168,6 +169,11 @@ function failureOf(
   for (const { verdict } of judged)
     if (verdict.action === 'FailJob') return { reason: 'PodFailurePolicy', message: verdict.message }
   const { backoffLimit = 6, completions = 0, maxFailedIndexes } = job.spec
+  if (indexes !== undefined && completions > LIMITS.jobIndexes)
+    return {
+      reason: 'TooManyIndexes',
+      message: `the sandbox runs indexed Jobs of at most ${LIMITS.jobIndexes} completions`,
+    }
   if (counts.failed > backoffLimit || tooManyRestarts(job, pods))
     return { reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' }
   if (overdue) return { reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' }

@@ -211,3 +211,10 @@ test('pods of a Job that is orphaned are held back by nobody', async (t) => {
   await world.until('gone', () => pods(world).length === 0)
   t.pass()
 })
+
+test('an indexed Job beyond the limit fails and says why', async (t) => {
+  await using world = await startWorld()
+  await world.apply(job({ completionMode: 'Indexed', completions: 2_000_000_000, parallelism: 1 }))
+  t.is((await settles(world, 'Failed')).reason, 'TooManyIndexes')
+  t.is(pods(world).length, 0)
+})
