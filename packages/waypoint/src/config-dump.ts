@@ -14,13 +14,24 @@ export interface DumpSources extends Stores {
 
 /** The state of the proxy, for people and `ambit`. Holds no private key and no token. */
 export function configDump(sources: DumpSources): object {
-  const { workloads, destinations, policies, credentials, certificates, listeners, config, version } = sources
+  const { workloads, destinations, policies, trafficPolicies, credentials, certificates, listeners, config, version } =
+    sources
   return {
     version: { version, nodeVersion: process.version, istioVersion: config.version },
     config: withoutSecrets(config),
     settings: plain(destinations.settings ?? null),
     destinations: [...destinations.destinations()].map((destination) => plain(destination)),
     policies: [...policies.policies()].map((policy) => plain(policy)),
+    trafficPolicies: [...trafficPolicies.policies()].map(([name, policy]) => ({
+      name,
+      members: Object.fromEntries(
+        [...policy.subsets.keys()].map((subset) => [
+          subset,
+          [...trafficPolicies.members(`${name}/${subset}`)].toSorted(),
+        ]),
+      ),
+      ...(plain(policy) as object),
+    })),
     workloads: [...workloads.workloads()].length,
     services: [...workloads.services()].map(({ namespace, hostname }) => `${namespace}/${hostname}`).toSorted(),
     certificates: certificates().map(dumpCertificate),

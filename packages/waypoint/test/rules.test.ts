@@ -160,6 +160,10 @@ test('a subset is the endpoints that say so, from one request to the next', asyn
   t.like(await client.request({ path: '/unknown' }), { status: 503, body: '' })
   t.like(await client.request({ path: '/later' }), { status: 503, body: '' })
   t.regex(await world.access.find(/"GET \/unknown /), / 503 NC cluster_not_found /)
+  const dump = (await (await fetch(`http://127.0.0.1:${world.app.bound.admin.port}/config_dump`)).json()) as {
+    readonly trafficPolicies: readonly object[]
+  }
+  t.like(dump.trafficPolicies[0], { name: POLICY, members: { v1: ['Kubernetes//Pod/default/one'], none: [] } })
   world.member('two', `${POLICY}/v1`)
   world.member('one')
   await world.applied(async () => (await client.request()).body === 'two')
