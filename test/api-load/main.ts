@@ -62,18 +62,19 @@ async function measured(name: string, count: number, unit: string, work: () => P
   const startedMs = performance.now()
   await work()
   const tookMs = performance.now() - startedMs
-  const { longestMs, cpuMs, rssMb } = await pauses()
+  const { longestMs, busyMs, cpuMs, rssMb } = await pauses()
   const rate = `${Math.round((count / tookMs) * 1000)} ${unit}/s`
   rows.push([
     name,
     `${(tookMs / 1000).toFixed(2)} s`,
     rate,
     `${longestMs.toFixed(0)} ms`,
+    `${busyMs.toFixed(0)} ms`,
     `${(cpuMs / 1000).toFixed(2)} s`,
     `${rssMb.toFixed(0)} MiB`,
   ])
   process.stderr.write(`  ${name}: ${tookMs.toFixed(0)} ms, pause ${longestMs.toFixed(0)} ms\n`)
-  if (longestMs > GOAL_MS) process.exitCode = 1
+  if (busyMs > GOAL_MS) process.exitCode = 1
 }
 
 async function pauses(): Promise<Extract<FromServer, { type: 'pauses' }>> {
@@ -152,8 +153,8 @@ try {
   agent.destroy()
   rmSync(folder, { recursive: true, force: true })
 }
-const head = ['step', 'took', 'rate', 'longest pause', 'CPU', 'memory']
+const head = ['step', 'took', 'rate', 'longest pause', 'of it CPU', 'CPU', 'memory']
 process.stdout.write(
-  `${align([head, ...rows])}\nload ${loadavg()[0]?.toFixed(1)}; a pause should stay below ${GOAL_MS} ms\n`,
+  `${align([head, ...rows])}\nload ${loadavg()[0]?.toFixed(1)}; a pause should stay below ${GOAL_MS} ms of CPU\n`,
 )
 process.exit()

@@ -10,7 +10,15 @@ import { createLogger } from '../../packages/telemetry/src/index.ts'
 
 export type FromServer =
   | { readonly type: 'ready'; readonly port: number; readonly caPem: string }
-  | { readonly type: 'pauses'; readonly longestMs: number; readonly cpuMs: number; readonly rssMb: number }
+  | {
+      readonly type: 'pauses'
+      /** Between two turns of the event loop, by the clock on the wall. */
+      readonly longestMs: number
+      /** The same by the processor's time of the thread, which others on the machine don't lengthen. */
+      readonly busyMs: number
+      readonly cpuMs: number
+      readonly rssMb: number
+    }
 
 const [token = '', folder] = process.argv.slice(2)
 const pki = createClusterPki({ names: ['127.0.0.1'], nowMs: Date.now() })
@@ -30,16 +38,29 @@ await createApiServer({
 const delay = monitorEventLoopDelay({ resolution: 1 })
 let cpu = process.cpuUsage()
 delay.enable()
+const ownMs = (): number => {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
+let busyMs = 0
+let lastMs = ownMs()
+setInterval(() => {
+  const nowMs = ownMs()
+  busyMs = Math.max(busyMs, nowMs - lastMs)
+  lastMs = nowMs
+}, 1)
 process.on('message', () => {
   const used = process.cpuUsage(cpu)
   const message: FromServer = {
     type: 'pauses',
     longestMs: delay.max / 1e6,
+    busyMs,
     cpuMs: (used.user + used.system) / 1000,
     rssMb: process.memoryUsage.rss() / 2 ** 20,
   }
   process.send?.(message)
   delay.reset()
+  busyMs = 0
   cpu = process.cpuUsage()
 })
 process.on('disconnect', () => process.exit(0))

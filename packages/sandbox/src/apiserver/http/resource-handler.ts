@@ -12,7 +12,7 @@ import type { ApiService } from '../resources/api-service.ts'
 import type { RequestContext, UserInfo } from '../resources/request-context.ts'
 import { apiVersionOf, type ResourceDefinition, storageKey } from '../resources/resource-definition.ts'
 import { inVersion, type Target } from '../resources/target.ts'
-import { badRequest, noSuchResource, StatusError } from '../status-error.ts'
+import { badRequest, hasStatus, noSuchResource, StatusError } from '../status-error.ts'
 import { ListPages } from '../store/list-pages.ts'
 import { type Predicate, parseFieldSelector, parseLabelSelector } from '../store/selectors.ts'
 import { partialMetadata, tableParts, toTable } from '../tables/table.ts'
@@ -193,14 +193,22 @@ export class ResourceHandler {
     if (definition.namespaced && namespace === undefined) throw methodNotAllowed()
     const selected = this.#service.store.list(storageKey(definition), namespace).filter(selection(input))
     for (const [index, object] of selected.entries()) {
-      await this.#admitted.delete({ ...targetOf(input), name: object.metadata.name ?? '' }, options, context)
+      const { name = '', uid } = object.metadata
+      try {
+        await this.#admitted.delete({ ...targetOf(input), name }, { ...options, preconditions: { uid } }, context)
+      } catch (error) {
+        // Somebody else deleted it meanwhile, or made another of its name.
+        if (!hasStatus(error, 404) && !hasStatus(error, 409)) throw error
+      }
       // Others have their turn, above all watches that are to be told.
       if (index % DELETE_SLICE === DELETE_SLICE - 1) await nextTurn()
     }
-    const items = selected.map((object) => inVersion(object, { definition, version: info.version }))
     const apiVersion = apiVersionOf(definition.group, info.version)
     const metadata = { resourceVersion: String(this.#service.store.revision) }
-    respond(response, 200, { kind: `${definition.kind}List`, apiVersion, metadata, items })
+    const envelope = { kind: `${definition.kind}List`, apiVersion, metadata }
+    await respondList(response, envelope, 'items', selected, (object) =>
+      inVersion(object, { definition, version: info.version }),
+    )
   }
 
   #answer(input: ResourceRequest, status: number, object: KubeObject, warnings: readonly string[]): void {
