@@ -1,3 +1,4 @@
+import type { LocalReply } from './local-reply.ts'
 import type { RequestState } from './request.types.ts'
 import { sendLocalReply } from './respond.ts'
 import type { Step } from './steps/step.types.ts'
@@ -36,10 +37,18 @@ export function pipeline(steps: PipelineSteps, forward: (state: RequestState) =>
     steps.treat,
     steps.requestFilters,
   ]
+  /** A request that had to wait: what let it in then may not do so now. */
+  const judgedAgain = async (state: RequestState): Promise<LocalReply | undefined> => {
+    for (const step of [steps.identifyDestination, steps.customAuthorization, steps.authenticate, steps.authorize]) {
+      const reply = await step.run(state)
+      if (reply !== undefined) return reply
+    }
+    return undefined
+  }
   return async (state) => {
     for (const step of ordered) {
       const outcome = step.run(state)
-      const reply = outcome instanceof Promise ? await outcome : outcome
+      const reply = outcome instanceof Promise ? ((await outcome) ?? (await judgedAgain(state))) : outcome
       if (reply !== undefined) {
         sendLocalReply(state, reply)
         return

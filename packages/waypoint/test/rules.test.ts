@@ -80,6 +80,25 @@ test('a delay holds the request up, and is seen in the log', async (t) => {
   t.regex(await world.access.find(/"GET \/ /), / 200 DI via_upstream /)
 })
 
+test('a request that was held up is judged again', async (t) => {
+  await using world = await World.start()
+  const slow = { path: { case: 'exactPath' as const, value: '/slow' } }
+  const routes = {
+    routes: [{ match: slow, fault: { delayPerMillion: 1_000_000, delayMs: 4000 }, action: to({}) }, { action: to({}) }],
+  }
+  await world.serve(
+    createServer((_, response) => void response.end('app')),
+    { routes },
+  )
+  const client = world.client()
+  const waiting = client.request({ path: '/slow' })
+  t.is((await client.request()).status, 200)
+  world.policy('nobody', { action: 1, rules: [{}] })
+  world.destination('web', [{ ...PORT, routes }], { authorizationPolicies: ['default/nobody'] })
+  await world.applied(async () => (await client.request()).status === 403)
+  t.like(await waiting, { status: 403, body: 'RBAC: access denied' })
+})
+
 test('preflights are answered for the endpoint, answers to allowed origins are theirs to read', async (t) => {
   await using world = await World.start()
   const seen: string[] = []
