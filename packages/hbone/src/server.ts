@@ -13,7 +13,13 @@ import type { WorkloadCertificate } from '@ambit/identity'
 import type { KeyExchangeGroup } from './defaults.ts'
 import type { Engine, HeaderMap, ServeOptions, ServerSession, ServerStream, TunnelStream } from './engine.types.ts'
 import { HboneLimitError, HboneTlsError } from './errors.ts'
-import { HANDSHAKE_SHARES, HANDSHAKE_TIMEOUT_MS, MAX_PENDING_HANDSHAKES, MAX_SERVER_CONNECTIONS } from './limits.ts'
+import {
+  DRAIN_PING_MS,
+  HANDSHAKE_SHARES,
+  HANDSHAKE_TIMEOUT_MS,
+  MAX_PENDING_HANDSHAKES,
+  MAX_SERVER_CONNECTIONS,
+} from './limits.ts'
 import { type LivenessOptions, watchLiveness } from './liveness.ts'
 import { nodeHttp2Engine } from './node-http2-engine.ts'
 import { cut } from './reset.ts'
@@ -116,7 +122,7 @@ export class HboneServer implements Closable {
     const sessions = [...this.#sessions]
     const deadline = Promise.withResolvers<void>()
     using _timer = this.#components.clock.after(deadlineMs, deadline.resolve)
-    const gone = Promise.all(sessions.map((session) => drainSession(session)))
+    const gone = Promise.all(sessions.map((session) => drainSession(session, this.#components.clock)))
     await Promise.race([gone, deadline.promise])
     await this.close()
   }
@@ -298,10 +304,13 @@ class Request implements HboneRequest {
   }
 }
 
-async function drainSession(session: ServerSession): Promise<void> {
+async function drainSession(session: ServerSession, clock: Clock): Promise<void> {
   session.announceDrain()
-  // A peer that does not answer is ended by the deadline, not by this.
-  await session.ping().catch(() => undefined)
+  const answered = Promise.withResolvers<void>()
+  // Node's client closes on the announcement when it is idle, and answers no ping any more.
+  using _timer = clock.after(DRAIN_PING_MS, answered.resolve)
+  void session.ping().then(answered.resolve, answered.resolve)
+  await Promise.race([answered.promise, session.closed])
   session.finishDrain()
   await session.closed
 }

@@ -213,7 +213,7 @@ export function engineCompliance(test: TestFn, name: string, { client, server }:
     t.is(m.hbone.connectionCount, 0)
   })
 
-  test(`${name}: drain ends a connection without streams at once, not at its deadline`, async (t) => {
+  test(`${name}: drain ends a connection without streams, and doesn't wait for its deadline`, async (t) => {
     await using m = await mesh(echo)
     const tunnel = await m.open()
     tunnel.stream.end('done')
@@ -222,6 +222,17 @@ export function engineCompliance(test: TestFn, name: string, { client, server }:
     await m.hbone.drain(60_000)
     t.is(m.hbone.connectionCount, 0)
     t.is(m.pool.availableCount, 0)
+  })
+
+  test(`${name}: drain ends a connection that its client ends meanwhile`, async (t) => {
+    await using m = await mesh(echo)
+    const tunnel = await m.open()
+    tunnel.stream.end('done')
+    await readAll(tunnel.stream)
+    const drained = m.hbone.drain(60_000)
+    await m.pool.close()
+    await drained
+    t.is(m.hbone.connectionCount, 0)
   })
 
   test(`${name}: close ends streams at once`, async (t) => {
