@@ -6,6 +6,7 @@ import { systemClock } from '@ambit/core'
 import test from 'ava'
 import { ApiCore } from '../../src/apiserver/api-core.ts'
 import type { KubeObject, ObjectClient } from '../../src/apiserver/contract.types.ts'
+import { internalContext } from '../../src/apiserver/resources/request-context.ts'
 import { createClusterPki } from '../../src/pki/cluster-pki.ts'
 import { silent } from './harness.ts'
 
@@ -351,6 +352,29 @@ test('a policy that fails to evaluate refuses unless it is to be ignored; Warn o
     }),
     { message: /compilation failed/ },
   )
+})
+
+test('a policy may ask what else its requester may do', async (t) => {
+  const { core, client } = setUp()
+  using _core = core
+  await policy(client, {
+    matchConstraints,
+    validations: [
+      {
+        expression:
+          "!object.metadata.name.startsWith('guarded') || authorizer.group('').resource('secrets').namespace('default').name('key').check('get').allowed()",
+        messageExpression: "'only readers of the key: ' + authorizer.path('/metrics').check('get').reason()",
+      },
+    ],
+  })
+  await client.create(CONFIG_MAPS, configMap('guarded-by-master'))
+  const definition = core.registry.findResource('', 'configmaps')
+  if (definition === undefined) throw new Error('configmaps')
+  const user = { username: 'bob', groups: ['system:authenticated'] }
+  const target = { definition, version: 'v1', namespace: 'default', name: '' }
+  const create = (name: string) => core.admitted.create(target, configMap(name), { ...internalContext('test'), user })
+  await create('open')
+  await t.throwsAsync(create('guarded'), { message: /denied request: only readers of the key/ })
 })
 
 test("Gateway API's guard of its definitions: no old versions, no experimental over standard", async (t) => {

@@ -7,19 +7,21 @@ import { isObject, type JsonObject } from '../json.ts'
 import { jsonFields } from '../schema/builtin-types.ts'
 import { withTypeMeta } from '../schema/check-fields.ts'
 import type { TypeNode } from '../schema/type-node.ts'
+import { registerAuthorizer } from './cel-authorizer.ts'
 
 /** An expression of a policy or a webhook's condition; one that can't be compiled says why when it is run. */
 export type Expression = (variables: Readonly<Record<string, unknown>>) => unknown
 
 export class ExpressionError extends Error {}
 
-const VARIABLES = ['object', 'oldObject', 'request', 'params', 'namespaceObject', 'variables']
+const VARIABLES = ['object', 'oldObject', 'request', 'params', 'namespaceObject', 'variables', 'authorizer']
 
 /** Compiles CEL as admission knows it. */
 export class AdmissionExpressions {
   readonly #environment = celEnvironment()
 
   constructor() {
+    registerAuthorizer(this.#environment)
     for (const name of VARIABLES) this.#environment.registerVariable(name, 'dyn')
   }
 

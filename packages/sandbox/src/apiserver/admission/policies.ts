@@ -15,6 +15,7 @@ import {
   expressionValue,
 } from './admission-expressions.ts'
 import { admissionRequest } from './admission-request.ts'
+import { CelAuthorizer } from './cel-authorizer.ts'
 import { type MatchConstraints, matchingVersion } from './match-rules.ts'
 
 const GROUP = 'admissionregistration.k8s.io'
@@ -141,6 +142,7 @@ export class AdmissionPolicies implements Disposable {
         definition.namespaced ? this.#store.get('/namespaces', undefined, namespace ?? '') : null,
       ),
       variables: names,
+      authorizer: new CelAuthorizer(this.#store, point.context.user),
     }
     for (const { name, run } of policy.variables)
       Object.defineProperty(names, name, {

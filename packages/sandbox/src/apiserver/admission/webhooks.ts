@@ -13,6 +13,7 @@ import {
   expressionValue,
 } from './admission-expressions.ts'
 import { admissionRequest } from './admission-request.ts'
+import { CelAuthorizer } from './cel-authorizer.ts'
 import { matchingVersion } from './match-rules.ts'
 import { readWebhookAnswer } from './webhook-answer.ts'
 import { WebhookCallError, type WebhookClient } from './webhook-client.ts'
@@ -136,6 +137,7 @@ export class Webhooks implements Disposable {
       object: expressionObject(type, point.object),
       oldObject: expressionObject(type, point.old),
       request: expressionValue(request),
+      authorizer: new CelAuthorizer(this.#c.store, point.context.user),
     }
     const compiled =
       this.#conditions.get(webhook) ??
