@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import test from 'ava'
 import { parseManifest } from '../../packages/cli/src/index.ts'
 import { validateObject } from '../../packages/controller/src/validation/validate-object.ts'
+import { decodeDestinationRule } from '../../packages/controller/src/watch/decode-destination-rule.ts'
+import { decodeVirtualService } from '../../packages/controller/src/watch/decode-virtual-service.ts'
 import type { KubeObject } from '../../packages/sandbox/src/index.ts'
 
 const data = join(process.env['AMBIT_SHARED'] ?? join(import.meta.dirname, '../../../shared'), 'data')
@@ -46,4 +48,17 @@ const samples = existsSync(SAMPLES)
 for (const file of samples)
   test(`sample ${file} is allowed`, (t) => {
     for (const object of objectsIn(SAMPLES, file)) t.deepEqual(errorsOf(object), [], object.metadata.name)
+  })
+
+/** What of a rule would not be followed. */
+function leftOut(object: KubeObject): readonly string[] {
+  if (object.kind === 'DestinationRule') return decodeDestinationRule(object, 'cluster.local').notes
+  if (object.kind !== 'VirtualService') return []
+  const { http, notes } = decodeVirtualService(object, 'cluster.local')
+  return [...notes, ...http.flatMap(({ effects }) => effects.problems)]
+}
+
+for (const file of samples.filter((one) => one.includes('networking')))
+  test(`sample ${file} is followed as written`, (t) => {
+    for (const object of objectsIn(SAMPLES, file)) t.deepEqual(leftOut(object), [], object.metadata.name)
   })
