@@ -6,7 +6,7 @@ import { parseManifest } from '../../packages/cli/src/index.ts'
 import { validateObject } from '../../packages/controller/src/validation/validate-object.ts'
 import { decodeDestinationRule } from '../../packages/controller/src/watch/decode-destination-rule.ts'
 import { decodeVirtualService } from '../../packages/controller/src/watch/decode-virtual-service.ts'
-import type { KubeObject } from '../../packages/sandbox/src/index.ts'
+import type { KubeObject } from '../../packages/kube/src/index.ts'
 
 const data = join(process.env['AMBIT_SHARED'] ?? join(import.meta.dirname, '../../../shared'), 'data')
 const DOCUMENTS = join(data, 'istio-crd-validation')
@@ -25,7 +25,7 @@ const BY_SCHEMA: ReadonlySet<string> = new Set([
 /** Go's YAML reader takes an unquoted `x::]` for text, ours for a mapping. */
 function objectsIn(folder: string, file: string): readonly (KubeObject & { readonly _err?: string })[] {
   const text = readFileSync(join(folder, file), 'utf8').replace(/([0-9a-f]+:[0-9a-f]+::)\]/g, '"$1"]')
-  return parseManifest(text, file)
+  return parseManifest(text, file) as unknown as KubeObject[]
 }
 
 const errorsOf = (object: object): readonly string[] =>
