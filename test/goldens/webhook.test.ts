@@ -25,7 +25,7 @@ const BY_SCHEMA: ReadonlySet<string> = new Set([
 /** Go's YAML reader takes an unquoted `x::]` for text, ours for a mapping. */
 function objectsIn(folder: string, file: string): readonly (KubeObject & { readonly _err?: string })[] {
   const text = readFileSync(join(folder, file), 'utf8').replace(/([0-9a-f]+:[0-9a-f]+::)\]/g, '"$1"]')
-  return parseManifest(text, file) as unknown as KubeObject[]
+  return parseManifest(text, file)
 }
 
 const errorsOf = (object: object): readonly string[] =>
@@ -36,7 +36,7 @@ for (const file of existsSync(DOCUMENTS) ? readdirSync(DOCUMENTS) : [])
     const refused = file.endsWith('-invalid.yaml')
     for (const object of objectsIn(DOCUMENTS, file)) {
       const errors = errorsOf(object)
-      const { name = '' } = object.metadata
+      const { name } = object.metadata
       if (!refused) t.deepEqual(errors, [], name)
       else if (!BY_SCHEMA.has(name)) t.not(errors.length, 0, `${file}: ${name} (${object._err}) is let through`)
     }
