@@ -95,7 +95,8 @@ const accessible = test.macro({
     t.is(await page.evaluate(OVERFLOW), 0)
     t.deepEqual(refused, [])
   },
-  title: (_, colorScheme: string, width: number) => `${colorScheme}, ${width} pixels wide: headings, names, contrast, nothing cut off`,
+  title: (_, colorScheme: string, width: number) =>
+    `${colorScheme}, ${width} pixels wide: headings, names, contrast, nothing cut off`,
 })
 
 test.serial(accessible, 'light', 1280)

@@ -1,4 +1,4 @@
-export { Http2Connection, type ConnectionComponents } from './connection.ts'
+export { type ConnectionComponents, Http2Connection } from './connection.ts'
 export type { ConnectionHandler, ConnectionOptions, Flush } from './connection.types.ts'
 export { CompressionError, ERROR_CODE, Http2ConnectionError } from './errors.ts'
 export type { HeaderList } from './hpack/decoder.ts'

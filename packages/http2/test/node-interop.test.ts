@@ -1,7 +1,7 @@
 // Against Node's own HTTP/2 (nghttp2), both ways round, over an in-memory pipe.
 import { once } from 'node:events'
 import http2 from 'node:http2'
-import { duplexPair, type Duplex } from 'node:stream'
+import { type Duplex, duplexPair } from 'node:stream'
 import test from 'ava'
 import fc from 'fast-check'
 import { ERROR_CODE } from '../src/errors.ts'
