@@ -158,11 +158,16 @@ function mangleTable(): string {
   ])
 }
 
-/** Of what the proxy sends: its own queries, and its answers to redirected ones. */
+/**
+ * Of what the proxy sends, its own queries and its answers to redirected ones, and of what the kernel says when nobody
+ * listens there: in another zone it would not be translated, and who asks would wait instead of trying again.
+ */
 function proxyZones(): readonly string[] {
   return [
     `udp dport ${DNS_PORT} ${fromProxy} counter ct zone set ${DNS_ZONE}`,
     `udp sport ${PORTS.dns} ${fromProxy} counter ct zone set ${REDIRECTED_DNS_ZONE}`,
+    `oifname "lo" icmp type destination-unreachable counter ct zone set ${REDIRECTED_DNS_ZONE}`,
+    `oifname "lo" icmpv6 type destination-unreachable counter ct zone set ${REDIRECTED_DNS_ZONE}`,
   ]
 }
 

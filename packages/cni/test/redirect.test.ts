@@ -82,6 +82,8 @@ table inet istio-ambient-raw {
   chain istio-output {
     udp dport 53 meta mark & 0xfff == 0x539 counter ct zone set 1
     udp sport 15053 meta mark & 0xfff == 0x539 counter ct zone set 2
+    oifname "lo" icmp type destination-unreachable counter ct zone set 2
+    oifname "lo" icmpv6 type destination-unreachable counter ct zone set 2
     oifname != "lo" udp dport 53 meta mark & 0xfff != 0x539 counter ct zone set 2
   }
   chain output {

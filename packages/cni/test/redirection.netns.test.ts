@@ -291,3 +291,21 @@ test.serial('no query of names is lost when rules go, nor when they come for the
   t.is(String(late), 'late')
   t.like(sender, { address: upstream.ip, port: 53 }, 'from another port a resolver would not take it')
 })
+
+for (const [family, own, upstream] of [
+  ['IPv4', '10.91.1.2', '10.91.1.1'],
+  ['IPv6', 'fd91:1::2', 'fd91:1::1'],
+] as const) {
+  test.serial(`${family}: who asks for names while no proxy listens hears so at once`, async (t) => {
+    using node = await TestNode.create()
+    const pod = await node.addPod(1)
+    await applyRedirection(pod, OPTIONS)
+    const client = await netnsSockets(pod).bindUdp({ ip: ip(own), port: 0 })
+    t.teardown(() => client.close())
+    client.connect(53, upstream)
+    await once(client, 'connect')
+    const failed = once(client, 'error', { signal: AbortSignal.timeout(3000) }) as Promise<[NodeJS.ErrnoException]>
+    client.send('anybody?')
+    t.is((await failed)[0].code, 'ECONNREFUSED')
+  })
+}
