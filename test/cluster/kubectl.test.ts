@@ -91,15 +91,16 @@ test.serial('label and annotate change, overwrite and remove', async (t) => {
 })
 
 test.serial('apply creates, changes, leaves alone, and names the field it does not know', async (t) => {
+  // kubectl before 1.30 takes a document that begins with a brace for JSON.
   const manifest = (data: string, extra = ''): string =>
-    `{apiVersion: v1, kind: ConfigMap, metadata: {name: applied, namespace: demo}, data: {${data}}${extra}}`
+    `---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: applied, namespace: demo}, data: {${data}}${extra}}`
   t.is(await cluster.apply(manifest('a: "1", b: "2"')), 'configmap/applied created\n')
   t.is(await cluster.apply(manifest('a: "1", b: "2"')), 'configmap/applied unchanged\n')
   t.is(await cluster.apply(manifest('a: "3"')), 'configmap/applied configured\n')
   t.is(await cluster.must('get', 'cm', 'applied', '-n', 'demo', '-o', 'jsonpath={.data}'), '{"a":"3"}')
   const wrong = await t.throwsAsync(cluster.apply(manifest('', ', dta: {}')))
   t.regex(wrong?.message ?? '', /unknown field "dta"/)
-  const list = `{apiVersion: v1, kind: List, items: [${manifest('a: "4"')}]}`
+  const list = `---\n{apiVersion: v1, kind: List, items: [${manifest('a: "4"').replace('---', '')}]}`
   t.is(await cluster.apply(list), 'configmap/applied configured\n')
 })
 

@@ -51,8 +51,23 @@ const WORKLOADS: readonly {
 }[] = [
   {
     group: '',
-    kinds: ['configmaps', 'persistentvolumeclaims', 'pods', 'serviceaccounts', 'services', 'events', 'endpoints'],
-    views: ['persistentvolumeclaims/status', 'pods/log', 'pods/status', 'services/status'],
+    kinds: [
+      'configmaps',
+      'persistentvolumeclaims',
+      'pods',
+      'replicationcontrollers',
+      'serviceaccounts',
+      'services',
+      'events',
+      'endpoints',
+    ],
+    views: [
+      'persistentvolumeclaims/status',
+      'pods/log',
+      'pods/status',
+      'replicationcontrollers/status',
+      'services/status',
+    ],
   },
   {
     group: 'apps',
@@ -70,11 +85,13 @@ const WORKLOADS: readonly {
   { group: 'networking.k8s.io', kinds: ['ingresses', 'networkpolicies'], views: ['ingresses/status'] },
   { group: 'policy', kinds: ['poddisruptionbudgets'], views: ['poddisruptionbudgets/status'] },
 ]
+const CORE_SCALES = ['replicationcontrollers/scale']
 const SCALES = ['deployments/scale', 'replicasets/scale', 'statefulsets/scale']
 
 const VIEW: readonly Rule[] = [
   ...WORKLOADS.map(({ group, kinds, views }) => ({ apiGroups: [group], resources: [...kinds, ...views], verbs: READ })),
   { apiGroups: ['apps'], resources: SCALES, verbs: READ },
+  { apiGroups: [''], resources: CORE_SCALES, verbs: READ },
   {
     apiGroups: [''],
     resources: ['limitranges', 'namespaces', 'namespaces/status', 'resourcequotas', 'resourcequotas/status'],
@@ -86,6 +103,7 @@ const VIEW: readonly Rule[] = [
 const EDIT: readonly Rule[] = [
   ...WORKLOADS.map(({ group, kinds }) => ({ apiGroups: [group], resources: kinds, verbs: WRITE })),
   { apiGroups: ['apps'], resources: [...SCALES, 'deployments/rollback'], verbs: WRITE },
+  { apiGroups: [''], resources: CORE_SCALES, verbs: WRITE },
   {
     apiGroups: [''],
     resources: ['pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy', 'secrets', 'services/proxy'],

@@ -1,4 +1,6 @@
+import type { KubeObject } from '../apiserver/contract.types.ts'
 import { GVR } from '../objects/gvr.ts'
+import type { ObjectCache } from '../objects/object-cache.ts'
 import type { Condition } from '../objects/pod.types.ts'
 import type { HorizontalPodAutoscaler } from '../objects/workloads.types.ts'
 import type { ControllerComponents } from './components.types.ts'
@@ -6,7 +8,6 @@ import { nextConditions } from './conditions.ts'
 import { OwnerQueue } from './owner-queue.ts'
 import { isoTime, saysAlready } from './ownership.ts'
 
-const TARGETS = ['Deployment', 'ReplicaSet', 'StatefulSet']
 const NO_METRICS =
   'the HPA was unable to compute the replica count: the sandbox serves no metrics, so nothing is scaled by them'
 
@@ -18,7 +19,7 @@ export class AutoscalerStatus implements Disposable {
 
   constructor(components: ControllerComponents) {
     this.#components = components
-    const { autoscalers, deployments, replicaSets, statefulSets } = components.caches
+    const { autoscalers, deployments, replicaSets, replicationControllers, statefulSets } = components.caches
     this.#queue = this.#stack.use(
       new OwnerQueue(components, {
         kind: 'HorizontalPodAutoscaler',
@@ -38,6 +39,7 @@ export class AutoscalerStatus implements Disposable {
     }
     this.#stack.use(deployments.subscribe(onTarget))
     this.#stack.use(replicaSets.subscribe(onTarget))
+    this.#stack.use(replicationControllers.subscribe(onTarget))
     this.#stack.use(statefulSets.subscribe(onTarget))
   }
 
@@ -80,12 +82,17 @@ export class AutoscalerStatus implements Disposable {
 
   /** How many replicas the target has; undefined when there is no such target. */
   #replicas(autoscaler: HorizontalPodAutoscaler): number | undefined {
-    const { deployments, replicaSets, statefulSets } = this.#components.caches
+    const { deployments, replicaSets, replicationControllers, statefulSets } = this.#components.caches
     const { kind, name } = autoscaler.spec.scaleTargetRef
-    if (!TARGETS.includes(kind)) return undefined
-    const { namespace } = autoscaler.metadata
-    const cache = kind === 'Deployment' ? deployments : kind === 'ReplicaSet' ? replicaSets : statefulSets
-    const target = cache.get(namespace, name)
-    return target === undefined ? undefined : Number(target.status?.['replicas'] ?? 0)
+    const targets = new Map<string, Pick<ObjectCache<KubeObject>, 'get'>>([
+      ['Deployment', deployments],
+      ['ReplicaSet', replicaSets],
+      ['ReplicationController', replicationControllers],
+      ['StatefulSet', statefulSets],
+    ])
+    const target = targets.get(kind)?.get(autoscaler.metadata.namespace, name)
+    return target === undefined
+      ? undefined
+      : Number((target['status'] as { replicas?: number } | undefined)?.replicas ?? 0)
   }
 }

@@ -8,6 +8,7 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   ReplicaSet,
+  ReplicationController,
   Service,
 } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
@@ -33,6 +34,7 @@ export interface ControllerCaches {
   readonly endpointSlices: ObjectCache<EndpointSlice>
   readonly deployments: ObjectCache<Deployment>
   readonly replicaSets: ObjectCache<ReplicaSet>
+  readonly replicationControllers: ObjectCache<ReplicationController>
   readonly daemonSets: ObjectCache<DaemonSet>
   readonly statefulSets: ObjectCache<StatefulSet>
   readonly controllerRevisions: ObjectCache<ControllerRevision>
@@ -60,6 +62,7 @@ export function openControllerCaches(
     endpointSlices: open(GVR.endpointSlices),
     deployments: open(GVR.deployments),
     replicaSets: open(GVR.replicaSets),
+    replicationControllers: open(GVR.replicationControllers),
     daemonSets: open(GVR.daemonSets),
     statefulSets: open(GVR.statefulSets),
     controllerRevisions: open(GVR.controllerRevisions),

@@ -18,7 +18,8 @@ export class DisruptionController implements Disposable {
 
   constructor(components: ControllerComponents) {
     this.#components = components
-    const { deployments, disruptionBudgets, pods, replicaSets, statefulSets } = components.caches
+    const { deployments, disruptionBudgets, pods, replicaSets, replicationControllers, statefulSets } =
+      components.caches
     this.#queue = this.#stack.use(
       new OwnerQueue(components, {
         kind: 'PodDisruptionBudget',
@@ -42,6 +43,7 @@ export class DisruptionController implements Disposable {
     }
     this.#stack.use(deployments.subscribe(onScale))
     this.#stack.use(replicaSets.subscribe(onScale))
+    this.#stack.use(replicationControllers.subscribe(onScale))
     this.#stack.use(statefulSets.subscribe(onScale))
   }
 
@@ -93,7 +95,7 @@ export class DisruptionController implements Disposable {
     namespace: string | undefined,
     owner: OwnerReference | undefined,
   ): { readonly uid: string; readonly replicas: number } | undefined {
-    const { deployments, jobs, replicaSets, statefulSets } = this.#components.caches
+    const { deployments, jobs, replicaSets, replicationControllers, statefulSets } = this.#components.caches
     const { kind, name = '', uid } = owner ?? {}
     let found: KubeObject | undefined
     let replicas: number | undefined
@@ -103,8 +105,8 @@ export class DisruptionController implements Disposable {
       found = deployment ?? set
       replicas = deployment?.spec.replicas ?? set?.spec.replicas
       if (found !== undefined && set?.metadata.uid !== uid) return undefined
-    } else if (kind === 'StatefulSet') {
-      const set = statefulSets.get(namespace, name)
+    } else if (kind === 'StatefulSet' || kind === 'ReplicationController') {
+      const set = (kind === 'StatefulSet' ? statefulSets : replicationControllers).get(namespace, name)
       found = set
       replicas = set?.spec.replicas
     } else if (kind === 'Job') {

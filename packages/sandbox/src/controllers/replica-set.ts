@@ -1,8 +1,10 @@
 import { messageOf } from '@ambit/core'
+import type { Gvr } from '../apiserver/contract.types.ts'
 import { LIMITS } from '../limits.ts'
-import type { ReplicaSet } from '../objects/cluster.types.ts'
+import type { ReplicaSet, ReplicationController } from '../objects/cluster.types.ts'
 import { GVR } from '../objects/gvr.ts'
-import type { Condition, Pod } from '../objects/pod.types.ts'
+import type { ObjectCache } from '../objects/object-cache.ts'
+import type { Condition, LabelSelector, Pod } from '../objects/pod.types.ts'
 import { matchesLabels } from '../objects/selector.ts'
 import type { ControllerComponents } from './components.types.ts'
 import { nextConditions } from './conditions.ts'
@@ -10,22 +12,57 @@ import { OwnerQueue } from './owner-queue.ts'
 import { isActive, isoTime, isReady, msUntilAvailable, saysAlready, withoutZeros } from './ownership.ts'
 import { PodControl } from './pod-control.ts'
 
-/** Keeps the wanted number of pods of each ReplicaSet. */
+type Replicated = ReplicaSet | ReplicationController
+
+interface ReplicatedKind<Owner extends Replicated> {
+  readonly kind: string
+  readonly gvr: Gvr
+  readonly owners: ObjectCache<Owner>
+  readonly selectorOf: (owner: Owner) => LabelSelector
+}
+
+/** Keeps the wanted number of pods of each ReplicaSet and ReplicationController. */
 export class ReplicaSetController implements Disposable {
-  readonly #components: ControllerComponents
-  readonly #pods: PodControl
-  readonly #queue: OwnerQueue<ReplicaSet, Pod>
+  readonly #stack = new DisposableStack()
 
   constructor(components: ControllerComponents) {
+    const { replicaSets, replicationControllers } = components.caches
+    this.#stack.use(
+      new ReplicaKeeper<ReplicaSet>(components, {
+        kind: 'ReplicaSet',
+        gvr: GVR.replicaSets,
+        owners: replicaSets,
+        selectorOf: ({ spec }) => spec.selector,
+      }),
+    )
+    this.#stack.use(
+      new ReplicaKeeper<ReplicationController>(components, {
+        kind: 'ReplicationController',
+        gvr: GVR.replicationControllers,
+        owners: replicationControllers,
+        selectorOf: ({ spec }) => ({ matchLabels: spec.selector }),
+      }),
+    )
+  }
+
+  [Symbol.dispose](): void {
+    this.#stack.dispose()
+  }
+}
+
+class ReplicaKeeper<Owner extends Replicated> implements Disposable {
+  readonly #components: ControllerComponents
+  readonly #kind: ReplicatedKind<Owner>
+  readonly #pods: PodControl
+  readonly #queue: OwnerQueue<Owner, Pod>
+
+  constructor(components: ControllerComponents, kind: ReplicatedKind<Owner>) {
     this.#components = components
-    this.#pods = new PodControl(components, 'replicaset-controller')
-    const { replicaSets, pods } = components.caches
+    this.#kind = kind
+    this.#pods = new PodControl(components, `${kind.kind.toLowerCase()}-controller`)
     this.#queue = new OwnerQueue(components, {
-      kind: 'ReplicaSet',
-      gvr: GVR.replicaSets,
-      owners: replicaSets,
-      dependents: pods,
-      selectorOf: (set) => set.spec.selector,
+      ...kind,
+      dependents: components.caches.pods,
       spacingMs: LIMITS.controllerSpacingMs,
       reconcile: (set) => this.#reconcile(set),
     })
@@ -35,8 +72,8 @@ export class ReplicaSetController implements Disposable {
     this.#queue[Symbol.dispose]()
   }
 
-  async #reconcile(set: ReplicaSet): Promise<void> {
-    const pods = (await this.#pods.claim(set, set.spec.selector)).filter(isActive)
+  async #reconcile(set: Owner): Promise<void> {
+    const pods = (await this.#pods.claim(set, this.#kind.selectorOf(set))).filter(isActive)
     const wanted = set.spec.replicas ?? 1
     let failure: unknown
     try {
@@ -49,13 +86,13 @@ export class ReplicaSetController implements Disposable {
     if (failure !== undefined) throw failure
   }
 
-  #surplus(set: ReplicaSet, pods: readonly Pod[], count: number): readonly Pod[] {
+  #surplus(set: Owner, pods: readonly Pod[], count: number): readonly Pod[] {
     if (count <= 0) return []
     const onNode = new Map<string, number>()
     // Pods of all the sets of one Deployment count, as what matters is where its service runs.
     const owner = set.metadata.ownerReferences?.find(({ controller }) => controller === true)
     const { caches } = this.#components
-    const family = owner === undefined ? [set] : caches.replicaSets.controlledBy(owner.uid)
+    const family = owner === undefined ? [set] : this.#kind.owners.controlledBy(owner.uid)
     for (const { metadata } of family)
       for (const pod of caches.pods.controlledBy(metadata.uid).filter(isActive)) {
         const node = pod.spec.nodeName ?? ''
@@ -64,7 +101,7 @@ export class ReplicaSetController implements Disposable {
     return rankForDeletion(pods, onNode).slice(0, count)
   }
 
-  async #writeStatus(set: ReplicaSet, failure: unknown): Promise<void> {
+  async #writeStatus(set: Owner, failure: unknown): Promise<void> {
     const { caches, client, clock } = this.#components
     const pods = caches.pods.controlledBy(set.metadata.uid).filter(isActive)
     const waits = pods.map((pod) => msUntilAvailable(pod, set.spec.minReadySeconds ?? 0, clock.now()))
@@ -88,8 +125,8 @@ export class ReplicaSetController implements Disposable {
     if (saysAlready(set.status, status)) return
     const { namespace, name = '' } = set.metadata
     const patch = { status: withoutZeros(status, ['replicas']) }
-    const written = await client.patch(GVR.replicaSets, namespace, name, patch, { subresource: 'status' })
-    caches.replicaSets.note(written as ReplicaSet)
+    const written = await client.patch(this.#kind.gvr, namespace, name, patch, { subresource: 'status' })
+    this.#kind.owners.note(written as Owner)
   }
 }
 

@@ -133,6 +133,12 @@ export interface ReplicaSet extends KubeObject {
   }
 }
 
+/** The ReplicaSet's predecessor: its selector is a map of labels. */
+export interface ReplicationController extends KubeObject {
+  readonly spec: Omit<ReplicaSet['spec'], 'selector'> & { readonly selector: Readonly<Record<string, string>> }
+  readonly status?: NonNullable<ReplicaSet['status']>
+}
+
 export interface DaemonSet extends KubeObject {
   readonly spec: {
     readonly selector: LabelSelector

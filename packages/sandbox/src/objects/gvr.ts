@@ -16,6 +16,7 @@ export const GVR: {
     | 'serviceAccounts'
     | 'deployments'
     | 'replicaSets'
+    | 'replicationControllers'
     | 'daemonSets'
     | 'endpointSlices'
     | 'leases'
@@ -43,6 +44,7 @@ export const GVR: {
   serviceAccounts: core('serviceaccounts'),
   deployments: apps('deployments'),
   replicaSets: apps('replicasets'),
+  replicationControllers: core('replicationcontrollers'),
   daemonSets: apps('daemonsets'),
   endpointSlices: { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' },
   networkPolicies: { group: 'networking.k8s.io', version: 'v1', resource: 'networkpolicies' },

@@ -129,8 +129,8 @@ test(
   'what is not served is refused clearly',
   withApi(async (t, { kubectl, fetchJson }) => {
     t.regex(
-      (await kubectl(['get', 'replicationcontrollers'])).stderr,
-      /doesn't have a resource type "replicationcontrollers"/,
+      (await kubectl(['get', 'certificatesigningrequests'])).stderr,
+      /doesn't have a resource type "certificatesigningrequests"/,
     )
     const { status, body } = await fetchJson('/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas')
     t.is(status, 404)

@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { Deployment, ReplicaSet } from '../../src/objects/cluster.types.ts'
+import type { Deployment, ReplicaSet, ReplicationController } from '../../src/objects/cluster.types.ts'
 import { GVR } from '../../src/objects/gvr.ts'
 import type { Pod } from '../../src/objects/pod.types.ts'
 import { startWorld, template, type World } from './harness.ts'
@@ -155,4 +155,27 @@ test('foreground deletion ends with the Deployment, after its sets and pods', as
   await world.client.delete(GVR.deployments, 'default', 'web', { propagationPolicy: 'Foreground' })
   await world.until('gone', () => web(world) === undefined)
   t.deepEqual(order, ['Pod', 'Pod', 'Pod', 'ReplicaSet', 'Deployment'])
+})
+
+test('a ReplicationController keeps its pods too, by a map of labels that its template gives', async (t) => {
+  await using world = await startWorld()
+  const controller = {
+    apiVersion: 'v1',
+    kind: 'ReplicationController',
+    metadata: { name: 'old' },
+    spec: { replicas: 2, template: template('old') },
+  }
+  const { spec } = await world.apply(controller)
+  t.deepEqual((spec as { selector: unknown }).selector, { app: 'old' })
+  const available = (): number | undefined =>
+    world.get<ReplicationController>(GVR.replicationControllers, 'old')?.status?.availableReplicas
+  await world.until('two are available', () => available() === 2)
+  const [lost] = world.list<Pod>(GVR.pods)
+  await world.client.delete(GVR.pods, 'default', lost?.metadata.name ?? '')
+  await world.until('another one is', () => {
+    const pods = world.list<Pod>(GVR.pods)
+    return available() === 2 && pods.length === 2 && !pods.some(({ metadata }) => metadata.uid === lost?.metadata.uid)
+  })
+  await world.patch(GVR.replicationControllers, 'old', { spec: { replicas: 0 } })
+  await world.until('none is left', () => world.list(GVR.pods).length === 0)
 })

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../contract.types.ts'
-import { arrayOf, isObject, type JsonObject, objectOf } from '../json.ts'
+import { arrayOf, at, isObject, type JsonObject, objectOf } from '../json.ts'
 import type { KindRules } from '../resources/kind-rules.types.ts'
 import { validateWorkload } from '../validation/pods.ts'
 import { validateStatefulSet } from '../validation/stateful-sets.ts'
@@ -25,7 +25,7 @@ function memberOf(spec: JsonObject, name: string): JsonObject {
   return member
 }
 
-/** What keeps pods running: Deployment, ReplicaSet, StatefulSet, DaemonSet. */
+/** What keeps pods running. */
 export const WORKLOAD_RULES: Readonly<Record<string, KindRules>> = {
   'apps/Deployment': {
     defaults(deployment) {
@@ -48,6 +48,21 @@ export const WORKLOAD_RULES: Readonly<Record<string, KindRules>> = {
       spec['replicas'] ??= 1
     },
     validate: validateWorkload,
+  },
+  '/ReplicationController': {
+    defaults(controller) {
+      const spec = specOf(controller)
+      defaultTemplate(spec)
+      spec['replicas'] ??= 1
+      const labels = objectOf(at(spec['template'], 'metadata', 'labels'))
+      spec['selector'] ??= { ...labels }
+      controller.metadata.labels ??= { ...labels } as Record<string, string>
+    },
+    // Its selector is a map of labels, and may change.
+    validate(controller) {
+      const { selector, ...spec } = objectOf(controller['spec'])
+      return validateWorkload({ ...controller, spec: { ...spec, selector: { matchLabels: selector } } }, undefined)
+    },
   },
   'apps/StatefulSet': {
     defaults(statefulSet) {

@@ -249,6 +249,7 @@ export class ApiHttpServer {
     const contentType = request.headers['content-type']
     const decodeAny = (): unknown => decodeBody(body, contentType, undefined, core.types)
     if (VIRTUAL_RESOURCES.some((item) => item.group === info.group && item.resource === info.resource)) {
+      if (info.version !== 'v1') throw noSuchResource()
       if (request.method !== 'POST') throw methodNotAllowed()
       const components = {
         store: core.store,

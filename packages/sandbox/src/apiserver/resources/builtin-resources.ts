@@ -16,6 +16,7 @@ const ROWS = `
 |PersistentVolumeClaim|persistentvolumeclaims|PersistentVolumeClaim|ns|pvc
 |PersistentVolume|persistentvolumes|PersistentVolume|s|pv
 |Pod|pods|Pod|nsa|po
+|ReplicationController|replicationcontrollers|ReplicationController|nsca|rc
 |ResourceQuota|resourcequotas|ResourceQuota|ns|quota
 |Secret|secrets|Secret|n|
 |ServiceAccount|serviceaccounts|ServiceAccount|n|sa

@@ -16,10 +16,13 @@ export function toScale(object: KubeObject, paths: ScalePaths): KubeObject {
   }
 }
 
-/** Custom resources hold the text, built-in kinds a LabelSelector. */
+/** Custom resources hold the text, built-in kinds a LabelSelector, a ReplicationController a map of labels. */
 function selectorText(selector: unknown): string {
   if (!isObject(selector)) return typeof selector === 'string' ? selector : ''
-  const labels = Object.entries(objectOf(selector['matchLabels'])).map(([key, value]) => `${key}=${textOf(value)}`)
+  const isMap = Object.values(selector).every((value) => typeof value === 'string')
+  const labels = Object.entries(isMap ? selector : objectOf(selector['matchLabels'])).map(
+    ([key, value]) => `${key}=${textOf(value)}`,
+  )
   const expressions = arrayOf(selector['matchExpressions']).map((item) => {
     const key = textOf(at(item, 'key'))
     const values = arrayOf(at(item, 'values')).join(',')

@@ -52,6 +52,19 @@ function autoscalerTargets(autoscaler: KubeObject): string {
   return shown.length > 2 ? `${shown.slice(0, 2).join(', ')} + ${shown.length - 2} more...` : shown.join(', ')
 }
 
+const REPLICAS: ColumnSet = {
+  columns: ['Name', 'Desired', 'Current', 'Ready', 'Age', 'Containers*', 'Images*', 'Selector*'],
+  cells: (object, nowMs) => [
+    object.metadata.name,
+    number(object, 'spec', 'replicas'),
+    number(object, 'status', 'replicas'),
+    number(object, 'status', 'readyReplicas'),
+    age(object, nowMs),
+    ...containersText(object),
+    selectorText(at(object, 'spec', 'selector')),
+  ],
+}
+
 /** What keeps pods running and counts them. */
 export const WORKLOAD_COLUMNS: Readonly<Record<string, ColumnSet>> = {
   'apps/Deployment': {
@@ -66,18 +79,8 @@ export const WORKLOAD_COLUMNS: Readonly<Record<string, ColumnSet>> = {
       selectorText(at(object, 'spec', 'selector')),
     ],
   },
-  'apps/ReplicaSet': {
-    columns: ['Name', 'Desired', 'Current', 'Ready', 'Age', 'Containers*', 'Images*', 'Selector*'],
-    cells: (object, nowMs) => [
-      object.metadata.name,
-      number(object, 'spec', 'replicas'),
-      number(object, 'status', 'replicas'),
-      number(object, 'status', 'readyReplicas'),
-      age(object, nowMs),
-      ...containersText(object),
-      selectorText(at(object, 'spec', 'selector')),
-    ],
-  },
+  'apps/ReplicaSet': REPLICAS,
+  '/ReplicationController': REPLICAS,
   'apps/DaemonSet': {
     columns: [
       'Name',
