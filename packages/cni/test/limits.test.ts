@@ -20,7 +20,13 @@ async function withServer(t: ExecutionContext, use: (path: string, codes: string
   const codes: string[] = []
   const requests = { add: (labels: Readonly<Record<string, string>>) => void codes.push(labels['response_code'] ?? '') }
   await using _server = await PluginServer.listen(
-    { logger: silentLogger, requests, onAdd: () => Promise.resolve() },
+    {
+      logger: silentLogger,
+      requests,
+      onAdd: () => Promise.resolve(),
+      onDecide: () => Promise.resolve(undefined),
+      onCheck: () => Promise.resolve(undefined),
+    },
     path,
   )
   try {

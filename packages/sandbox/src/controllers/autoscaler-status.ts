@@ -91,8 +91,6 @@ export class AutoscalerStatus implements Disposable {
       ['StatefulSet', statefulSets],
     ])
     const target = targets.get(kind)?.get(autoscaler.metadata.namespace, name)
-    return target === undefined
-      ? undefined
-      : Number((target['status'] as { replicas?: number } | undefined)?.replicas ?? 0)
+    return target === undefined ? undefined : ((target['status'] as { replicas?: number } | undefined)?.replicas ?? 0)
   }
 }
