@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // `npm run demo|test|check|bench|generate`: sets up what is missing, then runs it on the workspace's own Node.
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import { Interrupted, runProgram } from './run-program.mjs'
 import { setup } from './setup.mjs'
 import { toolEnvironment } from './tools.mjs'
@@ -55,7 +55,10 @@ async function run(command) {
   return status
 }
 
-async function test(names) {
+async function test(given) {
+  const files = given.filter((word) => word.endsWith('.ts'))
+  const names = given.filter((word) => !files.includes(word))
+  if (files.length > 0 && names.length !== 1) throw new Error('files are of one tier: name it')
   for (const name of names)
     if (TIERS[name] === undefined) throw new Error(`unknown tier ${name}; there are: ${Object.keys(TIERS).join(', ')}`)
   const rows = []
@@ -64,7 +67,7 @@ async function test(names) {
     const reason = skip?.()
     const started = Date.now()
     if (reason === undefined) console.log(`\n== ${name}: ${title}`)
-    const status = reason === undefined ? await run(command) : undefined
+    const status = reason === undefined ? await run([...command, ...files]) : undefined
     rows.push({ name, status, reason, seconds: (Date.now() - started) / 1000 })
   }
   return summary(rows)
@@ -76,6 +79,7 @@ async function inFolderOfItsOwn(action) {
   // Like /tmp: some tests run as somebody else.
   chmodSync(folder, 0o1777)
   process.env.TMPDIR = folder
+  if (process.env.KUBECTL) useKubectl(process.env.KUBECTL, join(folder, 'kubectl'))
   try {
     return await action()
   } finally {
@@ -88,6 +92,14 @@ async function inFolderOfItsOwn(action) {
     }
     rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   }
+}
+
+/** Tests type `kubectl`: this one comes first. */
+function useKubectl(program, folder) {
+  if (!existsSync(program)) throw new Error(`KUBECTL names ${program}, which does not exist`)
+  mkdirSync(folder)
+  symlinkSync(resolve(program), join(folder, 'kubectl'))
+  process.env.PATH = `${folder}${delimiter}${process.env.PATH}`
 }
 
 async function check() {

@@ -1,14 +1,24 @@
 // What a person types: the real kubectl against the sandbox.
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { type Cluster, startCluster } from '../support/cluster.ts'
-import { runCommand } from '../support/command.ts'
+import { type CommandResult, runCommand } from '../support/command.ts'
 import { eventually } from '../support/eventually.ts'
 import { Follower } from '../support/follow.ts'
 
 const WATCH_LIMIT_MS = 15_000
 const NGINX = 'nginx:1.27'
+const PAIR = `
+apiVersion: v1
+kind: Pod
+metadata: {name: pair, namespace: demo, labels: {app: pair}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - {name: a, image: busybox, command: [sh, -c, 'echo from a; sleep infinity']}
+    - {name: b, image: busybox, command: [sh, -c, 'echo from b; sleep infinity']}
+`
 
 let cluster: Cluster
 
@@ -91,7 +101,7 @@ test.serial('label and annotate change, overwrite and remove', async (t) => {
 })
 
 test.serial('apply creates, changes, leaves alone, and names the field it does not know', async (t) => {
-  // kubectl before 1.30 takes a document that begins with a brace for JSON.
+  // Older kubectl takes a document that begins with a brace for JSON.
   const manifest = (data: string, extra = ''): string =>
     `---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: applied, namespace: demo}, data: {${data}}${extra}}`
   t.is(await cluster.apply(manifest('a: "1", b: "2"')), 'configmap/applied created\n')
@@ -183,15 +193,86 @@ spec:
   t.is(await cluster.must('logs', 'talker', '-n', 'demo', '--tail=1'), 'heard two\n')
 })
 
-test.serial('port-forward reaches a port of a pod', async (t) => {
-  await using forward = new Follower('kubectl', ['port-forward', '-n', 'demo', 'deploy/web', ':80'], cluster.env)
-  const text = await forward.until(
-    (printed) => printed.includes('Forwarding from 127.0.0.1'),
-    WATCH_LIMIT_MS,
-    'the port',
-  )
-  const port = /127\.0\.0\.1:(\d+)/.exec(text)?.[1]
-  t.is((await fetch(`http://127.0.0.1:${port}/`)).status, 200)
+test.serial('port-forward reaches a port of a pod, by its owner or its service too', async (t) => {
+  for (const target of ['deploy/web', 'svc/web']) {
+    await using forward = new Follower('kubectl', ['port-forward', '-n', 'demo', target, ':80'], cluster.env)
+    const opened = (text: string): boolean => text.includes('Forwarding from 127.0.0.1')
+    const text = await forward.until(opened, WATCH_LIMIT_MS, 'the port')
+    const port = /127\.0\.0\.1:(\d+)/.exec(text)?.[1]
+    t.is((await fetch(`http://127.0.0.1:${port}/`)).status, 200)
+  }
+})
+
+test.serial(
+  'logs of several containers: each line with its source, by time, by label, and no more than asked',
+  async (t) => {
+    await cluster.apply(PAIR)
+    await cluster.must('wait', 'pod/pair', '-n', 'demo', '--for=condition=Ready', '--timeout=20s')
+    const logs = (...args: readonly string[]): Promise<string> => cluster.must('logs', '-n', 'demo', ...args)
+    t.is(await logs('pair', '--all-containers', '--prefix'), '[pod/pair/a] from a\n[pod/pair/b] from b\n')
+    const both = await logs('-l', 'app=pair', '--all-containers', '--max-log-requests=5')
+    t.deepEqual(both.trim().split('\n').sort(), ['from a', 'from b'])
+    t.regex(await logs('pair', '-c', 'b', '--timestamps'), /^\d{4}-\d\d-\d\dT[\d:.]+Z from b\n$/)
+    t.is(await logs('pair', '-c', 'a', '--since=1h', '--limit-bytes=4'), 'from')
+    t.is(await logs('pair', '-c', 'a', '--since-time=2999-01-01T00:00:00Z'), '')
+    t.is(await logs('pair'), 'from a\n')
+  },
+)
+
+test.serial('events tells what happened to one object', async (t) => {
+  const events = (...args: readonly string[]): Promise<string> => cluster.must('events', '-n', 'demo', ...args)
+  t.regex(await events('--for', 'pod/pair'), /Normal +Started +Pod\/pair +Started container b\n/)
+  t.notRegex(await events('--for', 'pod/pair'), /talker/)
+  t.notRegex(await events('--types=Warning'), /Started container/)
+})
+
+test.serial('debug copies a pod and looks at a node', async (t) => {
+  const copy = ['--copy-to=twin', '-c', 'a', '--share-processes', '--', 'sleep', '4321']
+  await cluster.must('debug', 'pair', '-n', 'demo', '--image=busybox', ...copy)
+  await cluster.must('wait', 'pod/twin', '-n', 'demo', '--for=condition=Ready', '--timeout=20s')
+  t.regex(await cluster.must('exec', 'twin', '-n', 'demo', '-c', 'b', '--', 'ps', '-eo', 'args'), /sleep 4321/)
+  await cluster.must('debug', 'node/ambit-1', '-n', 'demo', '--image=busybox', '--', 'ls', '/host/etc/cni')
+  const pods = await cluster.must('get', 'pods', '-n', 'demo', '-o', 'name')
+  const debugPod = /pod\/node-debugger-ambit-1-\w+/.exec(pods)?.[0] ?? 'none'
+  await cluster.must('wait', debugPod, '-n', 'demo', '--for=jsonpath={.status.phase}=Succeeded', '--timeout=20s')
+  t.is(await cluster.must('logs', '-n', 'demo', debugPod), 'net.d\n')
+})
+
+test.serial('kustomize builds what apply, diff and delete take; prune removes what is no longer there', async (t) => {
+  const folder = join(cluster.env['HOME'] ?? '', 'overlay')
+  await mkdir(folder)
+  await writeFile(join(folder, 'one.yaml'), 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n')
+  const customization = (word: string): string =>
+    `namePrefix: pre-\nresources: [one.yaml]\nconfigMapGenerator: [{name: gen, literals: [word=${word}]}]\n`
+  await writeFile(join(folder, 'kustomization.yaml'), customization('old'))
+  t.regex(await cluster.must('kustomize', folder), /name: pre-gen-\w+\n[^]*name: pre-one\n/)
+  t.regex(await cluster.must('apply', '-n', 'demo', '-k', folder), /pre-gen-\w+ created\nconfigmap\/pre-one created\n/)
+  t.is(await cluster.must('diff', '-n', 'demo', '-k', folder), '')
+  await writeFile(join(folder, 'kustomization.yaml'), customization('new'))
+  const differs = await cluster.kubectl('diff', '-n', 'demo', '-k', folder)
+  t.is(differs.code, 1)
+  t.regex(differs.stdout, /^\+ {2}word: new$/m)
+  t.regex(await cluster.must('delete', '-n', 'demo', '-k', folder, '--ignore-not-found'), /"pre-one" deleted/)
+
+  const set = (...names: readonly string[]): Promise<CommandResult> => {
+    const maps = names.map((name) => `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`)
+    const args = ['apply', '-n', 'demo', '--prune', '--applyset=set', '-f', '-']
+    return runCommand('kubectl', args, { env: { ...cluster.env, KUBECTL_APPLYSET: 'true' }, input: maps.join('') })
+  }
+  const made = await set('first', 'second')
+  t.regex(made.stdout + made.stderr, /first created\nconfigmap\/second created/)
+  t.regex((await set('second')).stdout, /configmap\/first pruned/)
+})
+
+test.serial('proxy opens the API on a local port; pods and services are not reached through it', async (t) => {
+  await using proxy = new Follower('kubectl', ['proxy', '--port=0'], cluster.env)
+  const line = await proxy.until((text) => /127\.0\.0\.1:\d+/.test(text), WATCH_LIMIT_MS, 'the port')
+  const url = `http://${/127\.0\.0\.1:\d+/.exec(line)?.[0]}`
+  const list = (await (await fetch(`${url}/api/v1/namespaces/demo/pods`)).json()) as { kind: string }
+  t.is(list.kind, 'PodList')
+  const refused = await fetch(`${url}/api/v1/namespaces/demo/services/web/proxy/`)
+  t.is(refused.status, 404)
+  t.like(await refused.json(), { kind: 'Status', message: 'the server could not find the requested resource' })
 })
 
 test.serial('an unknown image waits with ErrImagePull and the list of known ones', async (t) => {

@@ -1,8 +1,13 @@
 import { readdirSync, realpathSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 
-/** The oldest and the newest kubectl of this machine: `kubectl` of PATH and its siblings `kubectl.1.27` and the like. */
+/**
+ * The kubectl that KUBECTL names; else the oldest and the newest of this machine: `kubectl` of PATH and its siblings
+ * `kubectl.1.27` and the like.
+ */
 export function installedKubectls(): readonly string[] {
+  const asked = process.env['KUBECTL']
+  if (asked) return [asked]
   const folders = (process.env['PATH'] ?? '').split(delimiter)
   const found = folders.flatMap((folder) => (list(folder).includes('kubectl') ? [join(folder, 'kubectl')] : []))
   const [first] = found

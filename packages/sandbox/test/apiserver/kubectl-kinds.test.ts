@@ -77,6 +77,12 @@ metadata: {name: settings}
 data: {a: other}
 `
 
+const CONTROLLER = `apiVersion: v1
+kind: ReplicationController
+metadata: {name: rc}
+spec: {replicas: 1, template: {metadata: {labels: {app: rc}}, spec: {containers: [{name: c, image: x}]}}}
+`
+
 const RECONCILED = `apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: reconciled}
@@ -197,6 +203,61 @@ const STEPS: readonly Step[] = [
   { args: 'run one --image=x', says: /pod\/one created/ },
   { args: 'expose deployment web --port=80', says: /service\/web exposed/ },
   { args: 'auth reconcile -f -', input: RECONCILED, says: /reconciled/ },
+  { args: 'apply -f -', input: CONTROLLER, says: /replicationcontroller\/rc created/ },
+  { args: 'scale rc rc --replicas=2', says: /replicationcontroller\/rc scaled/ },
+  { args: 'get rc', says: /NAME +DESIRED +CURRENT +READY +AGE\nrc +2 +0 +0/ },
+  { args: 'describe rc rc', says: /Selector: +app=rc/ },
+  { args: 'expose rc rc --port=80', says: /service\/rc exposed/ },
+  { args: 'cluster-info dump', says: /"kind": "ReplicationControllerList"/ },
+  { args: 'label configmap settings colour=green', says: /settings labeled/ },
+  { args: 'get cm --sort-by=.metadata.name -L colour --show-labels', says: /settings +1 .*green +colour=green/ },
+  { args: 'get cm -o custom-columns=NAME:.metadata.name', says: /^NAME\n[^]*settings\n/ },
+  { args: 'get cm settings -o go-template={{.metadata.name}}', says: /^settings$/ },
+  { args: 'get cm nothing --ignore-not-found', says: /^$/ },
+  { args: 'get deployment web --subresource=scale -o jsonpath={.kind}', says: /^Scale$/ },
+  { args: 'get events', says: /No resources found/ },
+  { args: 'events', says: /No events found/ },
+  {
+    args: 'create secret docker-registry r --docker-server=x --docker-username=u --docker-password=p',
+    says: /r created/,
+  },
+  { args: 'set resources deployment/web --limits=cpu=200m', says: /resource requirements updated/ },
+  { args: 'set selector service/web app=other', says: /selector updated/ },
+  { args: 'set serviceaccount deployment/web runner', says: /serviceaccount updated/ },
+  { args: 'set subject rolebinding reads --user=ann', says: /subjects updated/ },
+  { args: 'scale deployment web --current-replicas=7 --replicas=1', says: /Expected replicas to be 7/, fails: true },
+  { args: 'patch deployment web --subresource=scale --type=merge -p {"spec":{"replicas":2}}', says: /web patched/ },
+  { args: 'rollout pause deployment web', says: /paused/ },
+  { args: 'rollout resume deployment web', says: /resumed/ },
+  { args: 'label configmap settings --list', says: /colour=green/ },
+  { args: 'annotate configmap settings a=b --resource-version=1', says: /please apply your changes/, fails: true },
+  { args: 'apply -f -', input: CONFIG, says: /settings configured|settings unchanged/ },
+  { args: 'apply view-last-applied configmap/settings', says: /a: other/ },
+  { args: 'apply set-last-applied -f - --create-annotation', input: CONFIG, says: /settings configured/ },
+  { args: 'apply edit-last-applied configmap/settings', editor: 'sed -i s/other/edited/', says: /settings edited/ },
+  {
+    args: 'apply -f - -l set=one --prune',
+    input: CONFIG.replace('settings', 'kept, labels: {set: one}'),
+    says: /kept created/,
+  },
+  {
+    args: 'apply -f - -l set=one --prune',
+    input: CONFIG.replace('settings', 'next, labels: {set: one}'),
+    says: /configmap\/next created\nconfigmap\/kept pruned/,
+  },
+  { args: 'replace --force -f -', input: CONFIG, says: /"settings" deleted[^]*settings replaced/ },
+  { args: 'wait --for=delete configmap/nothing --timeout=2s', says: /^$/ },
+  { args: 'certificate approve x', says: /resource type "certificatesigningrequests"/, fails: true },
+  { args: 'explain farm.spec', says: /cows\s+<integer>/ },
+  { args: 'explain deployment --output=plaintext-openapiv2', says: /couldn't find resource for/, fails: true },
+  { args: 'api-versions', says: /^admissionregistration.k8s.io\/v1\napi[^]*\nv1\n/ },
+  { args: 'version', says: /Server Version: v1.33/ },
+  {
+    args: 'get --raw /api/v1/namespaces/default/services/web/proxy/',
+    says: /could not find the requested resource/,
+    fails: true,
+  },
+  { args: 'get --raw /api/v1/nodes/n/proxy/stats', says: /could not find the requested resource/, fails: true },
   { args: 'delete job hello --cascade=background', says: /"hello" deleted/ },
   { args: 'delete cronjob tick --cascade=orphan', says: /"tick" deleted/ },
   { args: 'delete deployment web --cascade=foreground --wait=false', says: /"web" deleted/ },
