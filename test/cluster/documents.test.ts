@@ -2,6 +2,7 @@
 // routing kinds, waypoints by service account), all of it taken away again, then today's (Gateway API).
 import test from 'ava'
 import { bookstoreManifest, service } from '../support/bookstore.ts'
+import { startBrowser } from '../support/browser.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { Follower } from '../support/follow.ts'
@@ -79,6 +80,16 @@ const selector = (key: string, value: string): string => `selector: {matchLabels
 
 async function podsReady(): Promise<void> {
   await cluster.must('wait', 'deploy', '--all', '--for=condition=Available', '--timeout=60s')
+}
+
+/** Where a load balancer is on this machine: without root, low ports are at others. */
+async function loadBalancerUrl(namespace: string, service: string, port: number): Promise<string> {
+  const field = (path: string): Promise<string> =>
+    cluster.must('get', 'svc', '-n', namespace, service, '-o', `jsonpath=${path}`)
+  const address = await field('{.status.loadBalancer.ingress[0].ip}')
+  const note = await field(String.raw`{.metadata.annotations.sandbox\.ambit\.dev/load-balancer-ports}`)
+  const mapped = new Map(note.split(',').map((pair) => pair.split('=') as [string, string]))
+  return `http://${address}:${mapped.get(String(port)) ?? port}`
 }
 
 /** All pods of the namespace are in the mesh and none was restarted for it. */
@@ -177,6 +188,35 @@ spec:
   t.is(await curl('sleep', gateway), TITLE)
   t.is(await curl('notsleep', gateway), TITLE)
 })
+
+test.serial(
+  '1.18: the page opens in a browser on the machine, at the gateway’s address, and lets a reader sign in',
+  async (t) => {
+    const url = await loadBalancerUrl('istio-system', 'istio-ingressgateway', 80)
+    await using browser = await startBrowser()
+    const page = await browser.newPage()
+    const failed: string[] = []
+    page.on('response', (response) => response.status() >= 400 && failed.push(`${response.status()} ${response.url()}`))
+    page.on('console', (message) => message.type() === 'error' && failed.push(message.text()))
+    await page.goto(`${url}/productpage`)
+    t.is(await page.title(), 'Simple Bookstore App')
+    t.is(await page.locator('h1').innerText(), 'The Comedy of Errors')
+    // Each load may be served by another version of the reviews: none, black and red stars.
+    const colours = new Set<string>()
+    const seen = async (): Promise<number> => {
+      await page.reload()
+      const stars = "document.querySelector('.stars')"
+      colours.add(String(await page.evaluate(`${stars} === null ? 'none' : getComputedStyle(${stars}).color`)))
+      return colours.size
+    }
+    await eventually(seen, (count) => count === 3, START_LIMIT_MS, 'reviews of all three versions')
+    await page.locator('summary').click()
+    await page.getByLabel('User name').fill('jason')
+    await page.keyboard.press('Enter')
+    await page.getByText('Signed in as jason').waitFor()
+    t.deepEqual(failed, [])
+  },
+)
 
 test.serial('1.18: a waypoint for the account of the product page decides by method', async (t) => {
   t.regex(
