@@ -8,6 +8,9 @@ function fill(target: JsonObject, defaults: JsonObject): void {
 /** Mode of files made from config maps, secrets and projections: 0644. */
 const DEFAULT_FILE_MODE = 0o644
 
+/** Kubernetes' own; a zero means the same as nothing. */
+const PROBE_DEFAULTS = { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 }
+
 /** Defaults of a pod's spec, of a pod itself or in a template. */
 export function defaultPodSpec(spec: JsonObject): void {
   fill(spec, {
@@ -43,7 +46,7 @@ function defaultContainer(container: JsonObject, hostNetwork: boolean): void {
   for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
     const probe = container[name]
     if (!isObject(probe)) continue
-    fill(probe, { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 })
+    for (const [key, value] of Object.entries(PROBE_DEFAULTS)) probe[key] ||= value
     if (isObject(probe['httpGet'])) fill(probe['httpGet'], { path: '/', scheme: 'HTTP' })
     if (isObject(probe['grpc'])) fill(probe['grpc'], { service: '' })
   }

@@ -1,7 +1,11 @@
+import { parseQuantity } from '../../objects/quantity.ts'
 import { isObject, type JsonObject, setMember } from '../json.ts'
 import { MAX_DEPTH } from '../limits.ts'
 import { jsonFields } from './builtin-types.ts'
 import type { TypeNode } from './type-node.ts'
+
+/** Characters of a wrong value repeated in a message. */
+const MAX_SHOWN = 100
 
 export interface FieldCheck {
   /** The value with unknown members dropped. */
@@ -27,6 +31,10 @@ export function checkFields(type: TypeNode, value: unknown): FieldCheck {
       mismatches.push(`cannot unmarshal ${jsonTypeOf(here)} into field ${path || 'object'} of type ${expected}`)
       return here
     }
+    if (node.kind === 'quantity' && parseQuantity(here) === undefined)
+      mismatches.push(
+        `cannot take ${JSON.stringify(here).slice(0, MAX_SHOWN)} as ${path}: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`,
+      )
     if (node.kind === 'list') {
       const items = here as readonly unknown[]
       return items.map((item, index) => (node.of ? walk(node.of, item, `${path}[${index}]`, depth + 1) : item))

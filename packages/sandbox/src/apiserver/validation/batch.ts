@@ -24,7 +24,7 @@ const FIELDS = [
 
 export function validateJob(job: KubeObject, old: KubeObject | undefined): readonly StatusCause[] {
   const spec = objectOf(job['spec'])
-  const causes = [...jobSpecCauses(spec, 'spec')]
+  const causes = [...jobSpecCauses(spec, 'spec', old?.['spec'])]
   const { selector, template, completions, completionMode } = spec
   const labels = objectOf(at(template, 'metadata', 'labels')) as Record<string, string>
   if (!isObject(selector)) causes.push(requiredValue('spec.selector'))
@@ -42,7 +42,7 @@ export function validateJob(job: KubeObject, old: KubeObject | undefined): reado
   return causes
 }
 
-function jobSpecCauses(spec: JsonObject, path: string): readonly StatusCause[] {
+function jobSpecCauses(spec: JsonObject, path: string, before: unknown): readonly StatusCause[] {
   const causes: StatusCause[] = []
   const counts = ['parallelism', 'completions', 'backoffLimit', 'activeDeadlineSeconds', 'ttlSecondsAfterFinished']
   for (const key of counts) {
@@ -55,7 +55,8 @@ function jobSpecCauses(spec: JsonObject, path: string): readonly StatusCause[] {
   if (mode === 'Indexed' && spec['completions'] === undefined)
     causes.push(requiredValue(`${path}.completions`, 'when completion mode is Indexed'))
   const pod = objectOf(at(spec, 'template', 'spec'))
-  causes.push(...validatePodSpec(pod, `${path}.template.spec`))
+  const same = before !== undefined && jsonEqual(pod, at(before, 'template', 'spec'))
+  if (!same) causes.push(...validatePodSpec(pod, `${path}.template.spec`))
   const restart = pod['restartPolicy']
   if (!RESTART.includes(String(restart)))
     causes.push(unsupportedValue(`${path}.template.spec.restartPolicy`, restart, ['OnFailure', 'Never']))
@@ -78,7 +79,13 @@ export function validateCronJob(cronJob: KubeObject, old: KubeObject | undefined
     causes.push(invalidValue('spec.timeZone', timeZone, `unknown time zone ${textOf(timeZone)}`))
   if (!CONCURRENCY.includes(String(concurrencyPolicy)))
     causes.push(unsupportedValue('spec.concurrencyPolicy', concurrencyPolicy, CONCURRENCY))
-  causes.push(...jobSpecCauses(objectOf(at(spec, 'jobTemplate', 'spec')), 'spec.jobTemplate.spec'))
+  causes.push(
+    ...jobSpecCauses(
+      objectOf(at(spec, 'jobTemplate', 'spec')),
+      'spec.jobTemplate.spec',
+      at(old, 'spec', 'jobTemplate', 'spec'),
+    ),
+  )
   return causes
 }
 

@@ -22,6 +22,13 @@ export function isLabelValue(value: unknown): boolean {
   return value === '' || (value.length <= 63 && /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/.test(value))
 }
 
+/** Name of a port (IANA): at most 15 lower case letters, digits and single hyphens, with a letter. */
+export function isPortName(name: string): boolean {
+  return name.length <= 15 && /^[a-z0-9](-?[a-z0-9])*$/.test(name) && /[a-z]/.test(name)
+}
+
+export const PORT_NAME_RULE =
+  "a port's name has at most 15 lower case letters, digits and single '-' between them, and at least one letter"
 export const LABEL_RULE =
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"
 export const SUBDOMAIN_RULE =

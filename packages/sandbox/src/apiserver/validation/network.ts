@@ -3,9 +3,9 @@ import type { KubeObject } from '../contract.types.ts'
 import { arrayOf, at, isObject, objectOf, textOf } from '../json.ts'
 import type { StatusCause } from '../status-error.ts'
 import { forbiddenValue, immutable, invalidValue, requiredValue, unsupportedValue } from './causes.ts'
+import { isPort } from './containers.ts'
 import { selectorCauses } from './label-selectors.ts'
 import { isDnsSubdomain, SUBDOMAIN_RULE } from './names.ts'
-import { isPort } from './pods.ts'
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP']
 const PATH_TYPES = ['Exact', 'ImplementationSpecific', 'Prefix']

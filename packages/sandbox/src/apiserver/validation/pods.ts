@@ -3,15 +3,26 @@ import { arrayOf, at, cloneJson, isObject, type JsonObject, jsonEqual, objectOf 
 import type { StatusCause } from '../status-error.ts'
 import { matchesLabelSelector } from '../store/selectors.ts'
 import { duplicateValue, forbiddenValue, immutable, invalidValue, requiredValue, unsupportedValue } from './causes.ts'
+import { userCauses, validateContainer } from './containers.ts'
 import { isDnsLabel, LABEL_RULE } from './names.ts'
+import { placementCauses } from './pod-placement.ts'
+import { rolloutCauses } from './rollouts.ts'
 
 const RESTART = ['Always', 'OnFailure', 'Never']
 const DNS = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']
-const PULL = ['Always', 'IfNotPresent', 'Never']
-const PROTOCOLS = ['SCTP', 'TCP', 'UDP']
+/** Sources of volumes and what each can't do without. */
+const NEEDED: Readonly<Record<string, string>> = {
+  configMap: 'name',
+  secret: 'secretName',
+  hostPath: 'path',
+  persistentVolumeClaim: 'claimName',
+}
+const MAX_SECONDS = 2_147_483_647
 
 export function validatePod(pod: KubeObject, old: KubeObject | undefined): readonly StatusCause[] {
-  const causes = [...validatePodSpec(objectOf(pod['spec']), 'spec')]
+  // What stays as it is isn't judged again: older rules may have let it in.
+  const same = old !== undefined && jsonEqual(pod['spec'], old['spec'])
+  const causes = same ? [] : [...validatePodSpec(objectOf(pod['spec']), 'spec')]
   if (old !== undefined && !jsonEqual(fixedPart(pod), fixedPart(old)))
     causes.push(
       forbiddenValue(
@@ -55,6 +66,10 @@ export function validatePodSpec(spec: JsonObject, path: string, given: readonly 
     const sources = Object.keys(objectOf(volume)).filter((key) => key !== 'name')
     if (sources.length > 1)
       causes.push(forbiddenValue(`${path}.volumes[${index}].${sources[1]}`, 'may not specify more than 1 volume type'))
+    const source = sources[0] ?? ''
+    const needed = NEEDED[source]
+    if (needed !== undefined && !at(volume, source, needed))
+      causes.push(requiredValue(`${path}.volumes[${index}].${source}.${needed}`))
   }
   for (const name of given) volumes.add(name)
   const names = new Set<unknown>()
@@ -68,54 +83,14 @@ export function validatePodSpec(spec: JsonObject, path: string, given: readonly 
   const grace = spec['terminationGracePeriodSeconds']
   if (typeof grace === 'number' && grace < 0)
     causes.push(invalidValue(`${path}.terminationGracePeriodSeconds`, grace, 'must be greater than or equal to 0'))
+  const deadline = spec['activeDeadlineSeconds']
+  if (typeof deadline === 'number' && (deadline < 1 || deadline > MAX_SECONDS))
+    causes.push(
+      invalidValue(`${path}.activeDeadlineSeconds`, deadline, `must be between 1 and ${MAX_SECONDS}, inclusive`),
+    )
+  causes.push(...userCauses(objectOf(spec['securityContext']), `${path}.securityContext`))
+  causes.push(...placementCauses(spec, path))
   return causes
-}
-
-function validateContainer(
-  container: JsonObject,
-  path: string,
-  names: Set<unknown>,
-  volumes: ReadonlySet<unknown>,
-): readonly StatusCause[] {
-  const causes: StatusCause[] = []
-  const { name, image } = container
-  if (typeof name !== 'string' || name === '') causes.push(requiredValue(`${path}.name`))
-  else if (!isDnsLabel(name)) causes.push(invalidValue(`${path}.name`, name, LABEL_RULE))
-  else if (names.has(name)) causes.push(duplicateValue(`${path}.name`, name))
-  names.add(name)
-  if (typeof image !== 'string' || image === '') causes.push(requiredValue(`${path}.image`))
-  else if (image.trim() !== image)
-    causes.push(invalidValue(`${path}.image`, image, 'must not have leading or trailing whitespace'))
-  if (!PULL.includes(String(container['imagePullPolicy'])))
-    causes.push(unsupportedValue(`${path}.imagePullPolicy`, container['imagePullPolicy'], PULL))
-  for (const [index, port] of arrayOf(container['ports']).entries()) {
-    const number = at(port, 'containerPort')
-    const field = `${path}.ports[${index}]`
-    if (number === undefined) causes.push(requiredValue(`${field}.containerPort`))
-    else if (!isPort(number))
-      causes.push(invalidValue(`${field}.containerPort`, number, 'must be between 1 and 65535, inclusive'))
-    if (!PROTOCOLS.includes(String(at(port, 'protocol'))))
-      causes.push(unsupportedValue(`${field}.protocol`, at(port, 'protocol'), PROTOCOLS))
-  }
-  for (const [index, variable] of arrayOf(container['env']).entries())
-    if (!at(variable, 'name')) causes.push(requiredValue(`${path}.env[${index}].name`))
-  for (const [index, mount] of arrayOf(container['volumeMounts']).entries()) {
-    const field = `${path}.volumeMounts[${index}]`
-    const volume = at(mount, 'name')
-    if (!volume) causes.push(requiredValue(`${field}.name`))
-    else if (!volumes.has(volume))
-      causes.push({
-        reason: 'FieldValueNotFound',
-        message: `Not found: ${JSON.stringify(volume)}`,
-        field: `${field}.name`,
-      })
-    if (!at(mount, 'mountPath')) causes.push(requiredValue(`${field}.mountPath`))
-  }
-  return causes
-}
-
-export function isPort(value: unknown): boolean {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535
 }
 
 /** Deployment, ReplicaSet and DaemonSet: selector, template, immutability. */
@@ -138,7 +113,9 @@ export function validateWorkload(
     causes.push(invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'))
   if (typeof replicas === 'number' && replicas < 0)
     causes.push(invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0'))
-  causes.push(...validatePodSpec(objectOf(at(template, 'spec')), 'spec.template.spec', volumes))
+  causes.push(...rolloutCauses(object))
+  if (old === undefined || !jsonEqual(template, at(old, 'spec', 'template')))
+    causes.push(...validatePodSpec(objectOf(at(template, 'spec')), 'spec.template.spec', volumes))
   const restart = at(template, 'spec', 'restartPolicy')
   if (restart !== 'Always') causes.push(unsupportedValue('spec.template.spec.restartPolicy', restart, ['Always']))
   if (old !== undefined && !jsonEqual(selector, at(old, 'spec', 'selector')))

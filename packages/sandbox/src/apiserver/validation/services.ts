@@ -3,8 +3,8 @@ import type { KubeObject } from '../contract.types.ts'
 import { arrayOf, at, type JsonObject, jsonEqual, objectOf, textOf } from '../json.ts'
 import type { StatusCause } from '../status-error.ts'
 import { duplicateValue, forbiddenValue, invalidValue, requiredValue, unsupportedValue } from './causes.ts'
+import { isPort } from './containers.ts'
 import { isDnsLabel, isDnsSubdomain, LABEL_RULE } from './names.ts'
-import { isPort } from './pods.ts'
 
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']
 const PROTOCOLS = ['TCP', 'UDP']

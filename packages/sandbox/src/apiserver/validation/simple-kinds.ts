@@ -34,7 +34,26 @@ export function validateConfig(object: KubeObject, old: KubeObject | undefined):
   }
   if (old !== undefined && object.kind === 'Secret' && object['type'] !== old['type'])
     causes.push(immutable('type', object['type']))
+  if (object.kind === 'Secret') causes.push(...secretTypeCauses(object))
   return causes
+}
+
+/** Keys that a Secret of a type can't do without, as far as they are fixed. */
+const SECRET_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['kubernetes.io/tls', ['tls.crt', 'tls.key']],
+  ['kubernetes.io/ssh-auth', ['ssh-privatekey']],
+  ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
+  ['kubernetes.io/dockercfg', ['.dockercfg']],
+])
+
+function secretTypeCauses(secret: KubeObject): readonly StatusCause[] {
+  const data = objectOf(secret['data'])
+  const type = textOf(secret['type'])
+  if (type === 'kubernetes.io/basic-auth' && data['username'] === undefined && data['password'] === undefined)
+    return [requiredValue('data[username]'), requiredValue('data[password]')]
+  return (SECRET_KEYS.get(type) ?? [])
+    .filter((key) => data[key] === undefined)
+    .map((key) => requiredValue(`data[${key}]`))
 }
 
 /** Roles and bindings. */
