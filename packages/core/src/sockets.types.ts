@@ -36,4 +36,9 @@ export interface SocketFactory {
   bindUdp(address: SocketAddress): Promise<UdpSocket>
   /** Where the connection was going before it was redirected; the socket's local address when it was not. */
   originalDestination(socket: Socket): SocketAddress | undefined
+  /**
+   * What is new at a shared port goes to whoever came to it after this socket, if anybody did; what it was given before
+   * still comes to it. False where the port is not shared.
+   */
+  preferNewer(listener: Server | UdpSocket): boolean
 }

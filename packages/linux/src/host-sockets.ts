@@ -5,9 +5,9 @@ import { connected } from './dial.ts'
 import { KEEPALIVE, LISTEN_BACKLOG } from './limits.ts'
 import { originalDestination } from './original-destination.ts'
 
-/** Sockets of this process' own namespace, by Node's own means: no mark, no foreign addresses, no privileges. */
+/** Sockets of this process' own namespace, by Node's own means: no mark, no foreign addresses, no privileges, no handover. */
 export function hostSockets(): SocketFactory {
-  return { listen, dial, bindUdp, originalDestination }
+  return { listen, dial, bindUdp, originalDestination, preferNewer: () => false }
 }
 
 function listen(options: ListenOptions): Promise<Server> {

@@ -1,5 +1,5 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
-import { createServer, type Server, Socket } from 'node:net'
+import { createServer, Server, Socket } from 'node:net'
 import {
   codeOf,
   type DialOptions,
@@ -14,7 +14,8 @@ import { connected } from './dial.ts'
 import { LISTEN_BACKLOG, SPOOFED_PORT_ATTEMPTS } from './limits.ts'
 import type { Netns } from './netns.ts'
 import { clientFd, listenerFd, udpFd } from './netns-fd.ts'
-import { originalDestination } from './original-destination.ts'
+import { descriptorOf, originalDestination } from './original-destination.ts'
+import { preferNewer } from './prefer-newer.ts'
 import { spoofedPorts } from './spoofed-ports.ts'
 
 export interface NetnsSocketsOptions {
@@ -41,6 +42,8 @@ class NetnsSockets implements SocketFactory {
   readonly #netns: Netns | undefined
   readonly #options: NetnsSocketsOptions
   readonly #nextSpoofedPort = spoofedPorts()
+  /** Descriptors of open sockets, which Node does not tell. */
+  readonly #datagrams = new WeakMap<UdpSocket, number>()
 
   constructor(netns: Netns | undefined, options: NetnsSocketsOptions) {
     this.#netns = netns
@@ -85,6 +88,8 @@ class NetnsSockets implements SocketFactory {
   async bindUdp(address: SocketAddress): Promise<UdpSocket> {
     const fd = udpFd(this.#netns, address, this.#options.mark)
     const socket = createSocket({ type: ipFamily(address.ip) === 6 ? 'udp6' : 'udp4' })
+    this.#datagrams.set(socket, fd)
+    socket.once('close', () => this.#datagrams.delete(socket))
     return await new Promise((resolve, reject) => {
       socket.once('error', reject)
       socket.once('listening', () => {
@@ -97,6 +102,11 @@ class NetnsSockets implements SocketFactory {
 
   originalDestination(socket: Socket): SocketAddress | undefined {
     return originalDestination(socket)
+  }
+
+  preferNewer(listener: Server | UdpSocket): boolean {
+    const fd = listener instanceof Server ? descriptorOf(listener) : this.#datagrams.get(listener)
+    return fd !== undefined && preferNewer(fd)
   }
 
   #listenerFd(options: ListenOptions): number {

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { parseIp, type SocketAddress } from '@ambit/core'
 import { IP6T_SO_ORIGINAL_DST, IPPROTO_IP, IPPROTO_IPV6, SO_ORIGINAL_DST } from './libc/constants.ts'
 import { libc } from './libc/load.ts'
@@ -17,7 +17,7 @@ function redirectedFrom(fd: number): SocketAddress | undefined {
 }
 
 /** Descriptor of an open socket. The one thing here that Node does not document; unchanged from Node 22 to 26. */
-export function descriptorOf(socket: Socket): number | undefined {
+export function descriptorOf(socket: Socket | Server): number | undefined {
   const fd = (socket as { _handle?: { fd?: number } | null })._handle?.fd
   return fd === undefined || fd < 0 ? undefined : fd
 }

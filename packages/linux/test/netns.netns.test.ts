@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { ip } from '@ambit/core'
 import test from 'ava'
@@ -257,4 +257,85 @@ test.serial('tools run inside the namespace, and a refusal carries what they sai
     (await text(child.stdout as NodeJS.ReadableStream)).trim(),
     netns.run(() => readlinkSync('/proc/thread-self/ns/net')),
   )
+})
+
+/** Connections that are made, and not yet taken, when the older of two listeners at a port is closed: how many are reset. */
+async function resetAtHandover(netns: Netns, preferring: boolean): Promise<{ reset: number; served: number }> {
+  const sockets = netnsSockets(netns)
+  const listen = (port: number, word: string): Promise<Server> =>
+    sockets.listen({ ip: ip('::'), port, reusePort: true, onConnection: (socket) => socket.end(word) })
+  const older = await listen(8080, 'older')
+  const newer = await listen(8080, 'newer')
+  if (preferring) sockets.preferNewer(older)
+  // The kernel completes them before connect(2) is back, and this loop accepts none before the older one is closed.
+  const dials = Array.from({ length: 64 }, () =>
+    sockets.dial({ to: { ip: ip('127.0.0.1'), port: 8080 }, timeoutMs: 5000 }).then((socket) => text(socket)),
+  )
+  // Node connects in the next tick; this is one later.
+  process.nextTick(() => older.close())
+  const answers = await Promise.allSettled(dials)
+  newer.close()
+  return {
+    reset: answers.filter(({ status }) => status === 'rejected').length,
+    served: answers.filter((answer) => answer.status === 'fulfilled' && answer.value === 'newer').length,
+  }
+}
+
+test.serial('a listener that prefers its newer one at the same port ends without resetting anybody', async (t) => {
+  using netns = Netns.create()
+  await runIp(netns, ['link set lo up'])
+  t.true((await resetAtHandover(netns, false)).reset > 0, 'the kernel deals out to both')
+  t.deepEqual(await resetAtHandover(netns, true), { reset: 0, served: 64 })
+})
+
+test.serial(
+  'whoever prefers a newer one that does not come goes on; a third one takes over from the second',
+  async (t) => {
+    using netns = Netns.create()
+    await runIp(netns, ['link set lo up'])
+    const sockets = netnsSockets(netns)
+    const listen = (word: string): Promise<Server> =>
+      sockets.listen({ ip: ip('::'), port: 8080, reusePort: true, onConnection: (socket) => socket.end(word) })
+    const answers = async (): Promise<ReadonlySet<string>> =>
+      new Set(
+        await Promise.all(
+          Array.from({ length: 32 }, async () =>
+            text(await sockets.dial({ to: { ip: ip('127.0.0.1'), port: 8080 }, timeoutMs: 5000 })),
+          ),
+        ),
+      )
+    const first = await listen('first')
+    t.true(sockets.preferNewer(first))
+    t.deepEqual(await answers(), new Set(['first']))
+    const second = await listen('second')
+    t.deepEqual(await answers(), new Set(['second']))
+    first.close()
+    t.deepEqual(await answers(), new Set(['second']))
+    t.true(sockets.preferNewer(second))
+    const third = await listen('third')
+    t.deepEqual(await answers(), new Set(['third']))
+    second.close()
+    third.close()
+    const alone = await sockets.listen({ ip: ip('::'), port: 8081, onConnection: (socket) => socket.end() })
+    t.false(sockets.preferNewer(alone))
+    alone.close()
+  },
+)
+
+test.serial('datagrams go to the newer socket too', async (t) => {
+  using netns = Netns.create()
+  await runIp(netns, ['link set lo up'])
+  const sockets = netnsSockets(netns)
+  const at = { ip: ip('127.0.0.1'), port: 5300 }
+  const [older, newer] = [await sockets.bindUdp(at), await sockets.bindUdp(at)]
+  t.true(sockets.preferNewer(older))
+  older.on('message', () => t.fail('given to the older one'))
+  const got = Promise.withResolvers<undefined>()
+  let count = 0
+  newer.on('message', () => ++count === 32 && got.resolve(undefined))
+  const clients = await Promise.all(Array.from({ length: 32 }, () => sockets.bindUdp({ ip: ip('127.0.0.1'), port: 0 })))
+  for (const client of clients) client.send('x', at.port, at.ip)
+  await got.promise
+  for (const socket of [older, newer, ...clients]) socket.close()
+  t.pass()
 })

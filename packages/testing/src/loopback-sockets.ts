@@ -54,6 +54,11 @@ export class LoopbackSockets implements SocketFactory, AsyncDisposable {
     return server
   }
 
+  /** Every listener has a port of its own. */
+  preferNewer(): boolean {
+    return false
+  }
+
   async dial(options: DialOptions): Promise<Socket> {
     this.dials.push(options)
     const { ip: host, port } = this.#routes.get(formatSocketAddress(options.to)) ?? options.to

@@ -34,6 +34,9 @@ export const DNS_MAX_TCP_CONNECTIONS = 64
 /** How long queries under way hold up the end of a pod's DNS proxy, milliseconds. */
 export const DNS_DRAIN_MS = 300
 
+/** How long a pod's listeners still take connections whose handshake began with them, once newer ones get the rest, ms. */
+export const HANDOVER_MS = 250
+
 /** Idle time of a DNS TCP connection, ms (Istio). */
 export const DNS_TCP_IDLE_MS = 5_000
 

@@ -5,6 +5,8 @@ import type { ProxyPorts } from './config.types.ts'
 import type { Connections } from './connections.ts'
 import type { DnsServer } from './dns/server.ts'
 import { ConnectionFailure } from './failures.ts'
+import { HANDOVER_MS } from './limits.ts'
+import { untilRead } from './until-read.ts'
 
 export interface PodProxyComponents {
   readonly sockets: SocketFactory
@@ -57,12 +59,14 @@ export class PodProxy implements Closable {
     return this.#dns
   }
 
-  /** Listeners end at once; connections that are open may go on until the deadline. */
+  /** Listeners end as soon as nothing is on its way to them; connections that are open may go on until the deadline. */
   async drain(deadlineMs: number): Promise<void> {
-    this.#stopListening()
     const { connections, hbone, clock } = this.#components
     const deadline = Promise.withResolvers<void>()
     using _timer = clock.after(deadlineMs, deadline.resolve)
+    await Promise.race([this.#handOver(), deadline.promise])
+    if (this.#closed) return
+    this.#stopListening()
     const goaway = hbone.drain(deadlineMs)
     await Promise.race([Promise.all([connections.idle(), goaway]), deadline.promise])
     connections.cutAll(new ConnectionFailure('drained', 'connection closed due to connection drain'))
@@ -107,6 +111,17 @@ export class PodProxy implements Closable {
       }),
     )
     this.#dns = await startDns?.()
+  }
+
+  /** New connections go to the ztunnel that follows; resolves when those that were promised to this one are here. */
+  async #handOver(): Promise<void> {
+    const { sockets, clock } = this.#components
+    const shared = this.#servers.filter((server) => sockets.preferNewer(server))
+    if (shared.length === 0) return
+    const passed = Promise.withResolvers<void>()
+    using _timer = clock.after(HANDOVER_MS, passed.resolve)
+    await passed.promise
+    await untilRead()
   }
 
   #stopListening(): void {

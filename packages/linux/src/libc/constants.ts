@@ -18,6 +18,7 @@ export const SO_REUSEADDR = 2
 export const SO_KEEPALIVE = 9
 export const SO_REUSEPORT = 15
 export const SO_MARK = 36
+export const SO_ATTACH_REUSEPORT_CBPF = 51
 export const SCM_RIGHTS = 1
 
 export const IPPROTO_IP = 0

@@ -10,6 +10,7 @@ import {
   DNS_MAX_TCP_MESSAGE,
   DNS_TCP_IDLE_MS,
 } from '../limits.ts'
+import { untilRead } from '../until-read.ts'
 import { type AnswerOptions, answerQuestion, type NameDirectory } from './answer.ts'
 import type { DnsForwarder, DnsTransport } from './forwarder.ts'
 import { framed, TcpFramer } from './forwarder.ts'
@@ -113,6 +114,8 @@ export class DnsServer implements Closable {
   }
 
   async #close(): Promise<void> {
+    for (const socket of [...this.#tcp, ...this.#udp]) this.#components.sockets.preferNewer(socket)
+    await untilRead()
     for (const server of this.#tcp) server.close()
     await this.#drained()
     this.#stop.abort(new Error('DNS proxy is closing'))
@@ -124,8 +127,6 @@ export class DnsServer implements Closable {
   async #drained(): Promise<void> {
     const late = Promise.withResolvers<void>()
     using _deadline = this.#components.clock.after(DNS_DRAIN_MS, late.resolve)
-    // What waits in a socket is read in the next turn of the loop.
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
     if (this.#inFlight === 0) return
     const idle = Promise.withResolvers<void>()
     this.#onIdle = idle.resolve

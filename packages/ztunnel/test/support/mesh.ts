@@ -39,6 +39,8 @@ export class PodSockets implements SocketFactory {
   readonly dial: SocketFactory['dial'] = (options) => this.#host.dial({ ...options, from: options.from ?? this.#podIp })
   readonly bindUdp: SocketFactory['bindUdp'] = (address) => this.#host.bindUdp({ ...address, ip: this.#podIp })
 
+  readonly preferNewer: SocketFactory['preferNewer'] = (listener) => this.#host.preferNewer(listener)
+
   originalDestination(socket: Socket): SocketAddress | undefined {
     return this.redirected.get(socket.localPort ?? 0) ?? this.#host.originalDestination(socket)
   }
