@@ -22,8 +22,8 @@ export const LIMITS = {
   commandOutputBytes: 262_144,
   /** Milliseconds a helper command (ip, nft, mount) may take; then it is killed and reported as failed. */
   commandTimeoutMs: 30_000,
-  /** Milliseconds that compiling the components ahead may take; then starts stay slower. */
-  compileTimeoutMs: 30_000,
+  /** Milliseconds that compiling the components ahead may take, with what others leave of the machine; then starts stay slower. */
+  compileTimeoutMs: 300_000,
   /** Chained CNI plugins running at once on one node; further pods wait for their turn. */
   cniPluginsAtOnce: 4,
   /** Milliseconds a chained CNI plugin may take; then it is killed and the pod's set-up is retried. */

@@ -18,13 +18,20 @@ export interface CompiledCodeOptions {
   /** Where containers read compiled code. */
   readonly folder: string
   readonly signal: AbortSignal
+  /** Nobody waits for it: it takes what all others leave. */
+  readonly niceness?: number
 }
 
 /**
  * Compiles the components' code once for all starts to come, in another process. Containers only read it: a component that
  * wrote it itself would stand still meanwhile. Does nothing where it is up to date.
  */
-export async function keepCompiledCode({ workspace, folder, signal }: CompiledCodeOptions): Promise<void> {
+export async function keepCompiledCode({
+  workspace,
+  folder,
+  signal,
+  niceness = 19,
+}: CompiledCodeOptions): Promise<void> {
   const mark = join(folder, `complete-${digestOf(workspace)}`)
   if (existsSync(mark)) return
   const components = COMPONENTS.map((name) => join(workspace, 'packages', name, 'src/app.ts')).filter((file) =>
@@ -34,7 +41,7 @@ export async function keepCompiledCode({ workspace, folder, signal }: CompiledCo
   const modules = [...components, ...PROGRAM_PARTS.flatMap((part) => globSync(join(programs, part)))]
   const program = join(import.meta.dirname, 'warm-compiled.ts')
   await runCommand(
-    ['nice', '-n', '19', process.execPath, '--disable-warning=ExperimentalWarning', program, ...modules],
+    ['nice', '-n', String(niceness), process.execPath, '--disable-warning=ExperimentalWarning', program, ...modules],
     {
       env: { ...process.env, NODE_COMPILE_CACHE: folder },
       timeoutMs: LIMITS.compileTimeoutMs,
