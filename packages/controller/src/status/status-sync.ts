@@ -3,7 +3,7 @@ import { KINDS, type KubeObject, type ResourceKind, type StatusWriter } from '@a
 import type { PolicyCondition } from '../compile/policy-condition.ts'
 import type { MeshIndex } from '../index/mesh-index.ts'
 import type { UnitResult } from '../index/unit-result.types.ts'
-import { partsOf, type Unit } from '../index/units.ts'
+import { partsOf, type Unit, type UnitKind } from '../index/units.ts'
 import type { ClusterWatch, WatchedKind } from '../watch/watch-cluster.ts'
 import { type Condition, conditionOf, conditionToWrite, saysAlready } from './condition.ts'
 import { writeRouteStatus } from './route-status.ts'
@@ -99,6 +99,13 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       conditions: (result) => [typed(WAYPOINT_ACCEPTED, result?.targetCondition)],
     },
   ],
+}
+
+/** What the status of the unit's object says of a result, whoever writes it. Routes have statuses of another form. */
+export function conditionsOf(kind: UnitKind, result: UnitResult | undefined): readonly Condition[] {
+  return (TARGETS[kind] ?? []).flatMap((target) =>
+    target.conditions(result).filter((condition) => condition !== undefined),
+  )
 }
 
 export interface StatusSyncComponents {

@@ -10,18 +10,10 @@ import {
   watchObjects,
 } from '@ambit/kube'
 import type { MeshIndex } from '../index/mesh-index.ts'
-import type { InputKind, Inputs } from '../index/mesh-state.ts'
-import { decodeAuthorizationPolicy } from './decode-authorization-policy.ts'
-import { decodeDestinationRule } from './decode-destination-rule.ts'
-import { decodeIstioGateway } from './decode-istio-gateway.ts'
-import { decodePeerAuthentication } from './decode-peer-authentication.ts'
-import { decodePod, trimPod } from './decode-pod.ts'
-import { decodeRequestAuthentication } from './decode-request-authentication.ts'
-import { decodeGrpcRoute, decodeHttpRoute, decodeReferenceGrant } from './decode-route.ts'
-import { decodeEndpointSlice, decodeService } from './decode-service.ts'
-import { decodeServiceEntry, decodeWorkloadEntry } from './decode-service-entry.ts'
-import { decodeGateway, decodeGatewayClass, decodeNamespace, decodeNode } from './decode-topology.ts'
-import { decodeVirtualService } from './decode-virtual-service.ts'
+import type { Inputs } from '../index/mesh-state.ts'
+import { trimPod } from './decode-pod.ts'
+import { decodeGatewayClass, decodeNamespace, decodeNode } from './decode-topology.ts'
+import { inputDecoders, type ListedKind } from './input-decoders.ts'
 import type { StringMap } from './json.ts'
 import { coversNamespace, coversRevision, type Scope } from './scope.ts'
 
@@ -97,11 +89,9 @@ export function watchCluster(parts: {
   const covers = ({ kind, metadata: { namespace = '', labels = {} } }: KubeObject): boolean =>
     coversNamespace(scope, namespace, labelsOf(sets.namespace.get(undefined, namespace))) &&
     (!OF_REVISION.has(kind) || coversRevision(scope, labels))
-  const feed = <K extends InputKind>(
-    set: ReadonlyObjectSet<KubeObject>,
-    kind: K,
-    decode: (object: KubeObject) => Inputs[K] | undefined,
-  ): void => {
+  const decoders = inputDecoders(domain)
+  const feed = <K extends ListedKind>(set: ReadonlyObjectSet<KubeObject>, kind: K): void => {
+    const decode: (object: KubeObject) => Inputs[K] | undefined = decoders[kind]
     const put = (object: KubeObject, value: Inputs[K] | undefined): void =>
       index.put(kind, object.metadata.namespace ?? '', object.metadata.name, value)
     const take = (object: KubeObject): void => put(object, covers(object) ? attempt(decode, object, logger) : undefined)
@@ -141,21 +131,21 @@ export function watchCluster(parts: {
   each(sets.namespace, (name, value) => index.putNamespace(name, value), decodeNamespace)
   each(sets.node, (name, value) => index.putNode(name, value), decodeNode)
   each(sets.gatewayClass, (name, value) => index.putGatewayClass(name, value), decodeGatewayClass)
-  feed(sets.gateway, 'gateways', decodeGateway)
-  feed(sets.istioGateway, 'istioGateways', decodeIstioGateway)
-  feed(sets.service, 'services', (object) => decodeService(object, domain))
-  feed(sets.serviceEntry, 'serviceEntries', decodeServiceEntry)
-  feed(sets.workloadEntry, 'workloadEntries', decodeWorkloadEntry)
-  feed(sets.endpointSlice, 'slices', decodeEndpointSlice)
-  feed(sets.authorizationPolicy, 'policies', decodeAuthorizationPolicy)
-  feed(sets.peerAuthentication, 'authentications', decodePeerAuthentication)
-  feed(sets.requestAuthentication, 'requestAuthentications', decodeRequestAuthentication)
-  feed(sets.virtualService, 'virtualServices', (object) => decodeVirtualService(object, domain))
-  feed(sets.destinationRule, 'destinationRules', (object) => decodeDestinationRule(object, domain))
-  feed(sets.httpRoute, 'httpRoutes', decodeHttpRoute)
-  feed(sets.grpcRoute, 'grpcRoutes', decodeGrpcRoute)
-  feed(sets.referenceGrant, 'grants', decodeReferenceGrant)
-  feed(sets.pod, 'pods', decodePod)
+  feed(sets.gateway, 'gateways')
+  feed(sets.istioGateway, 'istioGateways')
+  feed(sets.service, 'services')
+  feed(sets.serviceEntry, 'serviceEntries')
+  feed(sets.workloadEntry, 'workloadEntries')
+  feed(sets.endpointSlice, 'slices')
+  feed(sets.authorizationPolicy, 'policies')
+  feed(sets.peerAuthentication, 'authentications')
+  feed(sets.requestAuthentication, 'requestAuthentications')
+  feed(sets.virtualService, 'virtualServices')
+  feed(sets.destinationRule, 'destinationRules')
+  feed(sets.httpRoute, 'httpRoutes')
+  feed(sets.grpcRoute, 'grpcRoutes')
+  feed(sets.referenceGrant, 'grants')
+  feed(sets.pod, 'pods')
   const rescope = (change: Partial<Scope>, namespace?: string): void => {
     scope = { ...scope, ...change }
     for (const decide of again) decide(namespace)
