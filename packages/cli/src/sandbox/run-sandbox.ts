@@ -4,6 +4,7 @@ import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
 import { installAmbient } from '../install/run-install.ts'
 import { textTable } from '../text-table.ts'
 import type { SandboxOperations, StartedSandbox } from './sandbox-operations.types.ts'
+import { shellWord } from './shell-word.ts'
 
 const DEFAULT_NAME = 'ambit'
 
@@ -91,7 +92,7 @@ function sayWhatIsUp(sandbox: StartedSandbox, tookMs: number, hasMesh: boolean, 
   context.out('')
   context.out(`Sandbox "${sandbox.name}" is up: ${nodes}, ${sandbox.apiUrl}, after ${seconds(tookMs)}.`)
   context.out('')
-  context.out(`  export KUBECONFIG=${sandbox.kubeconfigPath}`)
+  context.out(`  export KUBECONFIG=${shellWord(sandbox.kubeconfigPath)}`)
   if (!hasMesh) context.out('  ambit install --set profile=ambient -y')
   context.out('  kubectl get pods -A')
 }

@@ -17,6 +17,7 @@ export class CommandError extends AmbitError {
 export interface CommandOptions {
   readonly input?: string | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
+  readonly cwd?: string | undefined
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -29,6 +30,7 @@ export function runCommand(command: readonly string[], options: CommandOptions =
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: options.timeoutMs ?? LIMITS.commandTimeoutMs,
     killSignal: 'SIGKILL',
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { basename, dirname } from 'node:path'
 import { AmbitError } from '@ambit/core'
 import type { Tool } from '../host/tools.ts'
 import { type NodeAddresses, type PodAddresses, podAddresses } from './addresses.ts'
@@ -45,14 +46,15 @@ export class PodNetwork {
     const link = linkName(podUid)
     const { gateway, gatewayV6 } = this.#node
     const six = (line: string): string[] => (this.#ipv6 ? [line] : [])
-    await ipBatch(this.#ip, this.#netns, [
-      `link add ${link} type veth peer name eth0 netns ${podNetns}`,
+    const lines = [
+      `link add ${link} type veth peer name eth0 netns ./${basename(podNetns)}`,
       `addr add ${gateway}/32 dev ${link}`,
       ...six(`addr add ${gatewayV6}/128 dev ${link} nodad`),
       `link set ${link} up`,
       `route add ${addresses.ip}/32 dev ${link}`,
       ...six(`route add ${addresses.ipV6}/128 dev ${link}`),
-    ])
+    ]
+    await ipBatch(this.#ip, this.#netns, lines, dirname(podNetns))
     await ipBatch(this.#ip, podNetns, [
       'link set lo up',
       `addr add ${addresses.ip}/32 dev eth0`,

@@ -41,7 +41,7 @@ export async function createTopology(o: {
   const netnsOf = (node: NodeAddresses): string => join(folder, node.name)
   await runCommand(['sh', '-c', `${NAMESPACE_SYSCTLS}\n${FORWARDING}`])
   await Promise.all(o.nodes.map((node) => createNamespace(netnsOf(node))))
-  await ipBatch(o.ip, undefined, rootBatch(o.nodes, netnsOf, ipv6))
+  await ipBatch(o.ip, undefined, rootBatch(o.nodes, ipv6), folder)
   await Promise.all(o.nodes.map((node) => ipBatch(o.ip, netnsOf(node), nodeBatch(node, o.nodes, ipv6))))
   return { netnsOf, ipv6 }
 }
@@ -57,14 +57,22 @@ async function createNamespace(path: string): Promise<void> {
   ])
 }
 
-/** Runs `ip -batch` in the namespace at that path; in our own when there is none. */
-export async function ipBatch(tool: Tool, netns: string | undefined, lines: readonly string[]): Promise<void> {
+/**
+ * Runs `ip -batch` in the namespace at that path; in our own when there is none. A path in a line is relative to `cwd`: a
+ * batch knows no way to write a word with a blank or `#` in it, and the folder of the sandbox's state may have them.
+ */
+export async function ipBatch(
+  tool: Tool,
+  netns: string | undefined,
+  lines: readonly string[],
+  cwd?: string,
+): Promise<void> {
   const enter = netns === undefined ? [] : ['nsenter', `--net=${netns}`]
   const env = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', ...tool.env }
-  await runCommand([...enter, tool.path, '-batch', '-'], { input: `${lines.join('\n')}\n`, env })
+  await runCommand([...enter, tool.path, '-batch', '-'], { input: `${lines.join('\n')}\n`, env, cwd })
 }
 
-function rootBatch(nodes: readonly NodeAddresses[], netnsOf: (node: NodeAddresses) => string, ipv6: boolean): string[] {
+function rootBatch(nodes: readonly NodeAddresses[], ipv6: boolean): string[] {
   const lines = [
     'link set lo up',
     'link add br0 type bridge',
@@ -77,7 +85,7 @@ function rootBatch(nodes: readonly NodeAddresses[], netnsOf: (node: NodeAddresse
     ...(ipv6 ? [`route add ${NETWORK.serviceCidrV6} dev br0`] : []),
   ]
   for (const node of nodes) {
-    lines.push(`link add n${node.index} type veth peer name eth0 netns ${netnsOf(node)}`)
+    lines.push(`link add n${node.index} type veth peer name eth0 netns ./${node.name}`)
     lines.push(`link set n${node.index} master br0`, `link set n${node.index} up`)
     lines.push(`route add ${node.podCidr} via ${node.ip}`)
     if (ipv6) lines.push(`route add ${node.podCidrV6} via ${node.ipV6}`)
