@@ -1,5 +1,6 @@
 import http from 'node:http'
 import https from 'node:https'
+import { createSecureContext } from 'node:tls'
 import { messageOf } from '@ambit/core'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { KubeAnswerError, KubeConnectionError } from './errors.ts'
@@ -86,10 +87,13 @@ export class HttpExchange {
         ? new http.Agent(settings)
         : new https.Agent({
             ...settings,
-            ca: credentials.ca,
-            cert: credentials.cert,
-            key: credentials.key,
-            passphrase: credentials.passphrase,
+            // Made once: reading the roots costs more than a handshake.
+            secureContext: createSecureContext({
+              ca: credentials.ca,
+              cert: credentials.cert,
+              key: credentials.key,
+              passphrase: credentials.passphrase,
+            }),
             rejectUnauthorized: credentials.rejectUnauthorized ?? true,
             ...(credentials.servername === undefined ? {} : { servername: credentials.servername }),
           })

@@ -43,11 +43,12 @@ export class KubeClient implements Disposable {
     }
   }
 
-  /** All objects of the selection, page by page, at the resource version of the first page. */
+  /** All objects of the selection, page by page, at the resource version of the first page; `trim` drops what need not be kept. */
   async list<T extends KubeObject>(
     kind: ResourceKind,
     selection: Selection = {},
     signal?: AbortSignal,
+    trim: (object: T) => T = (object) => object,
   ): Promise<ObjectList<T>> {
     const items: T[] = []
     let resourceVersion = ''
@@ -57,7 +58,7 @@ export class KubeClient implements Disposable {
       const page = await this.request('GET', resourcePath(kind, { namespace: selection.namespace }), { query, signal })
       const { items: some, metadata } = readList(page)
       // Items of a list carry neither kind nor version.
-      for (const item of some) items.push({ ...(item as T), apiVersion: kind.apiVersion, kind: kind.kind })
+      for (const item of some) items.push(trim({ ...(item as T), apiVersion: kind.apiVersion, kind: kind.kind }))
       resourceVersion = metadata.resourceVersion ?? resourceVersion
       next = metadata.continue || undefined
     } while (next !== undefined)

@@ -31,4 +31,4 @@ export const STATUS_BACKOFF: { readonly initialMs: number; readonly maxMs: numbe
   jitter: 0.2,
 }
 /** Connections kept open to the API server for requests; watches take one each on top. */
-export const MAX_IDLE_CONNECTIONS = 16
+export const MAX_IDLE_CONNECTIONS = 64

@@ -46,10 +46,7 @@ async function follow<T extends KubeObject>(set: ObjectSet<T>, options: WatchObj
     }
     try {
       if (resourceVersion === undefined) {
-        const list = await client.list<T>(kind, options, signal)
-        set.replace(list.items.map(trim))
-        set.markSynced()
-        resourceVersion = list.resourceVersion
+        resourceVersion = await listInto(set, options, trim)
       }
       const seconds = Math.floor(WATCH_SECONDS * (1 + Math.random()))
       startedMs = clock.monotonic()
@@ -96,6 +93,18 @@ async function follow<T extends KubeObject>(set: ObjectSet<T>, options: WatchObj
       await pause()
     }
   }
+}
+
+/** A function of its own: what one that waits for a watch has in its variables stays in memory as long as it waits. */
+async function listInto<T extends KubeObject>(
+  set: ObjectSet<T>,
+  { client, kind, signal, ...selection }: WatchObjectsOptions<T>,
+  trim: (object: T) => T,
+): Promise<string> {
+  const { items, resourceVersion } = await client.list<T>(kind, selection, signal, trim)
+  set.replace(items)
+  set.markSynced()
+  return resourceVersion
 }
 
 /** Aborts a watch whose connection died without a word: API servers send a bookmark about every minute. */
