@@ -8,7 +8,9 @@ import {
   type Issuer,
   issueCa,
   issueLeaf,
+  issueLeafInPool,
   keyIdOf,
+  type LeafRequest,
   organizationName,
   subjectKeyIdOf,
   type Validity,
@@ -119,14 +121,26 @@ export class CertificateAuthority {
 
   /** PEM texts as the CA protocol orders them: leaf, intermediates, and last the root bundle. */
   sign(request: SignRequest): readonly string[] {
-    const csr = readCsr(request.csrPem)
+    return this.#chainOf(issueLeaf(this.#issuer, this.#leafOf(request)))
+  }
+
+  /** The same, signed by a thread of the pool while others are served. */
+  async signInPool(request: SignRequest): Promise<readonly string[]> {
+    return this.#chainOf(await issueLeafInPool(this.#issuer, this.#leafOf(request)))
+  }
+
+  #leafOf({ csrPem, identity, ttlSeconds, now = Date.now() }: SignRequest): LeafRequest {
+    const csr = readCsr(csrPem)
     if (!csr.accepted) throw new CsrRefusedError(`certificate request refused: ${csr.reason}`)
-    const der = issueLeaf(this.#issuer, {
-      publicKey: csr.publicKey,
-      names: [{ kind: 'uri', value: formatSpiffeId(request.identity) }],
-      validity: this.#validity(this.#ttlMs(request.ttlSeconds), request.now ?? Date.now()),
-    })
-    return [toPem('CERTIFICATE', der), ...this.#intermediatesPem, this.rootsPem]
+    return {
+      spki: csr.spki,
+      names: [{ kind: 'uri', value: formatSpiffeId(identity) }],
+      validity: this.#validity(this.#ttlMs(ttlSeconds), now),
+    }
+  }
+
+  #chainOf(leaf: Buffer): readonly string[] {
+    return [toPem('CERTIFICATE', leaf), ...this.#intermediatesPem, this.rootsPem]
   }
 
   /** A serving certificate with a key of its own, for the controller. */
@@ -137,7 +151,7 @@ export class CertificateAuthority {
   }): ServerCertificate {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const der = issueLeaf(this.#issuer, {
-      publicKey,
+      spki: publicKey.export({ type: 'spki', format: 'der' }),
       names: options.dnsNames.map(serverName),
       validity: this.#validity(options.ttlMs, options.now ?? Date.now()),
     })

@@ -54,7 +54,13 @@ export function createCsr(identity: SpiffeId): NewCsr {
 
 /** What a signer may use of a request. The names are shown for diagnosis only: who is certified is not the requester's say. */
 export type CsrVerdict =
-  | { readonly accepted: true; readonly publicKey: KeyObject; readonly uris: readonly string[] }
+  | {
+      readonly accepted: true
+      readonly publicKey: KeyObject
+      /** The key as certificates have it, in DER. */
+      readonly spki: Uint8Array
+      readonly uris: readonly string[]
+    }
   | { readonly accepted: false; readonly reason: string }
 
 /** Reads a request and checks its proof of possession. */
@@ -91,7 +97,12 @@ export function readCsr(csrPem: string): CsrVerdict {
   if (!proves(() => verifyBytes(known, publicKey, info.whole, signatureBytes))) {
     return refused('the signature does not prove possession of the private key')
   }
-  return { accepted: true, publicKey, uris: attributes === undefined ? [] : requestedUris(attributes) }
+  return {
+    accepted: true,
+    publicKey,
+    spki: spkiOf(spki.whole, publicKey),
+    uris: attributes === undefined ? [] : requestedUris(attributes),
+  }
 }
 
 function refused(reason: string): CsrVerdict {
@@ -110,6 +121,17 @@ function readPublicKey(spki: DerValue): KeyObject | undefined {
   if (key.asymmetricKeyType === 'ec') return CURVES.has(namedCurve) ? key : undefined
   if (key.asymmetricKeyType !== 'rsa') return undefined
   return modulusLength >= MIN_RSA_BITS && modulusLength <= MAX_RSA_BITS ? key : undefined
+}
+
+/** SubjectPublicKeyInfo of a point on P-256, uncompressed, up to its coordinates. */
+const P256_POINT = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200' + '04', 'hex')
+const P256_SPKI_BYTES = P256_POINT.length + 64
+
+/** What OpenSSL writes of the key it read; the usual form has only one spelling and need not be written again. */
+function spkiOf(read: Uint8Array, key: KeyObject): Uint8Array {
+  return read.length === P256_SPKI_BYTES && P256_POINT.compare(read, 0, P256_POINT.length) === 0
+    ? read
+    : key.export({ type: 'spki', format: 'der' })
 }
 
 function proves(check: () => boolean): boolean {

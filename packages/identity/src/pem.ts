@@ -3,13 +3,14 @@ import { messageOf } from '@ambit/core'
 import { MalformedCertificateError } from './errors.ts'
 import { MAX_CERTIFICATE_BYTES, MAX_PEM_BUNDLE_BYTES, MAX_PEM_CERTIFICATES } from './limits.ts'
 
-const LINE_LENGTH = 64
+/** 64 columns (RFC 7468). */
+const LINE = /.{1,64}/g
 const BLOCK = /-----BEGIN ([A-Z0-9 ]{1,40})-----([^-]*)-----END \1-----/g
 
-/** DER to PEM, 64 columns (RFC 7468). */
+/** DER to PEM. */
 export function toPem(label: string, der: Uint8Array): string {
   const base64 = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64')
-  const lines = base64.match(new RegExp(`.{1,${LINE_LENGTH}}`, 'g')) ?? []
+  const lines = base64.match(LINE) ?? []
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
 }
 

@@ -49,6 +49,15 @@ export function signBytes(algorithm: SignatureAlgorithm, key: KeyObject, bytes: 
   return sign(algorithm.hash, bytes, { key, dsaEncoding: 'der' })
 }
 
+/** Signs in a thread of the pool. */
+export function signBytesInPool(algorithm: SignatureAlgorithm, key: KeyObject, bytes: Uint8Array): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+  sign(algorithm.hash, bytes, { key, dsaEncoding: 'der' }, (error, signature) =>
+    error === null ? resolve(signature) : reject(error),
+  )
+  return promise
+}
+
 export function verifyBytes(
   algorithm: SignatureAlgorithm,
   key: KeyObject,

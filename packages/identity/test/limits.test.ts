@@ -19,7 +19,9 @@ const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 function certificate(names: readonly SubjectName[]): X509Certificate {
   const issuer = { key: keys.privateKey, nameDer: organizationName('test'), keyId: undefined }
   const validity = { notBeforeMs: Date.now(), notAfterMs: Date.now() + 60_000 }
-  return new X509Certificate(issueLeaf(issuer, { publicKey: keys.publicKey, names, validity }))
+  return new X509Certificate(
+    issueLeaf(issuer, { spki: keys.publicKey.export({ type: 'spki', format: 'der' }), names, validity }),
+  )
 }
 
 const identity: SubjectName = { kind: 'uri', value: formatSpiffeId(ALICE) }
