@@ -119,7 +119,8 @@ export class CaService {
     const identity = formatSpiffeId(verdict.identity)
     try {
       const ttlSeconds = Number(request.validityDuration)
-      const chain = this.#parts.authority().sign({ csrPem: request.csr, identity: verdict.identity, ttlSeconds })
+      const asked = { csrPem: request.csr, identity: verdict.identity, ttlSeconds }
+      const chain = await this.#parts.authority().signInPool(asked)
       this.#issued.add({})
       this.#logger.debug('certificate issued', { identity, peer })
       return create(capb.IstioCertificateResponseSchema, { certChain: [...chain] })

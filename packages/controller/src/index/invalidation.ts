@@ -44,7 +44,7 @@ export function touchedUnits<K extends InputKind>(
     case 'serviceEntries':
       return touchedByServiceEntry(state, namespace, name, both as ServiceEntry[])
     case 'slices':
-      return touchedBySlice(namespace, name, both as EndpointSlice[])
+      return touchedBySlice(state, namespace, name, both as EndpointSlice[])
     case 'policies':
       return touchedByPolicy(state, namespace, name, both as AuthorizationPolicy[])
     case 'authentications':
@@ -164,9 +164,18 @@ function* touchedByRule(
   }
 }
 
-function* touchedBySlice(namespace: string, name: string, versions: readonly EndpointSlice[]): Iterable<Unit> {
+/** Pods that a Service selects are its own whatever a slice says, and there are many: each that gets ready changes a slice of a hundred. */
+function* touchedBySlice(
+  state: MeshState,
+  namespace: string,
+  name: string,
+  versions: readonly EndpointSlice[],
+): Iterable<Unit> {
   yield unit('slice', namespace, name)
-  for (const version of versions) yield* podsOfSlice(version)
+  for (const version of versions) {
+    const service = state.services.get(namespace, version.serviceName)
+    if (service !== undefined && !selects(service)) yield* podsOfSlice(version)
+  }
 }
 
 function* podsOfSlice(slice: EndpointSlice | undefined): Iterable<Unit> {

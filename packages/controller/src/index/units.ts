@@ -29,6 +29,7 @@ export function unit(kind: UnitKind, namespace: string, name: string): Unit {
 export const STRICT_UNIT: Unit = unit('strict', '', '')
 
 export function partsOf(key: Unit): { readonly kind: UnitKind; readonly namespace: string; readonly name: string } {
-  const [kind = '', namespace = '', name = ''] = key.split('/')
-  return { kind: kind as UnitKind, namespace, name }
+  const first = key.indexOf('/')
+  const second = key.indexOf('/', first + 1)
+  return { kind: key.slice(0, first) as UnitKind, namespace: key.slice(first + 1, second), name: key.slice(second + 1) }
 }

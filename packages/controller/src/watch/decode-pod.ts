@@ -3,7 +3,7 @@ import { type Ip, parseIp } from '@ambit/core'
 import type { KubeObject } from '@ambit/kube'
 import type { ContainerPort, Pod } from '../domain.types.ts'
 import { decodeMeta, specOf, statusOfObject } from './decode-meta.ts'
-import { list, portNumber, record, text } from './json.ts'
+import { list, portNumber, record, type StringMap, text } from './json.ts'
 import { workloadNameOf } from './workload-name.ts'
 
 export function decodePod(object: KubeObject): Pod {
@@ -28,56 +28,48 @@ export function decodePod(object: KubeObject): Pod {
   }
 }
 
-/** Only what {@link decodePod} reads: tens of thousands of pods are kept. */
-export function trimPod(object: KubeObject): KubeObject {
-  const spec = specOf(object)
-  const status = statusOfObject(object)
-  const { metadata } = object
-  const annotation = metadata.annotations?.[ANNOTATIONS.redirection]
-  const sidecar = metadata.annotations?.[ANNOTATIONS.sidecarStatus]
-  const slim = {
-    apiVersion: object.apiVersion,
-    kind: object.kind,
-    metadata: {
-      name: metadata.name,
-      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
-      ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
-      ...(metadata.resourceVersion === undefined ? {} : { resourceVersion: metadata.resourceVersion }),
-      ...(metadata.generateName === undefined ? {} : { generateName: metadata.generateName }),
-      ...(metadata.creationTimestamp === undefined ? {} : { creationTimestamp: metadata.creationTimestamp }),
-      ...(metadata.deletionTimestamp === undefined ? {} : { deletionTimestamp: metadata.deletionTimestamp }),
-      ...(metadata.labels === undefined ? {} : { labels: metadata.labels }),
-      annotations: {
-        ...(annotation === undefined ? {} : { [ANNOTATIONS.redirection]: annotation }),
-        ...(sidecar === undefined ? {} : { [ANNOTATIONS.sidecarStatus]: '' }),
-      },
-      ownerReferences: (metadata.ownerReferences ?? []).filter((reference) => reference.controller === true),
-    },
-    spec: {
-      hostNetwork: spec['hostNetwork'],
-      nodeName: spec['nodeName'],
-      serviceAccountName: spec['serviceAccountName'],
-      containers: withPorts(spec['containers']),
-      initContainers: withPorts(spec['initContainers']),
-    },
-    status: {
-      phase: status['phase'],
-      podIP: status['podIP'],
-      podIPs: status['podIPs'],
-      conditions: list(status['conditions']).filter((condition) => record(condition)['type'] === 'Ready'),
-    },
-  }
-  return slim
+/** A pod as it is kept: decoded once, and what says which object it is. */
+interface KnownPod extends KubeObject {
+  readonly pod: Pod
 }
 
-function withPorts(containers: unknown): readonly unknown[] {
-  return list(containers).flatMap((container) => {
-    const { ports, restartPolicy, args } = record(container)
-    const router = runsRouter(args)
-    return list(ports).length === 0 && !router
-      ? []
-      : [{ ports, restartPolicy, ...(router ? { args: ROUTER_ARGS } : {}) }]
-  })
+/** What {@link keepPod} decoded. */
+export function podOf(object: KubeObject): Pod {
+  return (object as Partial<KnownPod>).pod ?? decodePod(object)
+}
+
+/** Tens of thousands of pods are kept: only what is read of them is. */
+export function keepPod(object: KubeObject): KubeObject {
+  const { apiVersion, kind, metadata } = object
+  const { namespace, name, uid, resourceVersion, labels } = metadata
+  try {
+    const pod = decodePod(object)
+    const known: KnownPod = {
+      apiVersion,
+      kind,
+      metadata: {
+        name,
+        ...(namespace === undefined ? {} : { namespace }),
+        ...(uid === undefined ? {} : { uid }),
+        ...(resourceVersion === undefined ? {} : { resourceVersion }),
+        ...(labels === undefined ? {} : { labels }),
+      },
+      // Its generation says nothing that is not told by what changed.
+      pod: { ...pod, generation: 0, annotations: readAnnotations(pod.annotations) },
+    }
+    return known
+  } catch {
+    // Who decodes it says what is wrong with it.
+    return object
+  }
+}
+const CAPTURED: StringMap = { [ANNOTATIONS.redirection]: 'enabled' }
+const NONE: StringMap = {}
+
+function readAnnotations(annotations: StringMap): StringMap {
+  const redirection = annotations[ANNOTATIONS.redirection]
+  if (redirection === undefined) return NONE
+  return redirection === CAPTURED[ANNOTATIONS.redirection] ? CAPTURED : { [ANNOTATIONS.redirection]: redirection }
 }
 
 const ROUTER_ARGS: readonly string[] = ['proxy', 'router']

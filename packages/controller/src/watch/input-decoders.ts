@@ -4,7 +4,7 @@ import { decodeAuthorizationPolicy } from './decode-authorization-policy.ts'
 import { decodeDestinationRule } from './decode-destination-rule.ts'
 import { decodeIstioGateway } from './decode-istio-gateway.ts'
 import { decodePeerAuthentication } from './decode-peer-authentication.ts'
-import { decodePod } from './decode-pod.ts'
+import { podOf } from './decode-pod.ts'
 import { decodeRequestAuthentication } from './decode-request-authentication.ts'
 import { decodeGrpcRoute, decodeHttpRoute, decodeReferenceGrant } from './decode-route.ts'
 import { decodeEndpointSlice, decodeService } from './decode-service.ts'
@@ -34,6 +34,6 @@ export function inputDecoders(domain: string): InputDecoders {
     httpRoutes: decodeHttpRoute,
     grpcRoutes: decodeGrpcRoute,
     grants: decodeReferenceGrant,
-    pods: decodePod,
+    pods: podOf,
   }
 }

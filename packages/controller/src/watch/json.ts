@@ -45,8 +45,10 @@ function integer(value: unknown): number | undefined {
 /** Only the entries whose value is text. */
 export function stringMap(value: unknown): StringMap {
   if (!isRecord(value)) return {}
-  const entries = Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-  return Object.fromEntries(entries)
+  const entries = Object.entries(value)
+  const texts = entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+  // As a rule it is kept as it is: there is one for each of tens of thousands of pods.
+  return texts.length === entries.length ? (value as StringMap) : Object.fromEntries(texts)
 }
 
 /** Go's strconv.ParseBool; undefined for everything else. */

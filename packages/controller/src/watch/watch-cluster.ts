@@ -11,7 +11,7 @@ import {
 } from '@ambit/kube'
 import type { MeshIndex } from '../index/mesh-index.ts'
 import type { Inputs } from '../index/mesh-state.ts'
-import { trimPod } from './decode-pod.ts'
+import { keepPod } from './decode-pod.ts'
 import { decodeGatewayClass, decodeNamespace, decodeNode } from './decode-topology.ts'
 import { inputDecoders, type ListedKind } from './input-decoders.ts'
 import type { StringMap } from './json.ts'
@@ -126,7 +126,7 @@ export function watchCluster(parts: {
     httpRoute: watch(KINDS.httpRoute),
     grpcRoute: watch(KINDS.grpcRoute),
     referenceGrant: watch(KINDS.referenceGrant),
-    pod: watch(KINDS.pod, trimPod),
+    pod: watch(KINDS.pod, keepPod),
   }
   each(sets.namespace, (name, value) => index.putNamespace(name, value), decodeNamespace)
   each(sets.node, (name, value) => index.putNode(name, value), decodeNode)

@@ -9,7 +9,7 @@ import { decodeCredential } from '../../src/watch/decode-credential.ts'
 import { decodeDestinationRule } from '../../src/watch/decode-destination-rule.ts'
 import { decodeIstioGateway } from '../../src/watch/decode-istio-gateway.ts'
 import { decodePeerAuthentication } from '../../src/watch/decode-peer-authentication.ts'
-import { decodePod, trimPod } from '../../src/watch/decode-pod.ts'
+import { keepPod, podOf } from '../../src/watch/decode-pod.ts'
 import { decodeRequestAuthentication } from '../../src/watch/decode-request-authentication.ts'
 import { decodeGrpcRoute, decodeHttpRoute, decodeReferenceGrant } from '../../src/watch/decode-route.ts'
 import { decodeEndpointSlice, decodeService } from '../../src/watch/decode-service.ts'
@@ -57,7 +57,7 @@ export class Mesh {
     const { index } = this
     switch (object.kind) {
       case 'Pod':
-        return index.put('pods', namespace, name, there ? decodePod(trimPod(object)) : undefined)
+        return index.put('pods', namespace, name, there ? podOf(keepPod(object)) : undefined)
       case 'Service':
         return index.put('services', namespace, name, there ? decodeService(object, 'cluster.local') : undefined)
       case 'EndpointSlice':
