@@ -1,10 +1,11 @@
-// `npm run bench [-- --waypoint] [--quick] [--only NAME,NAME] [--rounds N] [--json FILE]`
+// `npm run bench [-- --waypoint | --control-plane] [--quick] [--only NAME,NAME] [--rounds N] [--json FILE]`
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BenchCa } from './ca.ts'
+import { benchControlPlane, FULL_CONTROL_PLANE, QUICK_CONTROL_PLANE } from './control-plane/bench.ts'
 import type { Design } from './design.types.ts'
 import { haproxyDesigns } from './haproxy.ts'
 import { hboneLibraries } from './hbone-library.ts'
@@ -23,6 +24,13 @@ import { ztunnelDesigns } from './ztunnel.ts'
 const { values: options } = parseArgs({
   options: {
     waypoint: { type: 'boolean', default: false },
+    'control-plane': { type: 'boolean', default: false },
+    pods: { type: 'string' },
+    proxies: { type: 'string' },
+    wildcard: { type: 'string' },
+    rate: { type: 'string' },
+    minutes: { type: 'string' },
+    profile: { type: 'string' },
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     rounds: { type: 'string' },
@@ -132,8 +140,28 @@ function withRounds<E extends { readonly rounds: number; readonly budgetSeconds:
   return { ...effort, rounds: Math.max(1, Number(options.rounds) || 1), budgetSeconds: Number.POSITIVE_INFINITY }
 }
 
+function controlPlaneEffort(): typeof FULL_CONTROL_PLANE {
+  const effort = options.quick ? QUICK_CONTROL_PLANE : FULL_CONTROL_PLANE
+  const given = (value: string | undefined, other: number): number => (value === undefined ? other : Number(value))
+  return {
+    ...effort,
+    pods: given(options.pods, effort.pods),
+    proxies: given(options.proxies, effort.proxies),
+    wildcard: given(options.wildcard, effort.wildcard),
+    rate: given(options.rate, effort.rate),
+    seconds: 60 * given(options.minutes, effort.seconds / 60),
+    profile: options.profile,
+  }
+}
+
 if (options.help) {
   console.log('npm run bench -- [--waypoint] [--quick] [--rounds N] [--only direct,hbone,...] [--json FILE]')
+  console.log(
+    'npm run bench -- --control-plane [--quick] [--pods N] [--proxies N] [--wildcard N] [--rate N] [--minutes N]',
+  )
+} else if (options['control-plane']) {
+  // Nothing here needs namespaces of its own.
+  process.exitCode = await benchControlPlane(controlPlaneEffort(), options.json)
 } else if (!options.inside) {
   process.exitCode = enterNamespaces()
 } else {

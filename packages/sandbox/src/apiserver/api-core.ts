@@ -38,6 +38,8 @@ export interface ApiCoreOptions {
   readonly serviceRanges?: ServiceRanges | undefined
   /** Keeps objects across restarts; absent: they are gone with the process. */
   readonly journal?: Journal | undefined
+  /** Objects of all kinds together, `MAX_OBJECTS` unless given. */
+  readonly maxObjects?: number | undefined
 }
 
 /** The API without a wire: store, kinds, rules, and the controllers that belong to them. */
@@ -51,7 +53,8 @@ export class ApiCore implements Disposable {
 
   constructor(options: ApiCoreOptions) {
     const { clock, logger } = options
-    const store = new ObjectStore({ maxObjects: MAX_OBJECTS, maxHistoryEvents: MAX_HISTORY_EVENTS }, options.journal)
+    const { maxObjects = MAX_OBJECTS } = options
+    const store = new ObjectStore({ maxObjects, maxHistoryEvents: MAX_HISTORY_EVENTS }, options.journal)
     this.store = store
     this.types = new BuiltinTypes()
     this.registry = new ResourceRegistry(builtinResources(this.types))

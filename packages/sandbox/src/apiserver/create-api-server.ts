@@ -25,6 +25,8 @@ export interface ApiServerOptions {
   readonly tokenKeyPem?: string | undefined
   readonly serviceRanges?: ServiceRanges | undefined
   readonly journal?: Journal | undefined
+  /** Objects of all kinds together, `MAX_OBJECTS` unless given. */
+  readonly maxObjects?: number | undefined
   readonly runtime: PodRuntime
   readonly logger: Logger
   readonly clock: Clock
@@ -41,8 +43,8 @@ export interface ApiServer extends Closable {
 /** Serves the Kubernetes API on the connections of a listening server. */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { clock, logger, tls, adminToken } = options
-  const { journal, serviceRanges } = options
-  const core = new ApiCore({ clock, logger, caPem: tls.caPem ?? tls.clientCaPem, serviceRanges, journal })
+  const { journal, serviceRanges, maxObjects } = options
+  const core = new ApiCore({ clock, logger, caPem: tls.caPem ?? tls.clientCaPem, serviceRanges, journal, maxObjects })
   const tokens = new ServiceAccountTokens(tokenKey(options.tokenKeyPem), core.store, clock)
   const http = new ApiHttpServer({ core, tokens, runtime: options.runtime, logger, clock, tls, adminToken })
   http.serve(options.server)
