@@ -71,5 +71,24 @@ export const MAX_HEADER_VALUE_LENGTH = 8192
 
 /** Bytes waiting in the TLS socket before writers of its streams wait, framing of our own. */
 export const SOCKET_BUFFER_BYTES: number = MEBIBYTE
+
 /** How long a drained connection's peer may take to answer the ping that tells that no stream of it is on its way. */
 export const DRAIN_PING_MS = 2_000
+
+/** Bytes that one connection of a reactor moves before others have their turn. */
+export const COPY_QUANTUM_BYTES: number = 64 * 1024
+
+/** Plain text of one TLS record (RFC 8446 §5.1), bytes. */
+export const TLS_RECORD_BYTES: number = 16 * 1024
+
+/** Plain text that one tunnel connection of a reactor reads before others have their turn, bytes. */
+export const TLS_READ_BATCH_BYTES: number = 256 * 1024
+
+/** Connections that a reactor accepts of one listener before others have their turn. */
+export const ACCEPTS_PER_TURN = 64
+
+/** Copies of one reactor whose bytes are counted at a time. */
+export const MAX_REACTOR_COPIES: number = 64 * 1024
+
+/** Workers that crash within this time of their start are not started again, milliseconds. */
+export const REACTOR_CRASH_LOOP_MS = 1_000

@@ -240,10 +240,10 @@ export class Http2Connection<Owner> {
   }
 
   /** Reads what the peer sent. Throws for nothing that a peer does: `onFailure` is told instead. */
-  receive(chunk: Buffer): void {
+  receive(chunk: Buffer, start = 0, end: number = chunk.length): void {
     if (this.#failed) return
     try {
-      this.#reader.read(chunk, this.#goesOn)
+      this.#reader.read(chunk, start, end, this.#goesOn)
     } catch (error) {
       if (!(error instanceof Http2ConnectionError)) throw error
       if (this.#failed) return

@@ -40,12 +40,11 @@ export class FrameReader {
   }
 
   /** `goesOn` is asked after each frame: what follows an error is not read. */
-  read(chunk: Buffer, goesOn: () => boolean): void {
-    let at = this.#prefaceLeft > 0 ? this.#readPreface(chunk) : 0
-    const end = chunk.length
+  read(chunk: Buffer, start: number, end: number, goesOn: () => boolean): void {
+    let at = this.#prefaceLeft > 0 ? this.#readPreface(chunk, start, end) : start
     while (at < end && goesOn()) {
       if (this.#left < 0) {
-        at = this.#readHeader(chunk, at)
+        at = this.#readHeader(chunk, at, end)
         if (this.#left === 0) this.#done(chunk, at, at)
         continue
       }
@@ -66,22 +65,22 @@ export class FrameReader {
     }
   }
 
-  #readPreface(chunk: Buffer): number {
+  #readPreface(chunk: Buffer, start: number, end: number): number {
     const from = PREFACE.length - this.#prefaceLeft
-    const length = Math.min(this.#prefaceLeft, chunk.length)
-    if (chunk.compare(PREFACE, from, from + length, 0, length) !== 0) {
+    const length = Math.min(this.#prefaceLeft, end - start)
+    if (chunk.compare(PREFACE, from, from + length, start, start + length) !== 0) {
       throw new Http2ConnectionError(ERROR_CODE.protocolError, 'the peer does not begin as HTTP/2 clients do')
     }
     this.#prefaceLeft -= length
-    return length
+    return start + length
   }
 
-  #readHeader(chunk: Buffer, from: number): number {
+  #readHeader(chunk: Buffer, from: number, end: number): number {
     let bytes = chunk
     let offset = from
     let at = from + FRAME_HEADER_BYTES
-    if (this.#headerLength > 0 || at > chunk.length) {
-      const length = Math.min(FRAME_HEADER_BYTES - this.#headerLength, chunk.length - from)
+    if (this.#headerLength > 0 || at > end) {
+      const length = Math.min(FRAME_HEADER_BYTES - this.#headerLength, end - from)
       chunk.copy(this.#header, this.#headerLength, from, from + length)
       this.#headerLength += length
       at = from + length
@@ -98,7 +97,7 @@ export class FrameReader {
     this.#left = frame.length
     this.#payloadLength = 0
     this.#sink.onFrameHeader(frame)
-    if (frame.type !== FRAME.data && frame.length > chunk.length - at && this.#payload.length < frame.length) {
+    if (frame.type !== FRAME.data && frame.length > end - at && this.#payload.length < frame.length) {
       this.#payload = Buffer.allocUnsafeSlow(frame.length)
     }
     return at

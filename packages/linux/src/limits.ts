@@ -33,3 +33,27 @@ export const ACCEPT_RETRY_MS = 100
 
 /** Largest netlink datagram read, in bytes: what the kernel itself uses for dumps. */
 export const NETLINK_RECEIVE_BYTES: number = 32 * 1024
+
+/** Timers of a reactor are good to this, in milliseconds. */
+export const TIMER_TICK_MS = 50
+
+/** Slots of a reactor's timers: what is due further ahead shares them. */
+export const TIMER_WHEEL_SLOTS = 1024
+
+/** Events a reactor takes from the kernel at a time. */
+export const EVENTS_PER_TURN = 512
+
+/** Pieces one write of a reactor gathers. Linux takes 1,024. */
+export const MAX_IO_VECTORS = 64
+
+/** What OpenSSL reads of a socket at a time, in bytes. The buffer is released when it is empty. */
+export const TLS_READ_BUFFER_BYTES: number = 256 * 1024
+
+/** Certificates of a peer's verified chain that are looked at. */
+export const MAX_PEER_CHAIN = 10
+
+/** Buffers of encrypted output kept by a thread for the next that has something to send. */
+export const MAX_SPARE_TLS_OUTPUT_BUFFERS = 8
+
+/** The largest that is kept, in bytes: one slab of HTTP/2 with what TLS adds, as OpenSSL rounds it up. */
+export const MAX_SPARE_TLS_OUTPUT_BYTES: number = 512 * 1024

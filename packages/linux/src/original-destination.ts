@@ -8,7 +8,7 @@ const address = Buffer.alloc(SOCKADDR_IN6_LENGTH)
 const length = Buffer.alloc(4)
 
 /** What netfilter remembers of a redirected connection, IPv4 first: a dual-stack listener gets both families. */
-function redirectedFrom(fd: number): SocketAddress | undefined {
+export function originalDestinationOf(fd: number): SocketAddress | undefined {
   length.writeUInt32LE(SOCKADDR_IN_LENGTH)
   if (libc().getsockopt(fd, IPPROTO_IP, SO_ORIGINAL_DST, address, length) === 0) return decodeSockaddr(address)
   length.writeUInt32LE(SOCKADDR_IN6_LENGTH)
@@ -25,7 +25,7 @@ export function descriptorOf(socket: Socket | Server): number | undefined {
 /** Where the connection was going before it was redirected, else its local address; undefined once it is closed. */
 export function originalDestination(socket: Socket): SocketAddress | undefined {
   const fd = descriptorOf(socket)
-  const redirected = fd === undefined ? undefined : redirectedFrom(fd)
+  const redirected = fd === undefined ? undefined : originalDestinationOf(fd)
   if (redirected !== undefined) return redirected
   const { localAddress, localPort } = socket
   const ip = localAddress === undefined ? undefined : parseIp(localAddress)

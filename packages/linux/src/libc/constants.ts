@@ -15,7 +15,9 @@ export const SOCK_CLOEXEC = 0o2000000
 
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
+export const SO_ERROR = 4
 export const SO_KEEPALIVE = 9
+export const SO_LINGER = 13
 export const SO_REUSEPORT = 15
 export const SO_MARK = 36
 export const SO_ATTACH_REUSEPORT_CBPF = 51
@@ -46,6 +48,7 @@ export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000
 export const MSG_CMSG_CLOEXEC = 0x40000000
 
+export const SHUT_WR = 1
 export const SHUT_RDWR = 2
 
 export const EPOLL_CTL_ADD = 1
@@ -54,6 +57,10 @@ export const EPOLL_CTL_MOD = 3
 export const EPOLL_CLOEXEC = 0o2000000
 export const EPOLLIN = 0x001
 export const EPOLLOUT = 0x004
+export const EPOLLERR = 0x008
+export const EPOLLHUP = 0x010
+export const EPOLLRDHUP = 0x2000
+export const EPOLLET = 0x80000000
 export const EPOLLONESHOT = 0x40000000
 export const EFD_CLOEXEC = 0o2000000
 export const EFD_NONBLOCK = 0o4000
@@ -63,6 +70,10 @@ export const TIOCSWINSZ = 0x5414n
 
 export const EINTR = 4
 export const EAGAIN = 11
+export const ENFILE = 23
+export const EMFILE = 24
 export const EPIPE = 32
 export const EADDRINUSE = 98
+export const ECONNABORTED = 103
 export const ECONNRESET = 104
+export const EINPROGRESS = 115

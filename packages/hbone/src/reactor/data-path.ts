@@ -1,0 +1,284 @@
+import { messageOf } from '@ambit/core'
+import {
+  acceptFrom,
+  type EventLoop,
+  type OpenSsl,
+  originalDestinationOf,
+  type ReactorSocket,
+  TlsContext,
+} from '@ambit/linux'
+import { CIPHER_SUITES } from '../defaults.ts'
+import { ACCEPTS_PER_TURN } from '../limits.ts'
+import { Carrier } from './carrier.ts'
+import { Copy, type CopyEnvironment } from './copy.ts'
+import type { Command, HandleId, ReactorEvent, ReactorFacts } from './messages.types.ts'
+import { type Runnable, Shared } from './shared.ts'
+import { StreamEnd } from './stream-end.ts'
+import { TcpEnd } from './tcp-end.ts'
+
+type Handle = TcpEnd | StreamEnd | Carrier | Copy | Listener | TlsContext
+
+/** Everything of one worker that has a number, and what is done with it. Holds no policy: commands say what, events tell what happened. */
+export class DataPath implements Disposable {
+  readonly #loop: EventLoop
+  readonly #openssl: OpenSsl
+  readonly #shared: Shared
+  readonly #post: (event: ReactorEvent) => void
+  readonly #handles = new Map<HandleId, Handle>()
+  readonly #copies: CopyEnvironment
+  #lastId = 0
+
+  constructor(
+    components: { readonly loop: EventLoop; readonly openssl: OpenSsl; readonly counters: Float64Array },
+    post: (event: ReactorEvent) => void,
+  ) {
+    this.#loop = components.loop
+    this.#openssl = components.openssl
+    this.#post = post
+    this.#shared = new Shared(components, { post, forget: (id) => void this.#handles.delete(id) })
+    this.#copies = {
+      counters: components.counters,
+      after: (ms, run) => components.loop.after(ms, run),
+      copied: (copy, failure) => {
+        this.#handles.delete(copy.id)
+        const { forward, backward } = copy
+        post({
+          kind: 'copied',
+          id: copy.id,
+          aToB: forward.given,
+          bToA: backward.given,
+          failure: failure?.message,
+          code: failure?.code,
+        })
+      },
+    }
+  }
+
+  get isIdle(): boolean {
+    return this.#shared.isIdle
+  }
+
+  facts(): ReactorFacts {
+    return {
+      handles: this.#handles.size,
+      descriptors: this.#loop.watched,
+      timers: this.#loop.timers,
+      ...this.#openssl.counts,
+    }
+  }
+
+  /** One step of each that has something to do. */
+  run(): void {
+    this.#shared.runQueue()
+  }
+
+  nextId(): HandleId {
+    this.#lastId += 2
+    return this.#lastId
+  }
+
+  /** What cannot be done is told as the end of the handle it was about; a command never throws. */
+  obey(command: Command): void {
+    if (!('id' in command)) return
+    try {
+      this.#obey(command)
+    } catch (error) {
+      this.#handles.delete(command.id)
+      this.#post({ kind: 'gone', id: command.id, failure: messageOf(error), code: undefined })
+    }
+  }
+
+  [Symbol.dispose](): void {
+    // Contexts last: sessions are made of them.
+    const handles = [...this.#handles.values()]
+    for (const handle of handles) if (handle instanceof Carrier || handle instanceof Listener) handle.cut()
+    for (const handle of handles) if (handle instanceof TcpEnd) handle.cut()
+    for (const handle of handles) if (handle instanceof TlsContext) handle[Symbol.dispose]()
+    this.#handles.clear()
+    this.#shared[Symbol.dispose]()
+  }
+
+  #obey(command: Extract<Command, { id: HandleId }>): void {
+    const { id } = command
+    switch (command.kind) {
+      case 'context':
+        this.#handles.set(
+          id,
+          new TlsContext(this.#openssl, { ...command, cipherSuites: CIPHER_SUITES, protocol: 'h2' }),
+        )
+        return
+      case 'drop-context': {
+        const context = this.#handles.get(id)
+        if (!(context instanceof TlsContext)) return
+        this.#handles.delete(id)
+        context[Symbol.dispose]()
+        return
+      }
+      case 'listen':
+        this.#handles.set(id, new Listener(this.#shared, command.fd, id, (fd) => this.#accepted(id, fd)))
+        return
+      case 'adopt':
+        this.#handles.set(id, new TcpEnd(this.#shared, id, command.fd))
+        return
+      case 'connect': {
+        const end = new TcpEnd(this.#shared, id, command.fd)
+        this.#handles.set(id, end)
+        end.connect(command.to, command.timeoutMs)
+        return
+      }
+      case 'copy': {
+        const { a, b } = { a: this.#end(command.a), b: this.#end(command.b) }
+        this.#copy(command, a, b)
+        return
+      }
+      case 'request': {
+        const session = this.#handles.get(command.session)
+        const end = session instanceof Carrier ? session.request(id, command.headers) : undefined
+        if (end === undefined) throw new Error('the connection takes no new streams')
+        this.#handles.set(id, end)
+        return
+      }
+      case 'answer': {
+        const end = this.#handles.get(id)
+        if (end instanceof StreamEnd) end.carrier.answer(end, command.headers, command.isEnd)
+        return
+      }
+      case 'secure':
+        this.#secure(command)
+        return
+      default:
+        this.#obeySession(command)
+    }
+  }
+
+  #obeySession(command: Extract<Command, { kind: 'session' | 'cut' | 'close' | 'drain' | 'ping' }>): void {
+    const handle = this.#handles.get(command.id)
+    switch (command.kind) {
+      case 'session':
+        if (handle instanceof Carrier) handle.open(command.options)
+        return
+      case 'cut':
+        if (handle !== undefined && !(handle instanceof TlsContext)) handle.cut()
+        return
+      case 'close':
+        if (handle instanceof Copy) handle.cut()
+        else if (handle !== undefined && !(handle instanceof TlsContext)) handle.close()
+        return
+      case 'drain':
+        if (handle instanceof Carrier) handle.drain(command.isLast)
+        return
+      case 'ping':
+        if (handle instanceof Carrier) handle.ping()
+    }
+  }
+
+  #secure(command: Extract<Command, { kind: 'secure' }>): void {
+    const { id, isServer, timeoutMs } = command
+    const end = this.#handles.get(id)
+    const context = this.#handles.get(command.context)
+    if (!(end instanceof TcpEnd)) return
+    if (!(context instanceof TlsContext)) {
+      end.cut()
+      throw new Error('the certificate is gone')
+    }
+    const fd = end.surrender()
+    if (fd === undefined) return
+    const components = { shared: this.#shared, handles: this.#carrierHandles, context }
+    this.#handles.set(id, new Carrier(components, { id, fd, isServer, timeoutMs }))
+  }
+
+  readonly #carrierHandles = {
+    nextId: (): HandleId => this.nextId(),
+    add: (id: HandleId, end: StreamEnd): void => void this.#handles.set(id, end),
+  }
+
+  #end(id: HandleId): TcpEnd | StreamEnd | undefined {
+    const handle = this.#handles.get(id)
+    const isEnd = handle instanceof TcpEnd || handle instanceof StreamEnd
+    return isEnd && handle.out === undefined && !handle.isGone ? handle : undefined
+  }
+
+  #copy(
+    command: Extract<Command, { kind: 'copy' }>,
+    a: TcpEnd | StreamEnd | undefined,
+    b: TcpEnd | StreamEnd | undefined,
+  ): void {
+    if (a === undefined || b === undefined) {
+      // One went while the command was on its way: the other one's peer learns it.
+      a?.cut()
+      b?.cut()
+      this.#post({ kind: 'copied', id: command.id, aToB: 0, bToA: 0, failure: undefined, code: undefined })
+      return
+    }
+    const copy = new Copy(this.#copies, command.id, command.slot, a, b)
+    this.#handles.set(copy.id, copy)
+    if (command.prefix !== undefined) b.put(Buffer.from(command.prefix), 0, command.prefix.length)
+    copy.begin()
+  }
+
+  #accepted(listener: HandleId, fd: number): void {
+    const id = this.nextId()
+    let end: TcpEnd
+    try {
+      end = new TcpEnd(this.#shared, id, fd)
+    } catch {
+      // Out of memory for it in the kernel: the connection is closed, others go on.
+      return
+    }
+    const [remote, local] = [end.socket.remote(), end.socket.local()]
+    // The peer may be gone right after accept.
+    if (remote === undefined || local === undefined) {
+      end.cut()
+      return
+    }
+    this.#handles.set(id, end)
+    this.#post({ kind: 'accepted', id, listener, remote, local, original: originalDestinationOf(fd) })
+  }
+}
+
+/** A listening descriptor, whose connections are taken in turns with everything else. */
+class Listener implements Runnable {
+  isQueued = false
+  readonly #shared: Shared
+  readonly #socket: ReactorSocket
+  readonly #id: HandleId
+  readonly #accepted: (fd: number) => void
+
+  constructor(shared: Shared, fd: number, id: HandleId, accepted: (fd: number) => void) {
+    this.#shared = shared
+    this.#id = id
+    this.#accepted = accepted
+    this.#socket = shared.own(fd, this)
+    shared.run(this)
+  }
+
+  ready(): void {
+    this.#shared.run(this)
+  }
+
+  step(): void {
+    if (!this.#socket.isOpen) return
+    for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
+      const fd = acceptFrom(this.#shared.loop, this.#socket.fd)
+      if (fd === 'again') return
+      if (fd === 'full') {
+        this.#shared.loop.after(ACCEPT_RETRY_MS, () => this.ready())
+        return
+      }
+      this.#accepted(fd)
+    }
+    this.#shared.run(this)
+  }
+
+  cut(): void {
+    this.#socket.close()
+    this.#shared.forget(this.#id)
+  }
+
+  close(): void {
+    this.cut()
+  }
+}
+
+/** Pause after the process had no descriptors left, ms. */
+const ACCEPT_RETRY_MS = 100

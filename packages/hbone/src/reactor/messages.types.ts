@@ -1,0 +1,133 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { SocketAddress } from '@ambit/core'
+import type { TlsPeer } from '@ambit/linux'
+
+/** What is called by a number lives in the worker. Numbers are given once: odd ones by the main thread, even ones by the worker. */
+export type HandleId = number
+
+/** Names and values in turn, pseudo-headers first. */
+export type Headers = readonly string[]
+
+export interface ContextCommand {
+  readonly kind: 'context'
+  readonly id: HandleId
+  readonly chainPem: string
+  readonly rootsPem: string
+  /** PKCS #8. The buffer is transferred, so that no copy stays behind. */
+  readonly privateKeyDer: Uint8Array<ArrayBuffer>
+  readonly groups: string
+}
+
+export interface SessionOptions {
+  readonly isServer: boolean
+  readonly maxConcurrentStreams: number
+  readonly maxHeaderListBytes: number
+  readonly pingIntervalMs: number
+  readonly pingTimeoutMs: number
+}
+
+/** What the main thread decides. Descriptors in it belong to the worker from then on. */
+export type Command =
+  | ContextCommand
+  | { readonly kind: 'drop-context'; readonly id: HandleId }
+  | { readonly kind: 'listen'; readonly id: HandleId; readonly fd: number }
+  | { readonly kind: 'adopt'; readonly id: HandleId; readonly fd: number }
+  | {
+      readonly kind: 'connect'
+      readonly id: HandleId
+      readonly fd: number
+      readonly to: SocketAddress
+      readonly timeoutMs: number
+    }
+  | {
+      readonly kind: 'secure'
+      readonly id: HandleId
+      readonly context: HandleId
+      readonly isServer: boolean
+      readonly timeoutMs: number
+    }
+  /** The peer is the right one: HTTP/2 begins. */
+  | { readonly kind: 'session'; readonly id: HandleId; readonly options: SessionOptions }
+  | { readonly kind: 'request'; readonly id: HandleId; readonly session: HandleId; readonly headers: Headers }
+  | { readonly kind: 'answer'; readonly id: HandleId; readonly headers: Headers; readonly isEnd: boolean }
+  | {
+      readonly kind: 'copy'
+      readonly id: HandleId
+      readonly a: HandleId
+      readonly b: HandleId
+      /** Where in the shared counters both directions are counted. */
+      readonly slot: number
+      readonly prefix: Uint8Array | undefined
+    }
+  /** RST or RST_STREAM CANCEL, of a copy on both sides; a session loses its streams. */
+  | { readonly kind: 'cut'; readonly id: HandleId }
+  /** A session takes nothing new and ends with its last stream; a listener or connection ends at once. */
+  | { readonly kind: 'close'; readonly id: HandleId }
+  /** GOAWAY: first "open nothing new", then, with `isLast`, what the last stream served was. */
+  | { readonly kind: 'drain'; readonly id: HandleId; readonly isLast: boolean }
+  | { readonly kind: 'ping'; readonly id: HandleId }
+  | { readonly kind: 'facts' }
+  | { readonly kind: 'crash' }
+  | { readonly kind: 'stop' }
+
+/** Native objects and descriptors of a worker. */
+export interface ReactorFacts {
+  readonly handles: number
+  readonly descriptors: number
+  readonly timers: number
+  readonly contexts: number
+  readonly sessions: number
+  readonly parsed: number
+  readonly outputBuffers: number
+}
+
+/** What happened in the worker. */
+export type ReactorEvent =
+  | { readonly kind: 'ready'; readonly wakeDescriptor: number }
+  | {
+      readonly kind: 'accepted'
+      readonly id: HandleId
+      readonly listener: HandleId
+      readonly remote: SocketAddress
+      readonly local: SocketAddress
+      readonly original: SocketAddress | undefined
+    }
+  | { readonly kind: 'connected'; readonly id: HandleId; readonly local: SocketAddress }
+  | { readonly kind: 'secured'; readonly id: HandleId; readonly peer: TlsPeer }
+  | { readonly kind: 'settled'; readonly id: HandleId; readonly maxConcurrentStreams: number }
+  | { readonly kind: 'goaway'; readonly id: HandleId }
+  | { readonly kind: 'pong'; readonly id: HandleId }
+  | {
+      readonly kind: 'requested'
+      readonly id: HandleId
+      readonly session: HandleId
+      readonly headers: Headers
+    }
+  | { readonly kind: 'answered'; readonly id: HandleId; readonly headers: Headers }
+  /** The handle is of no more use, and why if not by our own doing or in order. */
+  | {
+      readonly kind: 'gone'
+      readonly id: HandleId
+      readonly failure: string | undefined
+      /** Of the system call or of RST_STREAM. */
+      readonly code: string | number | undefined
+    }
+  | {
+      readonly kind: 'copied'
+      readonly id: HandleId
+      readonly aToB: number
+      readonly bToA: number
+      readonly failure: string | undefined
+      readonly code: number | undefined
+    }
+  | { readonly kind: 'facts'; readonly facts: ReactorFacts }
+  | { readonly kind: 'stopped'; readonly facts: ReactorFacts }
+
+/** What a worker is started with. */
+export interface ReactorWorkerData {
+  readonly port: MessagePort
+  /** Element 0: 1 while the worker sleeps and has to be woken. Element 1: batches of commands that were posted. */
+  readonly state: Int32Array<SharedArrayBuffer>
+  /** Two a slot: bytes from a to b, from b to a. */
+  readonly counters: Float64Array<SharedArrayBuffer>
+}

@@ -1,0 +1,63 @@
+import type { Command, HandleId, ReactorEvent } from './messages.types.ts'
+
+type EventWithId = Extract<ReactorEvent, { id: HandleId }>
+
+/** What handles need of their reactor. */
+export interface ReactorPort {
+  nextId(): HandleId
+  post(command: Command, transfer?: ArrayBuffer): void
+  /** Events of a handle, until it is gone or copied. */
+  hear(id: HandleId, listener: (event: EventWithId) => void): void
+  deaf(id: HandleId): void
+}
+
+/** Something that lives in a worker and that this thread decides about. */
+export abstract class ReactorHandle {
+  readonly id: HandleId
+  protected readonly port: ReactorPort
+  #isClosed = false
+  #onClose: (() => void)[] = []
+
+  protected constructor(port: ReactorPort, id: HandleId) {
+    this.port = port
+    this.id = id
+    port.hear(id, (event) => this.hear(event))
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Calls once when it is gone, whoever ended it; at once if it is. Answers how to stop that. */
+  onGone(listener: () => void): () => void {
+    if (this.#isClosed) {
+      listener()
+      return () => undefined
+    }
+    this.#onClose.push(listener)
+    return () => {
+      this.#onClose = this.#onClose.filter((other) => other !== listener)
+    }
+  }
+
+  /** Ends it so that nobody takes what came so far for all: RST, RST_STREAM CANCEL. */
+  cut(): void {
+    if (this.#isClosed) return
+    this.port.post({ kind: 'cut', id: this.id })
+    this.over()
+  }
+
+  /** It is gone, or a copy that it was in is. */
+  over(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.port.deaf(this.id)
+    const listeners = this.#onClose
+    this.#onClose = []
+    for (const listener of listeners) listener()
+  }
+
+  protected abstract hear(event: EventWithId): void
+}
+
+export type { EventWithId }

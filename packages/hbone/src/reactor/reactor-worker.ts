@@ -1,0 +1,60 @@
+// Body of a reactor's thread: it never returns to Node's own event loop, so nothing here may wait for a promise.
+import { receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { EventLoop, OpenSsl } from '@ambit/linux'
+import { DataPath } from './data-path.ts'
+import type { Command, ReactorEvent, ReactorWorkerData } from './messages.types.ts'
+
+const { port, state, counters } = workerData as ReactorWorkerData
+const SLEEPS = 0
+const POSTED = 1
+
+let events: ReactorEvent[] = []
+let isStopping = false
+let taken = 0
+
+function tell(): void {
+  if (events.length === 0) return
+  const batch = events
+  events = []
+  port.postMessage(batch)
+}
+
+function obeyAll(dataPath: DataPath): void {
+  if (Atomics.load(state, POSTED) === taken) return
+  for (;;) {
+    const received: { readonly message: readonly Command[] } | undefined = receiveMessageOnPort(port)
+    if (received === undefined) return
+    taken++
+    for (const command of received.message) {
+      if (command.kind === 'stop') isStopping = true
+      else if (command.kind === 'facts') events.push({ kind: 'facts', facts: dataPath.facts() })
+      else if (command.kind === 'crash') throw new Error('told to crash')
+      else dataPath.obey(command)
+    }
+  }
+}
+
+{
+  using loop = new EventLoop()
+  const openssl = new OpenSsl(loop.native.ffi)
+  const dataPath = new DataPath({ loop, openssl, counters }, (event) => events.push(event))
+  try {
+    events.push({ kind: 'ready', wakeDescriptor: loop.wakeDescriptor })
+    while (!isStopping) {
+      tell()
+      if (dataPath.isIdle) {
+        Atomics.store(state, SLEEPS, 1)
+        // Whoever posts after this look sees that the loop sleeps, and wakes it.
+        loop.turn(Atomics.load(state, POSTED) === taken)
+        Atomics.store(state, SLEEPS, 0)
+      } else loop.turn(false)
+      obeyAll(dataPath)
+      dataPath.run()
+    }
+  } finally {
+    // Also after a crash: descriptors and native objects belong to the process, not to the thread.
+    dataPath[Symbol.dispose]()
+    // What tearing down looks like from within is no news: the main thread knows that everything is gone, and why.
+    port.postMessage([{ kind: 'stopped', facts: dataPath.facts() } satisfies ReactorEvent])
+  }
+}

@@ -1,0 +1,415 @@
+import { writeSync } from 'node:fs'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { abortable, type Clock, type Logger, messageOf, type SocketAddress } from '@ambit/core'
+import type { WorkloadCertificate } from '@ambit/identity'
+import { duplicate, listenOn, nodeFfi } from '@ambit/linux'
+import { KEY_EXCHANGE_GROUPS, type KeyExchangeGroup } from '../defaults.ts'
+import { HboneConnectError, HboneCutError, HboneLimitError, HboneResetError } from '../errors.ts'
+import { MAX_REACTOR_COPIES, REACTOR_CRASH_LOOP_MS } from '../limits.ts'
+import type { SpliceCounters, SpliceResult } from '../splice.ts'
+import type { Command, HandleId, ReactorEvent, ReactorFacts, ReactorWorkerData } from './messages.types.ts'
+import { ReactorConnection } from './reactor-connection.ts'
+import { ReactorCrashError } from './reactor-errors.ts'
+import type { EventWithId, ReactorHandle, ReactorPort } from './reactor-handle.ts'
+import type { ReactorTunnel } from './reactor-session.ts'
+
+export interface ReactorComponents {
+  readonly logger: Logger
+  readonly clock: Clock
+  /** A worker ended by itself; what it had is lost, and another one takes its place unless `isLast`. */
+  readonly onCrash?: (error: ReactorCrashError, isLast: boolean) => void
+}
+
+export interface ReactorCopyOptions {
+  /** Counted in while bytes flow; read them as often as wanted. */
+  readonly prefix?: Uint8Array | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A copy under way. */
+export interface ReactorCopy {
+  /** Never rejects. */
+  readonly over: Promise<SpliceResult>
+  readonly counters: Readonly<SpliceCounters>
+  cut(): void
+}
+
+type Copied = Extract<ReactorEvent, { kind: 'copied' }>
+
+interface Listening {
+  readonly fd: number
+  readonly id: HandleId
+  readonly onConnection: (connection: ReactorConnection) => void
+}
+
+interface Running {
+  readonly worker: Worker
+  readonly port: MessagePort
+  readonly state: Int32Array<SharedArrayBuffer>
+  readonly startedMs: number
+  wakeDescriptor: number | undefined
+}
+
+/** Node joins its threads before it exits, and these sleep in the kernel. */
+const living = new Set<Reactor>()
+const wakeAll = (): void => {
+  for (const reactor of living) reactor.stopNow()
+}
+const ONE: Buffer = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0])
+
+/**
+ * One worker that moves bytes: sockets, TLS and HTTP/2 are there, and this thread decides. What lives there is known here by handles;
+ * commands go there and events come back in batches.
+ */
+export class Reactor implements AsyncDisposable {
+  readonly #components: ReactorComponents
+  readonly #logger: Logger
+  readonly #listeners = new Map<HandleId, (event: EventWithId) => void>()
+  readonly #listening = new Map<HandleId, Listening>()
+  readonly #copies = new Set<(failure: Error) => void>()
+  readonly #counters = new Float64Array(new SharedArrayBuffer(MAX_REACTOR_COPIES * 2 * Float64Array.BYTES_PER_ELEMENT))
+  readonly #freeSlots: number[] = []
+  #nextSlot = 0
+  #contexts = new Map<WorkloadCertificate, HandleId>()
+  #contextOf = new Map<string, WorkloadCertificate>()
+  #lastId = -1
+  #batch: Command[] = []
+  #transfers: ArrayBuffer[] = []
+  #running: Running | undefined
+  #isStopping = false
+  #facts: PromiseWithResolvers<ReactorFacts>[] = []
+  #stopped = Promise.withResolvers<ReactorFacts | undefined>()
+  #lastFacts: ReactorFacts | undefined
+
+  /** Rejects with ReactorUnavailableError where this Node cannot do it. */
+  static async start(components: ReactorComponents): Promise<Reactor> {
+    // Here rather than in the worker, so that the error says what is missing.
+    nodeFfi()
+    const reactor = new Reactor(components)
+    if (living.size === 0) process.on('exit', wakeAll)
+    living.add(reactor)
+    await reactor.#startWorker()
+    return reactor
+  }
+
+  private constructor(components: ReactorComponents) {
+    this.#components = components
+    this.#logger = components.logger.scope('reactor')
+  }
+
+  /** For handles. */
+  readonly port: ReactorPort = {
+    nextId: () => {
+      this.#lastId += 2
+      return this.#lastId
+    },
+    post: (command, transfer) => this.#post(command, transfer),
+    hear: (id, listener) => void this.#listeners.set(id, listener),
+    deaf: (id) => void this.#listeners.delete(id),
+  }
+
+  /** Contexts of certificates: a new one of the same identity replaces the old one, whose key leaves the worker with its last session. */
+  context(certificate: WorkloadCertificate, groups: readonly KeyExchangeGroup[] = KEY_EXCHANGE_GROUPS): HandleId {
+    const known = this.#contexts.get(certificate)
+    if (known !== undefined) return known
+    const id = this.port.nextId()
+    const { trustDomain, namespace, serviceAccount } = certificate.identity
+    const name = JSON.stringify([trustDomain, namespace, serviceAccount])
+    const before = this.#contextOf.get(name)
+    if (before !== undefined) this.#dropContext(before)
+    this.#contextOf.set(name, certificate)
+    this.#contexts.set(certificate, id)
+    const exported = certificate.privateKey.export({ type: 'pkcs8', format: 'der' })
+    const privateKeyDer = new Uint8Array(exported)
+    exported.fill(0)
+    const { chainPem, rootsPem } = certificate
+    const names = groups.join(':')
+    this.#post({ kind: 'context', id, chainPem, rootsPem, privateKeyDer, groups: names }, privateKeyDer.buffer)
+    return id
+  }
+
+  /** Takes a bound descriptor over and listens. It is kept here, so that a worker that comes back goes on with it. */
+  listen(fd: number, onConnection: (connection: ReactorConnection) => void): Disposable {
+    listenOn(fd)
+    const listening: Listening = { fd, id: this.port.nextId(), onConnection }
+    this.#listening.set(listening.id, listening)
+    this.#listenIn(listening)
+    return {
+      [Symbol.dispose]: () => {
+        if (!this.#listening.delete(listening.id)) return
+        this.#listeners.delete(listening.id)
+        this.#post({ kind: 'close', id: listening.id })
+        duplicate.close(fd)
+      },
+    }
+  }
+
+  /** Takes over the descriptor of a connected socket, which must not block. */
+  adopt(fd: number): ReactorConnection {
+    const connection = new ReactorConnection(this.port, this.port.nextId(), {})
+    this.#post({ kind: 'adopt', id: connection.id, fd })
+    return connection
+  }
+
+  /** Takes over the descriptor of an unconnected socket and connects it. */
+  async connect(
+    fd: number,
+    options: { readonly to: SocketAddress; readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<ReactorConnection> {
+    const { to, timeoutMs, signal } = options
+    const connection = new ReactorConnection(this.port, this.port.nextId(), { remote: to })
+    this.#post({ kind: 'connect', id: connection.id, fd, to, timeoutMs })
+    try {
+      await abortable(connection.connected, signal)
+      return connection
+    } catch (error) {
+      connection.cut()
+      throw error
+    }
+  }
+
+  /** Copies both ways until both directions have ended. Both handles are of no more use. */
+  copy(
+    a: ReactorConnection | ReactorTunnel,
+    b: ReactorConnection | ReactorTunnel,
+    options: ReactorCopyOptions = {},
+  ): ReactorCopy {
+    const slot = this.#freeSlots.pop() ?? this.#nextSlot
+    if (slot >= MAX_REACTOR_COPIES) {
+      a.cut()
+      b.cut()
+      throw new HboneLimitError(`refused: this worker copies ${MAX_REACTOR_COPIES} connections already`)
+    }
+    if (slot === this.#nextSlot) this.#nextSlot++
+    const counts = this.#counters
+    const [forward, backward] = [slot * 2, slot * 2 + 1]
+    counts[forward] = 0
+    counts[backward] = 0
+    const id = this.port.nextId()
+    const { promise, resolve } = Promise.withResolvers<SpliceResult>()
+    const last = { aToB: 0, bToA: 0 }
+    let isOver = false
+    const end = (result: SpliceResult): void => {
+      if (isOver) return
+      isOver = true
+      last.aToB = result.aToB
+      last.bToA = result.bToA
+      this.#freeSlots.push(slot)
+      this.#copies.delete(crashed)
+      this.#listeners.delete(id)
+      signal?.removeEventListener('abort', cut)
+      a.over()
+      b.over()
+      resolve(result)
+    }
+    const now = (): SpliceCounters =>
+      isOver ? last : { aToB: counts[forward] as number, bToA: counts[backward] as number }
+    const crashed = (error: Error): void => end({ ...now(), error })
+    let cutReason: Error | undefined
+    const cut = (): void => {
+      if (isOver || cutReason !== undefined) return
+      cutReason = signal?.reason instanceof Error ? signal.reason : new HboneCutError('the connection was cut')
+      this.#post({ kind: 'cut', id })
+    }
+    const { prefix, signal } = options
+    this.#copies.add(crashed)
+    this.#listeners.set(id, (event) => {
+      if (event.kind === 'copied') end(resultOf(event, cutReason))
+    })
+    // The worker ends them with the copy.
+    this.#listeners.delete(a.id)
+    this.#listeners.delete(b.id)
+    this.#post({ kind: 'copy', id, a: a.id, b: b.id, slot, prefix })
+    if (signal?.aborted === true) cut()
+    else signal?.addEventListener('abort', cut, { once: true })
+    return {
+      over: promise,
+      counters: {
+        get aToB(): number {
+          return now().aToB
+        },
+        get bToA(): number {
+          return now().bToA
+        },
+      },
+      cut,
+    }
+  }
+
+  /** What the worker holds now. */
+  facts(): Promise<ReactorFacts> {
+    const answer = Promise.withResolvers<ReactorFacts>()
+    this.#facts.push(answer)
+    this.#post({ kind: 'facts' })
+    return answer.promise
+  }
+
+  /** For tests of what a crash takes down. */
+  crash(): void {
+    this.#post({ kind: 'crash' })
+  }
+
+  /** Resets every connection and ends the worker; answers what it held after that, which should be nothing. */
+  async stop(): Promise<ReactorFacts | undefined> {
+    if (!this.#isStopping) {
+      this.#isStopping = true
+      living.delete(this)
+      if (living.size === 0) process.off('exit', wakeAll)
+      for (const { fd } of this.#listening.values()) duplicate.close(fd)
+      this.#listening.clear()
+      if (this.#running === undefined) this.#stopped.resolve(undefined)
+      else this.#post({ kind: 'stop' })
+    }
+    return await this.#stopped.promise
+  }
+
+  /** Without waiting: the process ends. */
+  stopNow(): void {
+    this.#isStopping = true
+    this.#batch.push({ kind: 'stop' })
+    this.#flush()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #startWorker(): Promise<void> {
+    const { port1, port2 } = new MessageChannel()
+    const state = new Int32Array(new SharedArrayBuffer(8))
+    const workerData: ReactorWorkerData = { port: port2, state, counters: this.#counters }
+    const worker = new Worker(new URL('./reactor-worker.ts', import.meta.url), {
+      workerData,
+      transferList: [port2],
+      name: 'reactor',
+    })
+    const running: Running = { worker, port: port1, state, startedMs: performance.now(), wakeDescriptor: undefined }
+    this.#running = running
+    const ready = Promise.withResolvers<void>()
+    let failure: unknown
+    port1.on('message', (events: readonly ReactorEvent[]) => {
+      for (const event of events) {
+        if (event.kind === 'ready') {
+          running.wakeDescriptor = event.wakeDescriptor
+          ready.resolve()
+        } else this.#hear(event)
+      }
+    })
+    worker.on('error', (error) => {
+      failure = error
+    })
+    worker.once('exit', () => {
+      port1.close()
+      ready.reject(new ReactorCrashError(`a worker did not start: ${messageOf(failure)}`, { cause: failure }))
+      this.#exited(running, failure)
+    })
+    await ready.promise
+    // What lives in the worker keeps the process alive by its own means: listeners and promises of those who wait.
+    this.#flush()
+  }
+
+  #hear(event: ReactorEvent): void {
+    switch (event.kind) {
+      case 'facts':
+        this.#facts.shift()?.resolve(event.facts)
+        return
+      case 'stopped':
+        this.#lastFacts = event.facts
+        return
+      case 'ready':
+        return
+      case 'accepted': {
+        const listening = this.#listening.get(event.listener)
+        const connection = new ReactorConnection(this.port, event.id, event)
+        if (listening === undefined) connection.cut()
+        else listening.onConnection(connection)
+        return
+      }
+      case 'requested':
+        this.#listeners.get(event.session)?.(event)
+        return
+      case 'gone':
+        this.#contextFailed(event.id, event.failure)
+        this.#listeners.get(event.id)?.(event)
+        return
+      default:
+        this.#listeners.get(event.id)?.(event)
+    }
+  }
+
+  /** A certificate that OpenSSL does not take: whoever secures with it is told that it is gone, the log says why. */
+  #contextFailed(id: HandleId, failure: string | undefined): void {
+    for (const [certificate, context] of this.#contexts) {
+      if (context !== id) continue
+      this.#contexts.delete(certificate)
+      this.#logger.error('a certificate cannot be used', { identity: certificate.leaf.subjectAltName, error: failure })
+    }
+  }
+
+  #exited(running: Running, failure: unknown): void {
+    this.#running = undefined
+    this.#batch = []
+    this.#transfers = []
+    const error = new ReactorCrashError(`a worker ended with its connections: ${messageOf(failure)}`, {
+      cause: failure,
+    })
+    const lost = this.#isStopping ? new HboneConnectError('the worker was stopped') : error
+    this.#contexts.clear()
+    this.#contextOf.clear()
+    for (const crashed of [...this.#copies]) crashed(lost)
+    for (const [id, listener] of [...this.#listeners]) {
+      if (!this.#listening.has(id)) listener({ kind: 'gone', id, failure: lost.message, code: undefined })
+    }
+    for (const facts of this.#facts.splice(0)) facts.reject(lost)
+    if (this.#isStopping) {
+      this.#stopped.resolve(this.#lastFacts)
+      return
+    }
+    const isLast = performance.now() - running.startedMs < REACTOR_CRASH_LOOP_MS
+    this.#logger.error('a reactor worker crashed', { error: messageOf(failure), again: !isLast })
+    this.#components.onCrash?.(error, isLast)
+    if (isLast) return
+    this.#startWorker().then(
+      () => {
+        for (const listening of this.#listening.values()) this.#listenIn(listening)
+      },
+      (cause: unknown) => this.#logger.error('a reactor worker did not come back', { error: messageOf(cause) }),
+    )
+  }
+
+  #listenIn({ id, fd }: Listening): void {
+    this.#post({ kind: 'listen', id, fd: duplicate.of(fd) })
+  }
+
+  #dropContext(certificate: WorkloadCertificate): void {
+    const id = this.#contexts.get(certificate)
+    this.#contexts.delete(certificate)
+    if (id !== undefined) this.#post({ kind: 'drop-context', id })
+  }
+
+  #post(command: Command, transfer?: ArrayBuffer): void {
+    if (this.#batch.length === 0) queueMicrotask(() => this.#flush())
+    this.#batch.push(command)
+    if (transfer !== undefined) this.#transfers.push(transfer)
+  }
+
+  #flush(): void {
+    const running = this.#running
+    // Until the worker is there, commands wait for it.
+    if (running?.wakeDescriptor === undefined || this.#batch.length === 0) return
+    const [batch, transfers] = [this.#batch, this.#transfers]
+    this.#batch = []
+    this.#transfers = []
+    running.port.postMessage(batch, transfers)
+    Atomics.add(running.state, 1, 1)
+    if (Atomics.load(running.state, 0) === 1) writeSync(running.wakeDescriptor, ONE)
+  }
+}
+
+function resultOf({ aToB, bToA, failure, code }: Copied, cutReason: Error | undefined): SpliceResult {
+  if (cutReason !== undefined) return { aToB, bToA, error: cutReason }
+  if (failure === undefined) return { aToB, bToA }
+  return { aToB, bToA, error: code === undefined ? new HboneCutError(failure) : new HboneResetError(code, failure) }
+}
+
+export type { ReactorHandle }

@@ -1,0 +1,252 @@
+import type { SocketAddress } from '@ambit/core'
+import { addressOf, type IoVectors, type ReactorSocket, type ReactorTimer, WOULD_BLOCK } from '@ambit/linux'
+import { COPY_QUANTUM_BYTES } from '../limits.ts'
+import { type Direction, gone } from './copy.ts'
+import type { End } from './end.types.ts'
+import type { Runnable, Shared } from './shared.ts'
+import { isOrdinary, systemFailure } from './system-failure.ts'
+
+const EPOLLIN = 0x001
+const EPOLLOUT = 0x004
+const EPOLLERR = 0x008
+const EPOLLHUP = 0x010
+const EPOLLRDHUP = 0x2000
+const READABLE = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR
+
+interface Piece {
+  readonly bytes: Buffer
+  at: number
+}
+
+/** A TCP connection that carries an application's bytes. */
+export class TcpEnd implements End, Runnable {
+  readonly id: number
+  readonly socket: ReactorSocket
+  readonly #shared: Shared
+  out: Direction | undefined
+  into: Direction | undefined
+  readEnded = false
+  writeEnded = false
+  isGone = false
+  isQueued = false
+  #isReadable = false
+  /** The peer has ended or is gone: a short read is not the last one. */
+  #hasEnd = false
+  #connecting: ReactorTimer | undefined
+  #isConnecting = false
+  #isBegun = false
+  #isEnding = false
+  #cutsAtEnd = false
+  /** What the kernel did not take yet. */
+  #pending: Piece[] = []
+
+  constructor(shared: Shared, id: number, fd: number) {
+    this.id = id
+    this.#shared = shared
+    this.socket = shared.own(fd, this)
+  }
+
+  connect(to: SocketAddress, timeoutMs: number): void {
+    this.#isConnecting = true
+    const error = this.socket.connect(to)
+    if (error !== 0) {
+      this.#fail(error)
+      return
+    }
+    this.#connecting = this.#shared.loop.after(timeoutMs, () => this.#fail(-ETIMEDOUT))
+  }
+
+  ready(events: number): void {
+    if (this.#isConnecting) {
+      this.#connected(events)
+      return
+    }
+    if ((events & EPOLLOUT) !== 0 && this.#pending.length > 0) this.#sendPending()
+    if ((events & READABLE) === 0 || this.isGone) return
+    this.#isReadable = true
+    if ((events & ~(EPOLLIN | EPOLLOUT)) !== 0) this.#hasEnd = true
+    if (this.#isBegun) this.#shared.run(this)
+    else if ((events & EPOLLERR) !== 0) this.#lose(-this.socket.pendingError())
+  }
+
+  begin(): void {
+    this.#isBegun = true
+    if (this.#isReadable) this.#shared.run(this)
+  }
+
+  go(): void {
+    if (this.#isReadable) this.#shared.run(this)
+  }
+
+  /** One quantum: then others have their turn. */
+  step(): void {
+    const { out } = this
+    if (out === undefined || out.isOver || this.isGone || this.readEnded || !this.#isReadable) return
+    const room = out.to.room()
+    if (room <= 0) {
+      out.waits()
+      return
+    }
+    const { scratch } = this.#shared
+    const asked = Math.min(room, COPY_QUANTUM_BYTES)
+    const count = this.socket.read(scratch.pointer, asked)
+    if (count > 0) {
+      if (count < asked && !this.#hasEnd) this.#isReadable = false
+      else this.#shared.run(this)
+      out.count(count)
+      out.to.put(scratch.bytes, 0, count)
+    } else if (count === 0) {
+      this.readEnded = true
+      this.#isReadable = false
+      out.sourceOver(undefined)
+    } else if (count === WOULD_BLOCK) this.#isReadable = false
+    else this.#lose(count)
+  }
+
+  room(): number {
+    return this.#pending.length === 0 ? COPY_QUANTUM_BYTES : 0
+  }
+
+  put(bytes: Buffer, start: number, end: number): void {
+    if (this.isGone) return
+    const { vectors, scratch } = this.#shared
+    if (this.#pending.length > 0 || bytes !== scratch.bytes) {
+      this.#keep(Buffer.from(bytes.subarray(start, end)))
+      if (this.#pending.length === 1) this.#sendPending()
+      return
+    }
+    vectors.clear()
+    vectors.add(scratch.address, start, end - start)
+    this.putPieces(vectors, scratch.bytes)
+  }
+
+  putPieces(pieces: IoVectors, bytes: Buffer = this.#shared.plain.bytes): void {
+    if (this.isGone) return
+    const address = bytes === this.#shared.plain.bytes ? this.#shared.plain.address : this.#shared.scratch.address
+    let written = 0
+    if (this.#pending.length === 0) {
+      written = this.socket.write(pieces)
+      if (written === WOULD_BLOCK) written = 0
+      if (written < 0) {
+        this.#lose(written)
+        return
+      }
+    }
+    if (written < pieces.length) this.#keep(pieces.rest(bytes, address, written))
+    if (written > 0) this.into?.taken(written)
+  }
+
+  taken(): void {
+    // The kernel's window follows by itself.
+  }
+
+  endWriting(): void {
+    if (this.writeEnded || this.#isEnding || this.isGone) return
+    this.#isEnding = true
+    if (this.#pending.length === 0) this.#end()
+  }
+
+  discard(): void {
+    if (this.isGone) return
+    if (this.writeEnded) this.cut()
+    else this.#cutsAtEnd = true
+  }
+
+  cut(): void {
+    if (this.isGone) return
+    this.socket.reset()
+    this.#leave()
+    gone(this, undefined)
+  }
+
+  close(): void {
+    if (this.isGone) return
+    this.socket.close()
+    this.#leave()
+    gone(this, undefined)
+  }
+
+  /** Gives the descriptor to whoever makes TLS of it; undefined when it is not to be had any more. */
+  surrender(): number | undefined {
+    if (this.isGone || this.#isBegun || this.#isConnecting) return undefined
+    const fd = this.socket.surrender()
+    this.#leave()
+    return fd
+  }
+
+  #keep(bytes: Buffer): void {
+    this.#pending.push({ bytes, at: 0 })
+    this.into?.waits()
+  }
+
+  #sendPending(): void {
+    const { vectors, native } = this.#shared
+    while (this.#pending.length > 0 && !this.isGone) {
+      const piece = this.#pending[0] as Piece
+      vectors.clear()
+      vectors.add(addressOf(native.ffi.getRawPointer(piece.bytes)), piece.at, piece.bytes.length - piece.at)
+      const count = this.socket.write(vectors)
+      if (count === WOULD_BLOCK) return
+      if (count < 0) {
+        this.#lose(count)
+        return
+      }
+      piece.at += count
+      this.into?.taken(count)
+      if (piece.at === piece.bytes.length) this.#pending.shift()
+    }
+    if (this.isGone) return
+    if (this.#isEnding) this.#end()
+    else this.into?.from.go()
+  }
+
+  #end(): void {
+    if (this.writeEnded) return
+    this.writeEnded = true
+    this.socket.endWriting()
+    this.into?.targetOver(undefined)
+    if (this.#cutsAtEnd) this.cut()
+  }
+
+  #connected(events: number): void {
+    if ((events & (EPOLLOUT | EPOLLERR)) === 0) return
+    const error = this.socket.pendingError()
+    if (error !== 0) {
+      this.#fail(-error)
+      return
+    }
+    const local = this.socket.local()
+    if (this.socket.remote() === undefined || local === undefined) return
+    this.#isConnecting = false
+    this.#connecting?.cancel()
+    this.#shared.post({ kind: 'connected', id: this.id, local })
+    if ((events & READABLE) !== 0) this.ready(events & ~EPOLLOUT)
+  }
+
+  #fail(error: number): void {
+    const { message, code } = systemFailure(error)
+    this.#shared.post({ kind: 'gone', id: this.id, failure: message, code })
+    this.socket.close()
+    this.#leave()
+  }
+
+  /** By its peer or the network. */
+  #lose(error: number): void {
+    if (this.isGone) return
+    const isCopied = this.out !== undefined
+    const failure = systemFailure(error)
+    this.socket.reset()
+    this.#leave()
+    if (isCopied) gone(this, isOrdinary(failure.code) ? undefined : { message: failure.message })
+    else this.#shared.post({ kind: 'gone', id: this.id, failure: failure.message, code: failure.code })
+  }
+
+  #leave(): void {
+    this.isGone = true
+    this.#connecting?.cancel()
+    this.#pending = []
+    this.#shared.forget(this.id)
+  }
+}
+
+const ETIMEDOUT = 110

@@ -1,0 +1,328 @@
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { type Socket } from 'node:net'
+import { ip, type SocketAddress, type SpiffeId, silentLogger, systemClock } from '@ambit/core'
+import type { WorkloadCertificate } from '@ambit/identity'
+import { clientFd, listenerFd } from '@ambit/linux'
+import {
+  type Engine,
+  HbonePool,
+  HboneServer,
+  type Reactor,
+  ReactorClientSession,
+  type ReactorConnection,
+  ReactorServerSession,
+  type SpliceResult,
+  splice,
+} from '../src/index.ts'
+import { verifyClient, verifyServer } from '../src/verify-peer.ts'
+import { dial, listen } from './mesh.ts'
+
+/** One way of being a proxy: an engine over streams of Node, or a reactor. */
+export type Means = { readonly engine: Engine } | { readonly reactor: Reactor }
+
+export const LOOPBACK: SocketAddress = { ip: ip('127.0.0.1'), port: 0 }
+const TIMEOUT_MS = 10_000
+
+export interface Asked {
+  readonly method: string
+  readonly authority: string | undefined
+  readonly isPlainConnect: boolean
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly identity: SpiffeId
+}
+
+/** What a server does with a request: where the application is, or a status. */
+export type Decide = (asked: Asked) => SocketAddress | number
+
+export interface ServerProxy extends AsyncDisposable {
+  readonly address: SocketAddress
+  readonly asked: Asked[]
+  readonly results: SpliceResult[]
+  /** Why peers were refused. */
+  readonly refused: string[]
+  connectionCount(): number
+  drain(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ClientProxy extends AsyncDisposable {
+  /** Where applications connect to. */
+  readonly address: SocketAddress
+  readonly results: SpliceResult[]
+  readonly failures: Error[]
+  readonly connectionCount: () => number
+  headers: Readonly<Record<string, string>>
+  authority: string
+}
+
+export async function serverProxy(
+  means: Means,
+  certificate: WorkloadCertificate,
+  decide: Decide,
+): Promise<ServerProxy> {
+  return 'engine' in means
+    ? await engineServer(means.engine, certificate, decide)
+    : reactorServer(means.reactor, certificate, decide)
+}
+
+export async function clientProxy(
+  means: Means,
+  certificate: WorkloadCertificate,
+  to: SocketAddress,
+  expected: SpiffeId,
+): Promise<ClientProxy> {
+  return 'engine' in means
+    ? await engineClient(means.engine, certificate, to, expected)
+    : reactorClient(means.reactor, certificate, to, expected)
+}
+
+export function listenWith(reactor: Reactor, onConnection: (connection: ReactorConnection) => void, reusePort = false) {
+  const fd = listenerFd(undefined, LOOPBACK, { reusePort })
+  const listening = reactor.listen(fd, onConnection)
+  return { fd, listening }
+}
+
+async function engineServer(engine: Engine, certificate: WorkloadCertificate, decide: Decide): Promise<ServerProxy> {
+  const asked: Asked[] = []
+  const results: SpliceResult[] = []
+  const refused: string[] = []
+  const hbone = new HboneServer({
+    certificate: () => certificate,
+    onRequest: async (request) => {
+      const { method, authority, isPlainConnect, headers } = request
+      const what = { method, authority, isPlainConnect, headers, identity: request.peer.identity }
+      asked.push(what)
+      const decision = decide(what)
+      if (typeof decision === 'number') request.reject(decision)
+      else {
+        const app = await dial(decision, true)
+        app.on('error', () => undefined)
+        results.push(await splice(request.accept({ baggage: 'service.name=b' }), app))
+      }
+    },
+    onTlsError: (error) => refused.push(error.message),
+    clock: systemClock,
+    logger: silentLogger,
+    engine,
+  })
+  const { server, address } = await listen((socket) => hbone.accept(socket), false)
+  return {
+    address,
+    asked,
+    results,
+    refused,
+    connectionCount: () => hbone.connectionCount,
+    drain: () => hbone.drain(60_000),
+    close: () => hbone.close(),
+    async [Symbol.asyncDispose]() {
+      server.close()
+      await hbone.close()
+    },
+  }
+}
+
+async function engineClient(
+  engine: Engine,
+  certificate: WorkloadCertificate,
+  to: SocketAddress,
+  expected: SpiffeId,
+): Promise<ClientProxy> {
+  const pool = new HbonePool({
+    dial: (address) => dial(address),
+    certificate: () => Promise.resolve(certificate),
+    clock: systemClock,
+    logger: silentLogger,
+    engine,
+  })
+  const results: SpliceResult[] = []
+  const failures: Error[] = []
+  const { server, address } = await listen((socket: Socket) => {
+    socket.on('error', () => undefined)
+    pool
+      .open({
+        source: certificate.identity,
+        sourceIp: LOOPBACK.ip,
+        to,
+        expected: [expected],
+        authority: proxy.authority,
+        headers: proxy.headers,
+      })
+      .then(async (tunnel) => results.push(await splice(socket, tunnel.stream)))
+      .catch((error: Error) => {
+        failures.push(error)
+        socket.resetAndDestroy()
+      })
+  }, true)
+  const proxy: ClientProxy = {
+    address,
+    results,
+    failures,
+    headers: {},
+    authority: '10.0.0.1:80',
+    connectionCount: () => pool.connectionCount,
+    async [Symbol.asyncDispose]() {
+      server.close()
+      await pool.close()
+    },
+  }
+  return proxy
+}
+
+async function portOf(fd: number): Promise<SocketAddress> {
+  const { EventLoop, ReactorSocket, duplicate } = await import('@ambit/linux')
+  using loop = new EventLoop()
+  const socket = new ReactorSocket(loop, duplicate.of(fd), { ready: () => undefined })
+  const address = socket.local()
+  socket.close()
+  if (address === undefined) throw new TypeError('not bound')
+  return address
+}
+
+async function reactorServer(reactor: Reactor, certificate: WorkloadCertificate, decide: Decide): Promise<ServerProxy> {
+  const asked: Asked[] = []
+  const results: SpliceResult[] = []
+  const refused: string[] = []
+  const sessions = new Set<ReactorServerSession>()
+  let isOver = false
+  const serve = async (connection: ReactorConnection): Promise<void> => {
+    const peer = await connection.secure(reactor.context(certificate), { isServer: true, timeoutMs: TIMEOUT_MS })
+    const verdict = verifyClient(
+      new X509Certificate(peer.chain[0] ?? Buffer.alloc(0)),
+      certificate.identity.trustDomain,
+    )
+    if (!verdict.ok) {
+      connection.cut()
+      throw new Error(verdict.reason)
+    }
+    const session = new ReactorServerSession(reactor.port, connection, (request) => {
+      const { method, authority, isPlainConnect, headers } = request
+      const what = { method, authority, isPlainConnect, headers, identity: verdict.value }
+      asked.push(what)
+      const decision = decide(what)
+      if (typeof decision === 'number') request.reject(decision)
+      else {
+        const to = { to: decision, timeoutMs: TIMEOUT_MS }
+        reactor
+          .connect(clientFd(undefined, decision.ip, {}), to)
+          .then(async (app) =>
+            results.push(await reactor.copy(request.accept({ baggage: 'service.name=b' }), app).over),
+          )
+          .catch(() => request.reject(503))
+      }
+    })
+    sessions.add(session)
+    if (isOver) session.destroy()
+    await session.closed
+    sessions.delete(session)
+  }
+  const { fd, listening } = listenWith(reactor, (connection) => {
+    serve(connection).catch((error: Error) => refused.push(error.message))
+  })
+  const close = async (): Promise<void> => {
+    const open = [...sessions]
+    for (const session of open) session.destroy()
+    await Promise.all(open.map(({ closed }) => closed))
+  }
+  return {
+    address: await portOf(fd),
+    asked,
+    results,
+    refused,
+    connectionCount: () => sessions.size,
+    async drain() {
+      const open = [...sessions]
+      for (const session of open) session.announceDrain()
+      await Promise.all(open.map((session) => session.ping()))
+      for (const session of open) session.finishDrain()
+      await Promise.all(open.map(({ closed }) => closed))
+    },
+    close,
+    async [Symbol.asyncDispose]() {
+      isOver = true
+      listening[Symbol.dispose]()
+      await close()
+    },
+  }
+}
+
+async function reactorClient(
+  reactor: Reactor,
+  certificate: WorkloadCertificate,
+  to: SocketAddress,
+  expected: SpiffeId,
+): Promise<ClientProxy> {
+  const results: SpliceResult[] = []
+  const failures: Error[] = []
+  const living = new Set<ReactorClientSession>()
+  let isOver = false
+  let current: Promise<ReactorClientSession> | undefined
+  const connect = async (): Promise<ReactorClientSession> => {
+    const connection = await reactor.connect(clientFd(undefined, to.ip, {}), { to, timeoutMs: TIMEOUT_MS })
+    const peer = await connection.secure(reactor.context(certificate), { isServer: false, timeoutMs: TIMEOUT_MS })
+    const verdict = verifyServer(new X509Certificate(peer.chain[0] ?? Buffer.alloc(0)), [expected])
+    if (!verdict.ok) {
+      connection.cut()
+      throw new Error(verdict.reason)
+    }
+    const session = new ReactorClientSession(reactor.port, connection)
+    living.add(session)
+    if (isOver) session.destroy()
+    void session.closed.then(() => living.delete(session))
+    return session
+  }
+  const open = async (connection: ReactorConnection): Promise<void> => {
+    if (
+      current === undefined ||
+      (await current.then(
+        ({ usable }) => !usable,
+        () => true,
+      ))
+    )
+      current = connect()
+    const session = await current
+    const { stream, response } = session.request(proxy.authority, proxy.headers)
+    const { status } = await response
+    if (status !== 200) {
+      stream.cut()
+      throw new Error(`http status: ${status}`)
+    }
+    results.push(await reactor.copy(connection, stream).over)
+  }
+  const { fd, listening } = listenWith(reactor, (connection) => {
+    open(connection).catch((error: Error) => {
+      failures.push(error)
+      connection.cut()
+    })
+  })
+  const proxy: ClientProxy = {
+    address: await portOf(fd),
+    results,
+    failures,
+    headers: {},
+    authority: '10.0.0.1:80',
+    connectionCount: () => living.size,
+    async [Symbol.asyncDispose]() {
+      isOver = true
+      listening[Symbol.dispose]()
+      for (const session of living) session.destroy()
+      await Promise.all([...living].map(({ closed }) => closed))
+    },
+  }
+  return proxy
+}
+
+/** An application that does something with each of its connections. */
+export async function application(onConnection: (socket: Socket) => void) {
+  const { server, address } = await listen((socket) => {
+    socket.on('error', () => undefined)
+    onConnection(socket)
+  }, true)
+  return {
+    address,
+    async [Symbol.asyncDispose]() {
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

@@ -1,0 +1,181 @@
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { silentLogger, systemClock } from '@ambit/core'
+import { listenerFd } from '@ambit/linux'
+import test from 'ava'
+import { Reactor, type ReactorCrashError, type ReactorFacts } from '../src/index.ts'
+import { CLIENT, dial, readAll, SERVER, TestCa, until } from './mesh.ts'
+import { application, clientProxy, LOOPBACK, serverProxy } from './proxies.ts'
+
+const NOTHING: ReactorFacts = {
+  handles: 0,
+  descriptors: 0,
+  timers: 0,
+  contexts: 0,
+  sessions: 0,
+  parsed: 0,
+  outputBuffers: 0,
+}
+const descriptors = (): number => readdirSync('/proc/self/fd').length
+const closed = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once('close', resolve))
+
+/** Numbers that look random and are the same in every run. */
+function numbers(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 0x1_0000_0000) * below)
+  }
+}
+
+test.serial('connections that are opened, reset and killed in whatever state leave nothing behind', async (t) => {
+  const ca = new TestCa()
+  const reactor = await Reactor.start({ logger: silentLogger, clock: systemClock })
+  const idle = await reactor.facts()
+  await using app = await application((socket) => {
+    socket.pipe(socket)
+  })
+  const before = descriptors()
+  const next = numbers(17)
+  let server = await serverProxy({ reactor }, ca.certify(SERVER), () => app.address)
+  let client = await clientProxy({ reactor }, ca.certify(CLIENT), server.address, SERVER)
+  const ROUNDS = Number(process.env['AMBIT_REACTOR_ROUNDS'] ?? 20)
+  const USERS = 60
+  for (let round = 0; round < ROUNDS; round++) {
+    const over: Promise<unknown>[] = []
+    for (let index = 0; index < USERS; index++) {
+      const user = await dial(client.address, true)
+      user.on('error', () => undefined)
+      user.resume()
+      over.push(closed(user))
+      const fate = next(5)
+      if (next(2) === 0) user.write(Buffer.alloc(1 + next(200_000)))
+      if (fate === 0) user.resetAndDestroy()
+      else if (fate === 1) user.end()
+      else if (fate === 2) user.once('data', () => user.resetAndDestroy())
+      else if (fate === 3) setImmediate(() => user.destroy())
+    }
+    // Those left over and the tunnels under them end with one of the two sides, in the middle of whatever they do.
+    if (next(2) === 0) await server.close()
+    await client[Symbol.asyncDispose]()
+    await server[Symbol.asyncDispose]()
+    server = await serverProxy({ reactor }, ca.certify(SERVER), () => app.address)
+    client = await clientProxy({ reactor }, ca.certify(CLIENT), server.address, SERVER)
+  }
+  await client[Symbol.asyncDispose]()
+  await server[Symbol.asyncDispose]()
+  let facts = await reactor.facts()
+  while (facts.descriptors > 0) {
+    facts = await reactor.facts()
+  }
+  t.is(facts.sessions, 0)
+  t.is(facts.handles, facts.contexts)
+  t.is(facts.timers, idle.timers)
+  await until(() => descriptors() <= before)
+  t.deepEqual(await reactor.stop(), NOTHING)
+  // The loop's own two, and the channel of the worker.
+  t.true(descriptors() < before)
+})
+
+test.serial(
+  'a crash takes down its connections only, is reported, and the worker comes back with its listeners',
+  async (t) => {
+    const ca = new TestCa()
+    const crashes: ReactorCrashError[] = []
+    const onCrash = (error: ReactorCrashError, isLast: boolean): void => {
+      t.false(isLast)
+      crashes.push(error)
+    }
+    await using crashing = await Reactor.start({ logger: silentLogger, clock: systemClock, onCrash })
+    await using steady = await Reactor.start({ logger: silentLogger, clock: systemClock })
+    await using app = await application((socket) => {
+      socket.pipe(socket)
+    })
+    await using server = await serverProxy({ reactor: steady }, ca.certify(SERVER), () => app.address)
+    await using one = await clientProxy({ reactor: crashing }, ca.certify(CLIENT), server.address, SERVER)
+    await using other = await clientProxy({ reactor: steady }, ca.certify(CLIENT), server.address, SERVER)
+    const users = await Promise.all([one, other].map(({ address }) => dial(address, true)))
+    const [doomed, survivor] = users as [Socket, Socket]
+    for (const user of users) {
+      user.on('error', () => undefined)
+      user.write('x')
+      await once(user, 'data')
+    }
+    // Younger than that, it would be a loop of crashes.
+    await new Promise((resolve) => systemClock.after(1_100, () => resolve(undefined)))
+    const over = closed(doomed)
+    crashing.crash()
+    await over
+    await until(() => crashes.length === 1)
+    t.regex(crashes[0]?.message ?? '', /told to crash/)
+    await until(() => one.results.length === 1)
+    t.is(one.results[0]?.error, crashes[0])
+    survivor.end('still here')
+    t.is((await readAll(survivor)).toString(), 'still here')
+    const again = await dial(one.address, true)
+    again.end('back')
+    t.is((await readAll(again)).toString(), 'back')
+  },
+)
+
+test.serial('a worker that crashes as soon as it starts stays down', async (t) => {
+  const lasts: boolean[] = []
+  const onCrash = (_: ReactorCrashError, isLast: boolean): void => void lasts.push(isLast)
+  const reactor = await Reactor.start({ logger: silentLogger, clock: systemClock, onCrash })
+  reactor.crash()
+  await until(() => lasts.length > 0)
+  t.deepEqual(lasts, [true])
+  t.is(await reactor.stop(), undefined)
+})
+
+test.serial('several workers share a port', async (t) => {
+  await using one = await Reactor.start({ logger: silentLogger, clock: systemClock })
+  await using two = await Reactor.start({ logger: silentLogger, clock: systemClock })
+  const accepted = [0, 0]
+  const first = await new Promise<number>((resolve) => {
+    const fd = listenerFd(undefined, LOOPBACK, { reusePort: true })
+    one.listen(fd, (connection) => {
+      accepted[0] = (accepted[0] ?? 0) + 1
+      resolve(connection.local?.port ?? 0)
+      connection.cut()
+    })
+    void probe(fd).then((port) => dial({ ip: LOOPBACK.ip, port }).then((socket) => socket.on('error', () => undefined)))
+  })
+  two.listen(listenerFd(undefined, { ip: LOOPBACK.ip, port: first }, { reusePort: true }), (connection) => {
+    accepted[1] = (accepted[1] ?? 0) + 1
+    connection.cut()
+  })
+  await two.facts()
+  while (accepted[1] === 0) {
+    const socket = await dial({ ip: LOOPBACK.ip, port: first })
+    socket.on('error', () => undefined)
+    await closed(socket)
+  }
+  t.true((accepted[0] ?? 0) > 0)
+})
+
+test.serial('a certificate whose key OpenSSL refuses secures nothing, and leaves nothing', async (t) => {
+  const errors: string[] = []
+  const logger = { ...silentLogger, scope: () => logger, error: (message: string) => void errors.push(message) }
+  const ca = new TestCa()
+  const reactor = await Reactor.start({ logger, clock: systemClock })
+  const broken = { ...ca.certify(SERVER), privateKey: ca.certify(CLIENT).privateKey }
+  await using server = await serverProxy({ reactor }, broken, () => 500)
+  const socket = await dial(server.address)
+  socket.on('error', () => undefined)
+  await closed(socket)
+  await until(() => server.refused.length > 0)
+  t.deepEqual(errors, ['a certificate cannot be used'])
+  await server[Symbol.asyncDispose]()
+  t.deepEqual(await reactor.stop(), NOTHING)
+})
+
+async function probe(fd: number): Promise<number> {
+  const { EventLoop, ReactorSocket, duplicate } = await import('@ambit/linux')
+  using loop = new EventLoop()
+  const socket = new ReactorSocket(loop, duplicate.of(fd), { ready: () => undefined })
+  const port = socket.local()?.port ?? 0
+  socket.close()
+  return port
+}

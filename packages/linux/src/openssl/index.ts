@@ -1,0 +1,5 @@
+export { TlsError } from './errors.ts'
+export { type NativeCounts, OpenSsl } from './openssl.ts'
+export { type TlsOutput, TlsOutputs } from './output-buffers.ts'
+export { TlsContext, type TlsContextOptions } from './tls-context.ts'
+export { TLS_ENDED, TLS_WANTS_MORE, type TlsPeer, TlsSession } from './tls-session.ts'
