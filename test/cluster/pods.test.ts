@@ -128,6 +128,15 @@ test.serial('volumes: items, modes, parts, folders below the machine’s program
   t.regex(failed, /subPath out\/etc leads out of volume.*CreateContainerConfigError/)
 })
 
+test.serial('a volume of a type that is not served keeps the pod waiting, and says so', async (t) => {
+  const told = (text: string): boolean => text.includes('the sandbox serves no volumes of type csi')
+  t.regex(
+    await eventually(() => eventsOf('exotic'), told, LIMIT_MS, 'the event'),
+    /MountVolume\.SetUp failed: volume "odd"/,
+  )
+  t.is(await fieldOf('exotic', '.status.phase'), 'Pending')
+})
+
 test.serial('names, hosts and search list are those the pod asks for', async (t) => {
   t.is(await inPod('volumes', 'hostname; hostname -f'), 'named\nnamed.sub.zoo.svc.cluster.local\n')
   t.regex(await inPod('volumes', 'cat /etc/hosts'), /10\.9\.8\.7\talias\.example/)

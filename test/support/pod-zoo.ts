@@ -50,7 +50,7 @@ export const PODS: string = list([
       main('echo first; echo last words >&2; exit 9', { terminationMessagePolicy: 'FallbackToLogsOnError' }),
     ],
   }),
-  pod('deadline', { activeDeadlineSeconds: 1, containers: [main('trap "" TERM; sleep infinity')] }),
+  pod('deadline', { activeDeadlineSeconds: 3, containers: [main('trap "" TERM; sleep infinity')] }),
   pod('hooks', {
     terminationGracePeriodSeconds: 10,
     containers: [
@@ -130,6 +130,10 @@ export const PODS: string = list([
     },
     { colour: 'red' },
   ),
+  pod('exotic', {
+    containers: [main('sleep infinity', { volumeMounts: [{ name: 'odd', mountPath: '/odd' }] })],
+    volumes: [{ name: 'odd', csi: { driver: 'example.com' } }],
+  }),
   pod('escape', {
     initContainers: [container('link', { command: sh('ln -s / /work/out'), volumeMounts: workMount })],
     containers: [main('sleep infinity', { volumeMounts: [{ name: 'work', mountPath: '/data', subPath: 'out/etc' }] })],

@@ -175,6 +175,27 @@ test(
 )
 
 test(
+  'a watch begins with what there is, and says where that ends',
+  withApi(async (t, { api, fetchJson }) => {
+    const object = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' } })
+    await api.client.create(CONFIGS, object('one'))
+    const watch =
+      'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1'
+    // Several lines of JSON: handed on as they are.
+    const { body } = await fetchJson(`/api/v1/namespaces/default/configmaps?${watch}`)
+    const events = String(body)
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; object: KubeObject })
+    t.deepEqual(
+      events.map(({ type, object: { metadata } }) => `${type} ${metadata.name ?? ''}`.trim()),
+      ['ADDED kube-root-ca.crt', 'ADDED one', 'BOOKMARK'],
+    )
+    t.is(events.at(-1)?.object.metadata.annotations?.['k8s.io/initial-events-end'], 'true')
+  }),
+)
+
+test(
   'a table has rows for people and metadata for programs',
   withApi(async (t, { fetchJson }) => {
     const { body } = await fetchJson('/api/v1/namespaces', {

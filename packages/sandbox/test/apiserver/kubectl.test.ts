@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { basename } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { startApi, type TestApi } from './harness.ts'
+import { installedKubectls } from './installed-kubectl.ts'
 
 // One server a test: each has a home of its own and leaves nothing.
 const withApi = (body: (t: ExecutionContext, api: TestApi) => Promise<void>) => async (t: ExecutionContext) => {
@@ -137,6 +139,18 @@ test(
     t.like(body, { kind: 'Status', reason: 'NotFound' })
   }),
 )
+
+for (const binary of installedKubectls())
+  test(
+    `${basename(binary)}: auth whoami tells user and groups, or that its version is not served`,
+    withApi(async (t, { kubectl }) => {
+      const { stdout, stderr } = await kubectl(['auth', 'whoami'], { binary })
+      t.regex(
+        stdout + stderr,
+        /Username +kubernetes-admin\nGroups +\[system:masters system:authenticated\]|the selfsubjectreviews API is not enabled/,
+      )
+    }),
+  )
 
 test(
   'logs and exec with standard input and exit codes',
@@ -278,7 +292,7 @@ spec:
     storage: true
     subresources: {status: {}}
     additionalPrinterColumns: [{name: Size, type: integer, jsonPath: .spec.size}]
-    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, required: [size], properties: {size: {type: integer, minimum: 1}, mode: {type: string, enum: [A, B], default: A}}}}}}
+    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, required: [size], x-kubernetes-validations: [{rule: "self.size < 9 || self.mode == 'B'", message: only B may be large}], properties: {size: {type: integer, minimum: 1}, mode: {type: string, enum: [A, B], default: A}}}}}}
 `
     const foo = (spec: string): string => `apiVersion: e.x/v1\nkind: Foo\nmetadata: {name: f}\nspec: ${spec}\n`
     t.is((await kubectl(['apply', '-f', '-'], { input: crd })).code, 0)
@@ -291,6 +305,11 @@ spec:
       (await kubectl(['apply', '-f', '-'], { input: foo('{size: 2, bogus: 1}') })).stderr,
       /unknown field "spec.bogus"/,
     )
+    t.regex(
+      (await kubectl(['apply', '-f', '-'], { input: foo('{size: 10}') })).stderr,
+      /spec: Invalid value: .*only B may be large/,
+    )
+    t.is((await kubectl(['apply', '-f', '-', '--dry-run=server'], { input: foo('{size: 10, mode: B}') })).code, 0)
     t.regex((await kubectl(['get', 'fo'])).stdout, /NAME +SIZE\nf +2/)
     t.is((await kubectl(['get', 'fo', 'f', '-o', 'jsonpath={.spec.mode}'])).stdout, 'A')
     t.is((await kubectl(['delete', 'crd', 'foos.e.x'])).code, 0)
