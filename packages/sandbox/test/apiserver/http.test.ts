@@ -183,7 +183,7 @@ test(
       'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1'
     // Several lines of JSON: handed on as they are.
     const { body } = await fetchJson(`/api/v1/namespaces/default/configmaps?${watch}`)
-    const events = String(body)
+    const events = (body as unknown as string)
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { type: string; object: KubeObject })

@@ -252,7 +252,7 @@ const STEPS: readonly Step[] = [
   { args: 'explain farm.spec', says: /cows\s+<integer>/ },
   { args: 'explain deployment --output=plaintext-openapiv2', says: /couldn't find resource for/, fails: true },
   { args: 'api-versions', says: /^admissionregistration.k8s.io\/v1\napi[^]*\nv1\n/ },
-  { args: 'version', says: /Server Version: v1.33/ },
+  { args: 'version', says: /Server Version: .*v1\.33/ },
   {
     args: 'get --raw /api/v1/namespaces/default/services/web/proxy/',
     says: /could not find the requested resource/,
