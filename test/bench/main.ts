@@ -1,4 +1,4 @@
-// `npm run bench [-- --waypoint | --control-plane] [--quick] [--only NAME,NAME] [--rounds N] [--json FILE]`
+// `npm run bench [-- --waypoint | --control-plane | --scale] [--quick] [--only NAME,NAME] [--rounds N] [--json FILE]`
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
@@ -17,6 +17,7 @@ import { direct, plain } from './plain.ts'
 import { portOpen } from './port-open.ts'
 import { Process } from './processes.ts'
 import { align, COLUMNS, type Results, ratioRows, valueRows } from './report.ts'
+import { benchScale, FULL_SCALE, QUICK_SCALE } from './scale/bench.ts'
 import { benchHttp, httpDesigns } from './waypoint/bench.ts'
 import { FULL_HTTP, QUICK_HTTP } from './waypoint/measure-http.ts'
 import { ztunnelDesigns } from './ztunnel.ts'
@@ -31,6 +32,7 @@ const { values: options } = parseArgs({
     rate: { type: 'string' },
     minutes: { type: 'string' },
     profile: { type: 'string' },
+    scale: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     rounds: { type: 'string' },
@@ -155,13 +157,17 @@ function controlPlaneEffort(): typeof FULL_CONTROL_PLANE {
 }
 
 if (options.help) {
-  console.log('npm run bench -- [--waypoint] [--quick] [--rounds N] [--only direct,hbone,...] [--json FILE]')
+  console.log('npm run bench -- [--waypoint|--scale] [--quick] [--rounds N] [--only direct,hbone,...] [--json FILE]')
   console.log(
     'npm run bench -- --control-plane [--quick] [--pods N] [--proxies N] [--wildcard N] [--rate N] [--minutes N]',
   )
 } else if (options['control-plane']) {
   // Nothing here needs namespaces of its own.
   process.exitCode = await benchControlPlane(controlPlaneEffort(), options.json)
+} else if (options.scale) {
+  const effort = options.quick ? QUICK_SCALE : FULL_SCALE
+  const rounds = options.rounds === undefined ? effort.rounds : Math.max(1, Number(options.rounds) || 1)
+  process.exitCode = await benchScale({ ...effort, rounds }, options.json)
 } else if (!options.inside) {
   process.exitCode = enterNamespaces()
 } else {

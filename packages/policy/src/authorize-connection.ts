@@ -1,5 +1,13 @@
-import { type Authorization, type PolicyLookup, policyKey } from '@ambit/state'
-import { type MatchFacts, matchFactsOf, matchingRule } from './match-policy.ts'
+import {
+  type Authorization,
+  type CandidatePolicies,
+  type ConnectionField,
+  type PolicyLookup,
+  policyKey,
+  type Rule,
+  type RuleHit,
+} from '@ambit/state'
+import { fieldOf, matchFactsOf, ruleMatches } from './match-policy.ts'
 import type { ConnectionFacts, DryRunMatch, Verdict } from './verdict.types.ts'
 
 /** Istio's wording when ALLOW policies exist and none of them matches. */
@@ -15,55 +23,65 @@ export function authorizeConnection(
   lookup: PolicyLookup,
   options: { readonly explain?: boolean } = {},
 ): Verdict {
-  const { policies, missing } = lookup.policiesFor(facts.workload)
-  const matchFacts = matchFactsOf(facts)
+  const candidates = lookup.policiesFor(facts.workload)
+  const question = questionOf(facts)
   const evidence = {
-    dryRun: dryRunMatches(policies, matchFacts),
-    missing,
-    ...(options.explain === true ? { candidates: policies.map(policyKey) } : {}),
+    dryRun: dryRunMatches(candidates, question),
+    missing: candidates.missing,
+    ...(options.explain === true ? { candidates: candidates.policies.map(policyKey) } : {}),
   }
 
   // If any DENY policy matches the connection, deny it.
-  const denial = firstMatch(policies, 'Deny', matchFacts)
+  const denial = firstMatch(candidates, 'deny', question)
   if (denial !== undefined) {
     const policy = policyKey(denial.policy)
     return { allowed: false, reason: `explicitly denied by: ${policy}`, policy, rule: denial.rule, ...evidence }
   }
   // If there is no ALLOW policy for the workload, allow it.
-  if (!policies.some((policy) => policy.action === 'Allow' && !policy.dryRun)) {
+  if (!candidates.groups.some(({ hasAllow }) => hasAllow)) {
     return { allowed: true, reason: 'no-allow-policies', ...evidence }
   }
   // If any ALLOW policy matches, allow it; otherwise deny it.
-  const permit = firstMatch(policies, 'Allow', matchFacts)
-  if (permit === undefined)
-    return { allowed: false, reason: NOT_ALLOWED, unmatched: namesOfAllow(policies), ...evidence }
+  const permit = firstMatch(candidates, 'allow', question)
+  if (permit === undefined) {
+    return { allowed: false, reason: NOT_ALLOWED, unmatched: candidates.allowNames, ...evidence }
+  }
   return { allowed: true, reason: 'allow-policy', policy: policyKey(permit.policy), rule: permit.rule, ...evidence }
 }
 
-function namesOfAllow(policies: readonly Authorization[]): readonly string[] {
-  return policies.filter((policy) => policy.action === 'Allow' && !policy.dryRun).map(policyKey)
+interface Question {
+  readonly valueOf: (field: ConnectionField) => string | number | undefined
+  readonly matches: (rule: Rule) => boolean
+}
+
+function questionOf(connection: ConnectionFacts): Question {
+  const facts = matchFactsOf(connection)
+  return { valueOf: (field) => fieldOf(facts, field), matches: (rule) => ruleMatches(rule, facts) }
 }
 
 function firstMatch(
-  policies: readonly Authorization[],
-  action: Authorization['action'],
-  facts: MatchFacts,
-): { readonly policy: Authorization; readonly rule: number } | undefined {
-  for (const policy of policies) {
-    if (policy.action !== action || policy.dryRun) continue
-    const rule = matchingRule(policy, facts)
-    if (rule >= 0) return { policy, rule }
+  { groups }: CandidatePolicies,
+  enforcement: 'deny' | 'allow',
+  { valueOf, matches }: Question,
+): RuleHit | undefined {
+  for (const group of groups) {
+    const hit = group.first(enforcement, valueOf, matches)
+    if (hit !== undefined) return hit
   }
   return undefined
 }
 
 const NONE: readonly DryRunMatch[] = []
 
-function dryRunMatches(policies: readonly Authorization[], facts: MatchFacts): readonly DryRunMatch[] {
-  const dryRun = policies.filter((policy) => policy.dryRun)
-  if (dryRun.length === 0) return NONE
-  return dryRun.flatMap((policy) => {
-    const rule = matchingRule(policy, facts)
-    return rule < 0 ? [] : [{ action: policy.action, policy: policyKey(policy), rule }]
-  })
+function dryRunMatches({ groups }: CandidatePolicies, { valueOf, matches }: Question): readonly DryRunMatch[] {
+  let found = NONE
+  for (const group of groups) {
+    const hits = group.dryRun(valueOf, matches)
+    if (hits.length > 0) found = [...found, ...hits.map(dryRunMatch)]
+  }
+  return found
+}
+
+function dryRunMatch({ policy, rule }: { readonly policy: Authorization; readonly rule: number }): DryRunMatch {
+  return { action: policy.action, policy: policyKey(policy), rule }
 }

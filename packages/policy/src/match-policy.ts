@@ -1,5 +1,14 @@
 import { principalOf } from '@ambit/core'
-import type { Authorization, CidrMatch, Clause, Match, Rule, ServiceAccountMatch, StringMatch } from '@ambit/state'
+import {
+  accountKey,
+  type CidrMatch,
+  type Clause,
+  type ConnectionField,
+  type Match,
+  type Rule,
+  type ServiceAccountMatch,
+  type StringMatch,
+} from '@ambit/state'
 import type { ConnectionFacts } from './verdict.types.ts'
 
 /** The facts in the form patterns are compared with, computed once per verdict. */
@@ -14,13 +23,28 @@ export function matchFactsOf(connection: ConnectionFacts): MatchFacts {
   return { connection, principal: sourceIdentity && principalOf(sourceIdentity) }
 }
 
-/** Index of the first rule that matches, or -1. Rules are alternatives: a policy without rules matches nothing. */
-export function matchingRule(policy: Authorization, facts: MatchFacts): number {
-  return policy.rules.findIndex((rule) => ruleMatches(rule, facts))
+/** What policies are looked up by. It must say of each field what {@link ruleMatches} compares, and undefined only for what nothing hits. */
+export function fieldOf({ connection, principal }: MatchFacts, field: ConnectionField): string | number | undefined {
+  const { source, destination, sourceIdentity } = connection
+  switch (field) {
+    case 'principal':
+      return principal
+    case 'serviceAccount':
+      return sourceIdentity && accountKey(sourceIdentity)
+    case 'namespace':
+      // Namespaces of plaintext are tested as the empty string.
+      return sourceIdentity?.namespace ?? ''
+    case 'sourceIp':
+      return source.ip
+    case 'destinationIp':
+      return destination.ip
+    case 'destinationPort':
+      return destination.port
+  }
 }
 
 // All clauses must hold: a rule without clauses matches everything.
-function ruleMatches(rule: Rule, facts: MatchFacts): boolean {
+export function ruleMatches(rule: Rule, facts: MatchFacts): boolean {
   return rule.clauses.every((clause) => clauseMatches(clause, facts))
 }
 

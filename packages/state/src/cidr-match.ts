@@ -14,7 +14,7 @@ export function compileCidr(cidr: Cidr): CidrMatch {
 }
 
 /** The 32 bits of a dotted quad, read without splitting it. */
-function ipv4Bits(ip: Ip): number {
+export function ipv4Bits(ip: Ip): number {
   let bits = 0
   let octet = 0
   for (let i = 0; i < ip.length; i++) {

@@ -6,7 +6,11 @@ export { type DecodedAuthorization, decodeAuthorization } from './decode-authori
 export { dumpPolicy, dumpService, dumpState, dumpWorkload } from './dump.ts'
 export { EMPTY_MATCH } from './empty-match.ts'
 export { LOCAL_WORKLOAD_WAIT_MS } from './limits.ts'
-export { type CandidatePolicies, type PolicyLookup, PolicyStore } from './policy-store.ts'
+export type { FieldValue } from './literal-index.ts'
+export type { PolicyChange } from './policy-change.ts'
+export type { PolicyGroup, RuleHit } from './policy-group.ts'
+export { accountKey, type ConnectionField } from './policy-literals.ts'
+export { CandidatePolicies, type PolicyLookup, PolicyStore } from './policy-store.ts'
 export type { Decoded, Rejection, RejectionCode } from './rejection.ts'
 export type * from './resolution.types.ts'
 export {

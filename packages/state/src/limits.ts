@@ -21,3 +21,9 @@ export const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
 
 /** A request held up on purpose: one that waits longer only takes a place away. */
 export const MAX_FAULT_DELAY_MS = 3_600_000
+
+/** Resources of one change that are taken in one step; more are read in pieces between which the event loop turns. */
+export const MAX_RESOURCES_PER_STEP = 256
+
+/** One such piece. */
+export const SLICE_MS = 5

@@ -1,20 +1,48 @@
 import type { Ip } from '@ambit/core'
-import { cidrContains } from '@ambit/core'
+import { NetworkTable } from './network-table.ts'
 import type { CidrVip, Service } from './workload.types.ts'
 
 /** Which services answer to an address. */
 export class VipIndex {
-  readonly #exact = new Map<string, Set<Service>>()
-  readonly #networks = new Map<string, Set<CidrEntry>>()
+  readonly #exact = new Map<string, Map<Ip, Set<Service>>>()
+  readonly #networks = new Map<string, NetworkTable<CidrEntry>>()
+  /** By service, to be found again when it goes. */
+  readonly #entries = new Map<Service, readonly CidrEntry[]>()
 
   add(service: Service): void {
-    for (const vip of service.vips) addTo(this.#exact, `${vip.network}/${vip.ip}`, service)
-    for (const vip of service.cidrVips) addTo(this.#networks, vip.network, { vip, service })
+    for (const { network, ip } of service.vips) {
+      const exact = this.#exact.get(network)
+      if (exact === undefined) this.#exact.set(network, new Map([[ip, new Set([service])]]))
+      else addTo(exact, ip, service)
+    }
+    if (service.cidrVips.length === 0) return
+    const entries = service.cidrVips.map((vip) => ({ vip, service }))
+    this.#entries.set(service, entries)
+    for (const entry of entries) {
+      const { network, cidr } = entry.vip
+      let table = this.#networks.get(network)
+      if (table === undefined) {
+        table = new NetworkTable()
+        this.#networks.set(network, table)
+      }
+      table.add(cidr, entry)
+    }
   }
 
   remove(service: Service): void {
-    for (const vip of service.vips) removeFrom(this.#exact, `${vip.network}/${vip.ip}`, (held) => held === service)
-    for (const vip of service.cidrVips) removeFrom(this.#networks, vip.network, (held) => held.service === service)
+    for (const { network, ip } of service.vips) {
+      const exact = this.#exact.get(network)
+      if (exact === undefined) continue
+      removeFrom(exact, ip, (held) => held === service)
+      if (exact.size === 0) this.#exact.delete(network)
+    }
+    for (const entry of this.#entries.get(service) ?? []) {
+      const { network, cidr } = entry.vip
+      const table = this.#networks.get(network)
+      table?.remove(cidr, entry)
+      if (table?.isEmpty === true) this.#networks.delete(network)
+    }
+    this.#entries.delete(service)
   }
 
   /**
@@ -22,12 +50,15 @@ export class VipIndex {
    * namespace, then Kubernetes Services, then whoever came first. Ranges only count when no exact address does.
    */
   find(network: string, ip: Ip, clientNamespace: string): Service | undefined {
-    const exact = bestOf(this.#exact.get(`${network}/${ip}`) ?? [], (service) =>
-      isVisible(service, clientNamespace) ? [own(service, clientNamespace), Number(service.canonical)] : undefined,
-    )
+    const named = this.#exact.get(network)?.get(ip)
+    const exact =
+      named &&
+      bestOf(named, (service) =>
+        isVisible(service, clientNamespace) ? [own(service, clientNamespace), Number(service.canonical)] : undefined,
+      )
     if (exact !== undefined) return exact
-    return bestOf(this.#networks.get(network) ?? [], ({ vip, service }) =>
-      isVisible(service, clientNamespace) && cidrContains(vip.cidr, ip)
+    return bestOf(this.#around(network, ip), ({ vip, service }) =>
+      isVisible(service, clientNamespace)
         ? [own(service, clientNamespace), vip.cidr.length, Number(service.canonical)]
         : undefined,
     )?.service
@@ -35,11 +66,18 @@ export class VipIndex {
 
   /** All services of an address, whoever may see them: those that name it, else those of the narrowest range around it. */
   all(network: string, ip: Ip): readonly Service[] {
-    const exact = this.#exact.get(`${network}/${ip}`)
+    const exact = this.#exact.get(network)?.get(ip)
     if (exact !== undefined) return [...exact]
-    const around = [...(this.#networks.get(network) ?? [])].filter(({ vip }) => cidrContains(vip.cidr, ip))
+    const around = this.#around(network, ip)
     const narrowest = Math.max(...around.map(({ vip }) => vip.cidr.length))
     return around.filter(({ vip }) => vip.cidr.length === narrowest).map(({ service }) => service)
+  }
+
+  /** Those of one length in the order they came; only they can be of equal rank. */
+  #around(network: string, ip: Ip): readonly CidrEntry[] {
+    const found: CidrEntry[] = []
+    this.#networks.get(network)?.collect(ip, found)
+    return found
   }
 }
 

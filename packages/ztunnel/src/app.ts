@@ -214,8 +214,8 @@ export class App implements Closable {
     await warmThreadPool()
     const stateReady = this.#readiness.task('state manager')
     await this.#startServers()
-    this.#stack.use(this.policies.subscribe(() => this.#reevaluate()))
-    this.#stack.use(this.store.subscribe(({ workloads }) => this.#reevaluate(new Set(workloads))))
+    this.#stack.use(this.#followPolicies())
+    this.#stack.use(this.#followWorkloads())
     if (mode.kind === 'shared') {
       this.#stack.use(followIdentities(this.store, this.secrets, { nodeName: this.#config.nodeName, keep: [] }))
     }
@@ -298,8 +298,16 @@ export class App implements Closable {
     })
   }
 
-  #reevaluate(changed?: ReadonlySet<string>): void {
-    for (const proxy of this.pods.proxies()) proxy.connections.reevaluate(changed)
+  #followPolicies(): Disposable {
+    return this.policies.subscribe((change) => {
+      for (const { connections } of this.pods.proxies()) connections.reevaluate(change)
+    })
+  }
+
+  #followWorkloads(): Disposable {
+    return this.store.subscribe(({ workloads }) => {
+      for (const { connections } of this.pods.proxies()) connections.reevaluateTo(workloads)
+    })
   }
 
   #caClient(): CaClient {

@@ -27,6 +27,7 @@ import { Outbound, type OutboundComponents } from './outbound.ts'
 import type { PodNetns } from './pod-proxies.ts'
 import { PodProxy } from './pod-proxy.ts'
 import type { PolicyLog } from './policy-log.ts'
+import { Rejudging } from './rejudging.ts'
 import type { Relay } from './relay.ts'
 
 /** What all pods of the node share. */
@@ -59,6 +60,7 @@ export interface PodAssemblyOptions {
 export class PodAssembly {
   readonly #components: PodAssemblyComponents
   readonly #options: PodAssemblyOptions
+  readonly #rejudging = new Rejudging()
 
   constructor(components: PodAssemblyComponents, options: PodAssemblyOptions) {
     this.#components = components
@@ -74,6 +76,7 @@ export class PodAssembly {
       currentWorkload: (uid) => store.workload(uid),
       clock,
       logger: logger.scope('connections'),
+      rejudging: this.#rejudging,
     })
     const local = new LocalWorkload(store, workload)
     const originalSource = config.originalSource !== false

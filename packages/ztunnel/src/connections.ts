@@ -2,10 +2,11 @@ import type { Clock, Logger, SocketAddress, SpiffeId } from '@ambit/core'
 import { formatSocketAddress, formatSpiffeId } from '@ambit/core'
 import type { TlsFacts } from '@ambit/hbone'
 import { authorizeConnection, type ConnectionFacts, type Verdict } from '@ambit/policy'
-import type { PolicyLookup, Workload } from '@ambit/state'
+import type { PolicyChange, PolicyLookup, Workload } from '@ambit/state'
 import type { ByteCounter } from './events.ts'
 import { type ConnectionFailure, deniedLater } from './failures.ts'
 import { MAX_CONNECTIONS_PER_POD, MAX_DUMPED_CONNECTIONS } from './limits.ts'
+import type { Judged, Rejudging } from './rejudging.ts'
 
 /** One open connection as the table shows it. */
 export interface ConnectionRow {
@@ -38,7 +39,7 @@ interface Entry {
   readonly cut: (failure: ConnectionFailure) => void
 }
 
-interface InboundEntry extends Entry {
+interface InboundEntry extends Entry, Judged {
   readonly facts: ConnectionFacts
 }
 
@@ -51,7 +52,10 @@ export class Connections {
   readonly #current: (uid: string) => Workload | undefined
   readonly #clock: Clock
   readonly #logger: Logger
+  readonly #rejudging: Rejudging
   readonly #inbound = new Set<InboundEntry>()
+  /** By the workload they are to; one pod has few. */
+  readonly #inboundTo = new Map<string, Set<InboundEntry>>()
   readonly #outbound = new Set<Entry>()
   readonly #waiters = new Set<() => void>()
 
@@ -61,11 +65,14 @@ export class Connections {
     readonly currentWorkload: (uid: string) => Workload | undefined
     readonly clock: Clock
     readonly logger: Logger
+    /** Of all pods together. */
+    readonly rejudging: Rejudging
   }) {
     this.#policies = components.policies
     this.#current = components.currentWorkload
     this.#clock = components.clock
     this.#logger = components.logger
+    this.#rejudging = components.rejudging
   }
 
   get size(): number {
@@ -82,35 +89,65 @@ export class Connections {
     row: ConnectionRow,
     cut: (failure: ConnectionFailure) => void,
   ): InboundConnection {
-    const entry: InboundEntry = { facts, row, cut, openedMs: this.#clock.now() }
+    const entry: InboundEntry = {
+      facts,
+      row,
+      cut,
+      openedMs: this.#clock.now(),
+      judgeAgain: () => this.#judgeAgain(entry),
+    }
+    const { uid } = facts.workload
     this.#inbound.add(entry)
-    return { ...this.#hold(this.#inbound, entry), authorize: () => authorizeConnection(facts, this.#policies) }
+    const toSame = this.#inboundTo.get(uid)
+    if (toSame === undefined) this.#inboundTo.set(uid, new Set([entry]))
+    else toSame.add(entry)
+    const forget = (): void => {
+      this.#inbound.delete(entry)
+      this.#rejudging.drop(entry)
+      const left = this.#inboundTo.get(uid)
+      left?.delete(entry)
+      if (left?.size === 0) this.#inboundTo.delete(uid)
+    }
+    return { ...this.#hold(entry, forget), authorize: () => authorizeConnection(facts, this.#policies) }
   }
 
   trackOutbound(row: ConnectionRow, cut: (failure: ConnectionFailure) => void): TrackedConnection {
     const entry: Entry = { row, cut, openedMs: this.#clock.now() }
     this.#outbound.add(entry)
-    return this.#hold(this.#outbound, entry)
+    return this.#hold(entry, () => this.#outbound.delete(entry))
   }
 
   /**
-   * Cuts every inbound connection that the policies in force now would not let in. The workload is taken as it is now, too:
-   * a selector policy that is new names itself only there. With `changed`, only connections to those workloads are judged.
+   * Has inbound connections to the workloads that a change of policies affects judged again: those are cut that the policies in force now
+   * would not let in. The workload is taken as it is now, too: a selector policy that is new names itself only there.
    */
-  reevaluate(changed?: ReadonlySet<string>): void {
-    for (const entry of [...this.#inbound]) {
-      if (changed !== undefined && !changed.has(entry.facts.workload.uid)) continue
-      if (!this.#inbound.has(entry)) continue
-      const workload = this.#current(entry.facts.workload.uid) ?? entry.facts.workload
-      const facts = { ...entry.facts, workload }
-      const verdict = authorizeConnection(facts, this.#policies)
-      if (verdict.allowed) continue
-      const who = facts.sourceIdentity === undefined ? 'None' : formatSpiffeId(facts.sourceIdentity)
-      this.#logger.info(
-        `connection ${formatSocketAddress(facts.source)}(${who})->${formatSocketAddress(facts.destination)} (${facts.workload.uid}) closed because it's no longer allowed after a policy update`,
-      )
-      entry.cut(deniedLater(verdict))
+  reevaluate(change: Pick<PolicyChange, 'affects'>): void {
+    for (const [uid, entries] of this.#inboundTo) {
+      const workload = this.#current(uid)
+      // One that is gone is judged as it was when each connection opened.
+      if (workload === undefined || change.affects(workload)) this.#rejudging.add(entries)
     }
+  }
+
+  /** The same for connections to workloads that have changed. */
+  reevaluateTo(uids: Iterable<string>): void {
+    if (this.#inboundTo.size === 0) return
+    for (const uid of uids) {
+      const entries = this.#inboundTo.get(uid)
+      if (entries !== undefined) this.#rejudging.add(entries)
+    }
+  }
+
+  #judgeAgain(entry: InboundEntry): void {
+    const workload = this.#current(entry.facts.workload.uid) ?? entry.facts.workload
+    const facts = { ...entry.facts, workload }
+    const verdict = authorizeConnection(facts, this.#policies)
+    if (verdict.allowed) return
+    const who = facts.sourceIdentity === undefined ? 'None' : formatSpiffeId(facts.sourceIdentity)
+    this.#logger.info(
+      `connection ${formatSocketAddress(facts.source)}(${who})->${formatSocketAddress(facts.destination)} (${facts.workload.uid}) closed because it's no longer allowed after a policy update`,
+    )
+    entry.cut(deniedLater(verdict))
   }
 
   /** Ends every connection at once. */
@@ -127,13 +164,13 @@ export class Connections {
     return { inbound: this.#rows(this.#inbound), outbound: this.#rows(this.#outbound) }
   }
 
-  #hold(set: Set<Entry> | Set<InboundEntry>, entry: InboundEntry | Entry): TrackedConnection {
+  #hold(entry: Entry, forget: () => void): TrackedConnection {
     return {
       refine: (more) => {
         entry.row = { ...entry.row, ...more }
       },
       release: () => {
-        ;(set as Set<Entry>).delete(entry)
+        forget()
         if (this.size > 0) return
         for (const waiter of this.#waiters) waiter()
         this.#waiters.clear()

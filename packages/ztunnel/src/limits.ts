@@ -70,6 +70,9 @@ export const MAX_FAILURE_TEXT = 512
 /** Wait for the control plane's answer about an address, ms, with on-demand xDS; then the connection fails. */
 export const DEMAND_TIMEOUT_MS = 10_000
 
+/** How long open connections are judged again after a change before other work gets its turn, milliseconds. */
+export const REJUDGING_SLICE_MS = 5
+
 /** Port of name servers. */
 export const DNS_PORT = 53
 

@@ -26,6 +26,7 @@ import {
 import { LocalWorkload } from '../src/local-workload.ts'
 import { PodProxies } from '../src/pod-proxies.ts'
 import type { PodProxy } from '../src/pod-proxy.ts'
+import { Rejudging } from '../src/rejudging.ts'
 
 const LOOPBACK = ip('127.0.0.1')
 const ROW: ConnectionRow = {
@@ -42,6 +43,7 @@ test('a pod has room for so many connections of a direction, and again when one 
     currentWorkload: () => undefined,
     clock: systemClock,
     logger: new RecordingLogger(),
+    rejudging: new Rejudging(),
   })
   const held = Array.from({ length: MAX_CONNECTIONS_PER_POD }, () => connections.trackOutbound(ROW, () => undefined))
   t.false(connections.hasRoom('outbound'))

@@ -63,7 +63,7 @@ test('the statuses of HBONE', async (t) => {
   t.is(await ask(`${b.ip}:1`), 503)
   t.regex(await b.lines.find(/ECONNREFUSED/), /error="connection failed: connect ECONNREFUSED/)
   const { promise, resolve } = Promise.withResolvers<void>()
-  using _subscription = b.app.policies.subscribe(resolve)
+  using _subscription = b.app.policies.subscribe(() => resolve())
   mesh.policy({ name: 'closed', namespace: 'default', scope: 1, action: 0 })
   await promise
   t.is(await ask(`${b.ip}:8080`), 401)
