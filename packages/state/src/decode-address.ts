@@ -11,12 +11,12 @@ import {
 import { fromBinary } from '@bufbuild/protobuf'
 import { enumWord } from './decode-enum.ts'
 import { type Decoded, decoding, reject } from './rejection.ts'
+import { SharedParts } from './shared-parts.ts'
 import type {
   ApplicationTunnel,
   CidrVip,
   GatewayAddress,
   LoadBalancing,
-  PortMap,
   RoutingScope,
   Service,
   Vip,
@@ -49,51 +49,60 @@ const SCOPES: Readonly<Record<number, RoutingScope>> = {
 }
 const LEGACY_ISTIO_MTLS = 2
 
-/** Reads an `istio.workload.Address` resource into a workload or a service, whole or not at all. */
-export function decodeAddress(bytes: Uint8Array): Decoded<Address> {
+/** Of all stores of the process: only what can be made again from a resource is in it. */
+const shared = new SharedParts()
+
+/**
+ * Reads an `istio.workload.Address` resource into a workload or a service, whole or not at all. Parts that are equal in many are one value.
+ * Whoever holds the name of the resource gives it, as a workload's is its uid and need not be held twice.
+ */
+export function decodeAddress(bytes: Uint8Array, name?: string): Decoded<Address> {
   return decoding(() => {
     const { type } = fromBinary(pb.AddressSchema, bytes)
-    if (type.case === 'workload') return { kind: 'workload', workload: workloadOf(type.value) }
+    if (type.case === 'workload') return { kind: 'workload', workload: workloadOf(type.value, name) }
     if (type.case === 'service') return { kind: 'service', service: serviceOf(type.value) }
     return reject('empty', 'neither a workload nor a service')
   })
 }
 
-function workloadOf(message: pb.Workload): Workload {
+function workloadOf(message: pb.Workload, name: string | undefined): Workload {
   if (message.tunnelProtocol === LEGACY_ISTIO_MTLS) reject('unsupported', 'tunnel_protocol: LEGACY_ISTIO_MTLS')
   if (message.uid === '') reject('empty', 'uid: required')
-  const trustDomain = message.trustDomain || DEFAULT_TRUST_DOMAIN
-  const serviceAccount = message.serviceAccount || DEFAULT_SERVICE_ACCOUNT
+  const identity = shared.identity({
+    trustDomain: shared.text(message.trustDomain || DEFAULT_TRUST_DOMAIN),
+    namespace: shared.text(message.namespace),
+    serviceAccount: shared.text(message.serviceAccount || DEFAULT_SERVICE_ACCOUNT),
+  })
   return {
-    uid: message.uid,
+    uid: message.uid === name ? name : message.uid,
     name: message.name,
-    namespace: message.namespace,
-    network: message.network,
+    namespace: identity.namespace,
+    network: shared.text(message.network),
     ips: message.addresses.map((bytes, index) => ipOf(`addresses[${index}]`, bytes)),
     hostname: message.hostname,
     protocol: enumWord('tunnel_protocol', message.tunnelProtocol, PROTOCOLS),
-    trustDomain,
-    serviceAccount,
-    identity: { trustDomain, namespace: message.namespace, serviceAccount },
-    node: message.node,
-    workloadName: message.workloadName,
+    trustDomain: identity.trustDomain,
+    serviceAccount: identity.serviceAccount,
+    identity,
+    node: shared.text(message.node),
+    workloadName: shared.text(message.workloadName),
     workloadType: enumWord('workload_type', message.workloadType, WORKLOAD_TYPES),
-    canonicalName: message.canonicalName,
-    canonicalRevision: message.canonicalRevision,
+    canonicalName: shared.text(message.canonicalName),
+    canonicalRevision: shared.text(message.canonicalRevision),
     nativeTunnel: message.nativeTunnel,
     applicationTunnel: message.applicationTunnel && applicationTunnelOf(message.applicationTunnel),
     waypoint: message.waypoint && gatewayOf('waypoint', message.waypoint),
     networkGateway: message.networkGateway && gatewayOf('network_gateway', message.networkGateway),
     networkMode: enumWord('network_mode', message.networkMode, NETWORK_MODES),
-    services: new Map(Object.entries(message.services).map(([key, list]) => [key, portsOf(list.ports)])),
-    authorizationPolicies: message.authorizationPolicies,
+    services: shared.services(Object.entries(message.services).map(([key, list]) => [key, portPairs(list.ports)])),
+    authorizationPolicies: shared.list(message.authorizationPolicies),
     status: enumWord('status', message.status, STATUSES),
-    clusterId: message.clusterId || DEFAULT_CLUSTER_ID,
-    locality: {
+    clusterId: shared.text(message.clusterId || DEFAULT_CLUSTER_ID),
+    locality: shared.locality({
       region: message.locality?.region ?? '',
       zone: message.locality?.zone ?? '',
       subzone: message.locality?.subzone ?? '',
-    },
+    }),
     // A wrapper message: absent means 1, present 0 means never.
     capacity: message.capacity ?? 1,
   }
@@ -114,11 +123,11 @@ function serviceOf(message: pb.Service): Service {
   const families = enumWord('ip_families', message.ipFamilies, IP_FAMILIES)
   return {
     name: message.name,
-    namespace: message.namespace,
+    namespace: shared.text(message.namespace),
     hostname: message.hostname,
     vips,
     cidrVips,
-    ports: portsOf(message.ports),
+    ports: shared.ports(portPairs(message.ports)),
     subjectAltNames: message.subjectAltNames,
     identities: message.subjectAltNames.map(parseSpiffeId).filter((id): id is SpiffeId => id !== undefined),
     waypoint: message.waypoint && gatewayOf('waypoint', message.waypoint),
@@ -151,11 +160,15 @@ function cidrOf(field: string, ip: Ip, bytes: number, length: number | undefined
 }
 
 // 16 bits count, as upstream reads them.
-function portsOf(ports: readonly pb.Port[]): PortMap {
-  return new Map(ports.map(({ servicePort, targetPort }) => [servicePort & 0xffff, targetPort & 0xffff]))
+function portPairs(ports: readonly pb.Port[]): readonly (readonly [number, number])[] {
+  return ports.map(({ servicePort, targetPort }) => [servicePort & 0xffff, targetPort & 0xffff])
 }
 
-function gatewayOf(field: string, { destination, hboneMtlsPort }: pb.GatewayAddress): GatewayAddress {
+function gatewayOf(field: string, message: pb.GatewayAddress): GatewayAddress {
+  return shared.gateway(readGateway(field, message))
+}
+
+function readGateway(field: string, { destination, hboneMtlsPort }: pb.GatewayAddress): GatewayAddress {
   const port = hboneMtlsPort & 0xffff
   switch (destination.case) {
     case 'address':

@@ -22,6 +22,9 @@ export const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
 /** A request held up on purpose: one that waits longer only takes a place away. */
 export const MAX_FAULT_DELAY_MS = 3_600_000
 
+/** Values of one kind kept for others to share; when there are more, sharing starts anew. */
+export const MAX_INTERNED = 16_384
+
 /** Resources of one change that are taken in one step; more are read in pieces between which the event loop turns. */
 export const MAX_RESOURCES_PER_STEP = 256
 

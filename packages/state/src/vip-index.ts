@@ -64,6 +64,11 @@ export class VipIndex {
     )?.service
   }
 
+  /** Services that name the address itself, whoever may see them. */
+  named(network: string, ip: Ip): readonly Service[] {
+    return [...(this.#exact.get(network)?.get(ip) ?? [])]
+  }
+
   /** All services of an address, whoever may see them: those that name it, else those of the narrowest range around it. */
   all(network: string, ip: Ip): readonly Service[] {
     const exact = this.#exact.get(network)?.get(ip)

@@ -1,9 +1,10 @@
 import type { Clock, Ip } from '@ambit/core'
-import { abortable } from '@ambit/core'
-import { decodeAddress } from './decode-address.ts'
+import { abortable, TimeSlices } from '@ambit/core'
+import { AddressIndex } from './address-index.ts'
+import { type Address, decodeAddress } from './decode-address.ts'
 import { EndpointIndex } from './endpoint-index.ts'
-import { LOCAL_WORKLOAD_WAIT_MS } from './limits.ts'
-import type { RejectedResource, ResourceChange } from './resources.types.ts'
+import { LOCAL_WORKLOAD_WAIT_MS, MAX_RESOURCES_PER_STEP, SLICE_MS } from './limits.ts'
+import type { ReceivedResource, RejectedResource, ResourceChange } from './resources.types.ts'
 import { addTo, bestOf, isVisible, removeFrom, VipIndex } from './vip-index.ts'
 import { type Endpoint, type Service, type ServiceKey, serviceKey, type Workload } from './workload.types.ts'
 
@@ -53,7 +54,7 @@ export class WorkloadStore implements WorkloadLookup {
   readonly #nodeName: string | undefined
   readonly #preferredNamespace: string | undefined
   readonly #workloads = new Map<string, Workload>()
-  readonly #byIp = new Map<string, Set<Workload>>()
+  readonly #byIp = new AddressIndex<Workload>()
   readonly #byHostname = new Map<string, Set<Workload>>()
   readonly #local = new Map<string, Set<Workload>>()
   readonly #services = new Map<ServiceKey, Service>()
@@ -71,21 +72,31 @@ export class WorkloadStore implements WorkloadLookup {
   /** Takes an xDS change for `istio.workload.Address`; what cannot be decoded is returned and changes nothing. */
   apply(change: ResourceChange): readonly RejectedResource[] {
     const rejected: RejectedResource[] = []
-    const touched = { workloads: [] as string[], services: [] as ServiceKey[] }
+    const touched: Touched = { workloads: [], services: [] }
     for (const name of change.removed) this.#removeNamed(name, touched)
-    for (const { name, bytes } of change.upserts) {
-      const decoded = decodeAddress(bytes)
-      if (!decoded.ok) rejected.push({ name, reason: decoded.rejection.message })
-      else if (decoded.value.kind === 'workload') this.#putWorkload(decoded.value.workload, touched)
-      else this.#putService(decoded.value.service, touched)
+    for (const resource of change.upserts) {
+      const address = readAddress(resource, rejected)
+      if (address?.kind === 'workload') this.#putWorkload(address.workload, touched)
+      else if (address !== undefined) this.#putService(address.service, touched)
     }
     this.#announce(touched)
     return rejected
   }
 
+  /**
+   * As {@link apply}; a large change is read and taken piece by piece. Every piece is a state a proxy may act on, by an order that never opens
+   * what either end of the change closes: services come before the workloads that serve them, so that their addresses are never taken for
+   * strangers', and what leaves goes last, or together with the arrival of whoever has its address now. Until it is through, no other
+   * change may be given.
+   */
+  applyInPieces(change: ResourceChange): readonly RejectedResource[] | Promise<readonly RejectedResource[]> {
+    const size = change.upserts.length + change.removed.length
+    return size <= MAX_RESOURCES_PER_STEP ? this.apply(change) : this.#applyLarge(change)
+  }
+
   /** Takes already decoded values, as a local file holds them. */
   put(values: { readonly workloads?: readonly Workload[]; readonly services?: readonly Service[] }): void {
-    const touched = { workloads: [] as string[], services: [] as ServiceKey[] }
+    const touched: Touched = { workloads: [], services: [] }
     for (const service of values.services ?? []) this.#putService(service, touched)
     for (const workload of values.workloads ?? []) this.#putWorkload(workload, touched)
     this.#announce(touched)
@@ -110,11 +121,10 @@ export class WorkloadStore implements WorkloadLookup {
 
   /** Among workloads sharing an address: captured pods, then pods, then captured ones, then any. */
   workloadByIp(network: string, ip: Ip): Workload | undefined {
-    const held = this.#byIp.get(`${network}/${ip}`)
-    return (
-      held &&
-      bestOf(held, (workload) => [Number(workload.uid.includes('//Pod/')), Number(workload.protocol === 'HBONE')])
-    )
+    return bestOf(this.#byIp.all(network, ip), (workload) => [
+      Number(workload.uid.includes('//Pod/')),
+      Number(workload.protocol === 'HBONE'),
+    ])
   }
 
   workloadByHostname(namespace: string, hostname: string): Workload | undefined {
@@ -186,13 +196,57 @@ export class WorkloadStore implements WorkloadLookup {
     return await abortable(promise, options.signal)
   }
 
+  async #applyLarge(change: ResourceChange): Promise<readonly RejectedResource[]> {
+    const slices = new TimeSlices(SLICE_MS)
+    const rejected: RejectedResource[] = []
+    const services = new Map<ServiceKey, Service>()
+    const workloads = new Map<string, Workload>()
+    for (const resource of change.upserts) {
+      const address = readAddress(resource, rejected)
+      if (address?.kind === 'workload') workloads.set(address.workload.uid, address.workload)
+      else if (address !== undefined) services.set(serviceKey(address.service), address.service)
+      if (slices.isOver) await slices.next()
+    }
+    const leaving = new Set(change.removed.filter((name) => !services.has(name) && !workloads.has(name)))
+    let touched: Touched = { workloads: [], services: [] }
+    const endPiece = async (): Promise<void> => {
+      this.#announce(touched)
+      touched = { workloads: [], services: [] }
+      await slices.next()
+    }
+    for (const service of services.values()) {
+      for (const { network, ip } of service.vips) {
+        for (const other of this.#vips.named(network, ip)) {
+          if (leaving.has(serviceKey(other))) this.#removeService(serviceKey(other), touched)
+        }
+      }
+      this.#putService(service, touched)
+      if (slices.isOver) await endPiece()
+    }
+    for (const workload of workloads.values()) {
+      for (const ip of workload.ips) {
+        for (const { uid } of this.#byIp.all(workload.network, ip)) {
+          if (leaving.has(uid)) this.#removeWorkload(uid, touched)
+        }
+      }
+      this.#putWorkload(workload, touched)
+      if (slices.isOver) await endPiece()
+    }
+    for (const name of leaving) {
+      this.#removeNamed(name, touched)
+      if (slices.isOver) await endPiece()
+    }
+    this.#announce(touched)
+    return rejected
+  }
+
   #putWorkload(workload: Workload, touched: Touched): void {
     this.#removeWorkload(workload.uid, touched)
     touched.workloads.push(workload.uid)
     this.#workloads.set(workload.uid, workload)
     // Addresses of host-network pods are the node's: indexing them would capture the node's traffic.
     if (workload.networkMode === 'Standard') {
-      for (const ip of workload.ips) addTo(this.#byIp, `${workload.network}/${ip}`, workload)
+      for (const ip of workload.ips) this.#byIp.add(workload.network, ip, workload)
     }
     if (workload.hostname !== '') addTo(this.#byHostname, `${workload.namespace}/${workload.hostname}`, workload)
     if (this.#nodeName === undefined || workload.node === this.#nodeName)
@@ -209,8 +263,8 @@ export class WorkloadStore implements WorkloadLookup {
     const isOld = (held: Workload): boolean => held === old
     this.#workloads.delete(uid)
     touched.workloads.push(uid)
-    for (const ip of old.ips) removeFrom(this.#byIp, `${old.network}/${ip}`, isOld)
-    removeFrom(this.#byHostname, `${old.namespace}/${old.hostname}`, isOld)
+    for (const ip of old.ips) this.#byIp.remove(old.network, ip, old)
+    if (old.hostname !== '') removeFrom(this.#byHostname, `${old.namespace}/${old.hostname}`, isOld)
     removeFrom(this.#local, localKey(old), isOld)
     for (const key of old.services.keys()) {
       this.#endpoints.remove(key, uid)
@@ -252,6 +306,13 @@ export class WorkloadStore implements WorkloadLookup {
 interface Touched {
   readonly workloads: string[]
   readonly services: ServiceKey[]
+}
+
+function readAddress({ name, bytes }: ReceivedResource, rejected: RejectedResource[]): Address | undefined {
+  const decoded = decodeAddress(bytes, name)
+  if (decoded.ok) return decoded.value
+  rejected.push({ name, reason: decoded.rejection.message })
+  return undefined
 }
 
 // Kubernetes names hold no slash, so the joined key is unambiguous.

@@ -1,7 +1,9 @@
 import { discoverypb } from '@ambit/api'
+import { TimeSlices } from '@ambit/core'
 import { create } from '@bufbuild/protobuf'
+import type { DeltaResponse, ReceivedResource } from './delta-response.ts'
 import { XdsClosedError, XdsLimitError } from './errors.ts'
-import { MAX_DEMANDED_NAMES } from './limits.ts'
+import { MAX_DEMANDED_NAMES, MAX_RESOURCES_PER_STEP, READ_SLICE_MS } from './limits.ts'
 import type { DeltaRequest } from './method.ts'
 import { nackText } from './nack-text.ts'
 import type { RejectedResource, TypeSubscription, XdsResource } from './resource.types.ts'
@@ -86,21 +88,54 @@ export class ClientType {
     return { answered: added.promise, request }
   }
 
-  /** Hands a response to the subscriber and says what to answer. */
-  apply(response: discoverypb.DeltaDiscoveryResponse): AppliedResponse {
-    const removed = response.removedResources
-    const [upserts, foreign] = this.#sort(response.resources)
+  /** Hands a response to the subscriber and says what to answer; a large one in pieces. Throws on a response that can not be read. */
+  apply(response: DeltaResponse): AppliedResponse | Promise<AppliedResponse> {
+    if (response.size + response.removed.length > MAX_RESOURCES_PER_STEP) return this.#applyLarge(response)
+    const sorted = this.#sorting()
+    for (const resource of response.resources()) sorted.add(resource)
+    const { upserts, foreign } = sorted
+    const applied = this.subscription.apply({ upserts, removed: response.removed })
+    const finish = (refused: readonly RejectedResource[]): AppliedResponse => {
+      const rejected = [...foreign, ...refused]
+      for (const _ of this.#noting(response.removed, upserts, rejected));
+      return this.#answerTo(response, rejected)
+    }
+    return applied instanceof Promise ? applied.then(finish) : finish(applied)
+  }
+
+  /** Nothing of it is applied before all of it is read. */
+  async #applyLarge(response: DeltaResponse): Promise<AppliedResponse> {
+    const slices = new TimeSlices(READ_SLICE_MS)
+    const { removed } = response
+    const sorted = this.#sorting()
+    for (const resource of response.resources()) {
+      sorted.add(resource)
+      if (slices.isOver) await slices.next()
+    }
+    const rejected = [...sorted.foreign, ...(await this.subscription.apply({ upserts: sorted.upserts, removed }))]
+    await slices.next()
+    for (const _ of this.#noting(removed, sorted.upserts, rejected)) if (slices.isOver) await slices.next()
+    return this.#answerTo(response, rejected)
+  }
+
+  /** Notes what is held since; a step for each resource. */
+  *#noting(
+    removed: readonly string[],
+    upserts: readonly XdsResource[],
+    rejected: readonly RejectedResource[],
+  ): Generator<void> {
+    const refused = new Set(rejected.map(({ name }) => name))
     for (const name of removed) {
       this.#versions.delete(name)
       this.#refused.delete(name)
+      yield
     }
-    const rejected = [...foreign, ...this.subscription.apply({ upserts, removed })]
-    const refused = new Set(rejected.map(({ name }) => name))
     for (const { name, version } of upserts) {
       if (!refused.has(name)) {
         this.#versions.set(name, version)
         this.#refused.delete(name)
       } else if (!this.#versions.has(name)) this.#refused.add(name)
+      yield
     }
     for (const name of removed) {
       for (const known of [name, ...(this.#demandedAs.get(name) ?? [])]) {
@@ -108,7 +143,10 @@ export class ClientType {
       }
       this.#demandedAs.delete(name)
       this.#answer(name)
+      yield
     }
+    // Who demands nothing waits for nothing.
+    if (this.#demanded.size === 0) return
     for (const { name, aliases } of upserts) {
       const by = aliases.filter((alias) => this.#demanded.has(alias))
       if (by.length > 0) this.#demandedAs.set(name, by)
@@ -116,11 +154,15 @@ export class ClientType {
         this.#absent.delete(known)
         this.#answer(known)
       }
+      yield
     }
+  }
+
+  #answerTo({ typeUrl, nonce }: DeltaResponse, rejected: readonly RejectedResource[]): AppliedResponse {
     if (rejected.length === 0) this.#acked = true
     const answer = create(discoverypb.DeltaDiscoveryRequestSchema, {
-      typeUrl: response.typeUrl,
-      responseNonce: response.nonce,
+      typeUrl,
+      responseNonce: nonce,
       ...(rejected.length === 0 ? {} : { errorDetail: { message: nackText(rejected) } }),
     })
     return { answer, rejected }
@@ -137,15 +179,19 @@ export class ClientType {
     this.#waiting.delete(name)
   }
 
-  #sort(resources: readonly discoverypb.Resource[]): readonly [XdsResource[], RejectedResource[]] {
+  #sorting(): {
+    readonly upserts: readonly XdsResource[]
+    readonly foreign: readonly RejectedResource[]
+    add(resource: ReceivedResource): void
+  } {
     const upserts: XdsResource[] = []
     const foreign: RejectedResource[] = []
-    for (const { name, version, aliases, resource } of resources) {
-      if (resource === undefined) foreign.push({ name, reason: 'resource has no content' })
-      else if (resource.typeUrl !== this.subscription.typeUrl) {
-        foreign.push({ name, reason: `content is ${resource.typeUrl}, want ${this.subscription.typeUrl}` })
-      } else upserts.push({ name, version, aliases, bytes: resource.value })
+    const add = ({ name, version, aliases, bytes, contentType }: ReceivedResource): void => {
+      if (contentType === undefined) foreign.push({ name, reason: 'resource has no content' })
+      else if (contentType !== this.subscription.typeUrl) {
+        foreign.push({ name, reason: `content is ${contentType}, want ${this.subscription.typeUrl}` })
+      } else upserts.push({ name, version, aliases, bytes })
     }
-    return [upserts, foreign]
+    return { upserts, foreign, add }
   }
 }

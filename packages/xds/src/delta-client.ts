@@ -22,10 +22,11 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js'
 import { type CredentialOptions, callMetadata, channelCredentials } from './client-credentials.ts'
-import { ClientType } from './client-type.ts'
+import { type AppliedResponse, ClientType } from './client-type.ts'
+import type { DeltaResponse } from './delta-response.ts'
 import { XdsClosedError, XdsConnectError } from './errors.ts'
 import { BACKOFF, CONNECT_TIMEOUT_MS, KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, MAX_RESPONSE_BYTES } from './limits.ts'
-import { DELTA_PATH, type DeltaRequest, type ReceivedResponse, readResponse, writeRequest } from './method.ts'
+import { DELTA_PATH, type DeltaRequest, readResponse, writeRequest } from './method.ts'
 import { type ConnectionEnd, decideReconnect } from './reconnect-delay.ts'
 import type { TypeSubscription } from './resource.types.ts'
 
@@ -43,7 +44,7 @@ export interface DeltaClientOptions extends CredentialOptions {
   readonly types: readonly TypeSubscription[]
 }
 
-type Stream = ClientDuplexStream<DeltaRequest, ReceivedResponse>
+type Stream = ClientDuplexStream<DeltaRequest, DeltaResponse>
 
 /** Keeps one delta xDS stream to the control plane, and what it brought across reconnects. Starts with `start`. */
 export class DeltaClient implements Closable {
@@ -63,6 +64,8 @@ export class DeltaClient implements Closable {
   readonly #stop = new AbortController()
   #stream: Stream | undefined
   #running: Promise<void> | undefined
+  /** A large response that is being applied; its stream is paused for so long. */
+  #applying: Promise<void> | undefined
 
   constructor({ clock, logger, metrics, random }: DeltaClientComponents, options: DeltaClientOptions) {
     this.#clock = clock
@@ -125,6 +128,7 @@ export class DeltaClient implements Closable {
     this.#stop.abort(new XdsClosedError('the xDS client is closed'))
     this.#stream?.cancel()
     for (const type of this.#types.values()) type.close()
+    await this.#applying
     await this.#running
   }
 
@@ -150,6 +154,8 @@ export class DeltaClient implements Closable {
   async #connectOnce(): Promise<ConnectionEnd> {
     let client: Client | undefined
     try {
+      // What it brings is what the next stream says it holds.
+      await this.#applying
       const credentials = await channelCredentials(this.#options, this.#host)
       const metadata = await callMetadata(this.#options)
       client = new Client(this.#target, credentials, channelOptions(this.#host))
@@ -171,7 +177,7 @@ export class DeltaClient implements Closable {
     stream.on('status', resolve)
     // The status says the same; without a listener it would be thrown.
     stream.on('error', () => {})
-    stream.on('data', (response: ReceivedResponse) => this.#onResponse(stream, response))
+    stream.on('data', (response: DeltaResponse) => this.#onResponse(stream, response))
     this.#stream = stream
     if (this.#stop.signal.aborted) stream.cancel()
     for (const type of this.#types.values()) stream.write(type.initialRequest(this.#node))
@@ -187,24 +193,54 @@ export class DeltaClient implements Closable {
     return { kind: 'ended', code, details, answered: this.#connected.value }
   }
 
-  #onResponse(stream: Stream, { message, bytes }: ReceivedResponse): void {
-    const { typeUrl, nonce } = message
+  #onResponse(stream: Stream, response: DeltaResponse): void {
+    // Nothing of a stream that has ended can be answered, nor is it known to be the last word.
+    if (stream !== this.#stream) return
+    const { typeUrl, nonce } = response
     this.#backoff.reset()
     this.#connected.set(true)
     this.#messages.add({ url: typeUrl })
-    this.#messageBytes.add({ url: typeUrl }, bytes)
+    this.#messageBytes.add({ url: typeUrl }, response.bytes)
     const type = this.#types.get(typeUrl)
     if (type === undefined) {
       this.#logger.error('the control plane sent a type nobody asked for', { type: typeUrl })
       stream.write(create(discoverypb.DeltaDiscoveryRequestSchema, { typeUrl, responseNonce: nonce }))
       return
     }
-    const { answer, rejected } = type.apply(message)
+    try {
+      const applied = type.apply(response)
+      if (!(applied instanceof Promise)) {
+        this.#answer(stream, typeUrl, applied)
+        return
+      }
+      stream.pause()
+      this.#applying = this.#whenApplied(stream, typeUrl, applied)
+    } catch (error) {
+      this.#giveUp(stream, typeUrl, error)
+    }
+  }
+
+  /** Never rejects. */
+  async #whenApplied(stream: Stream, typeUrl: string, applied: Promise<AppliedResponse>): Promise<void> {
+    try {
+      this.#answer(stream, typeUrl, await applied)
+      stream.resume()
+    } catch (error) {
+      this.#giveUp(stream, typeUrl, error)
+    }
+  }
+
+  #answer(stream: Stream, typeUrl: string, { answer, rejected }: AppliedResponse): void {
     for (const { name, reason } of rejected) {
       this.#logger.error('resource refused; its last good version stays in use', { type: typeUrl, name, reason })
     }
-    stream.write(answer)
+    if (stream === this.#stream) stream.write(answer)
     this.#updateSynced()
+  }
+
+  #giveUp(stream: Stream, typeUrl: string, error: unknown): void {
+    this.#logger.error('a response can not be read; the stream is ended', { type: typeUrl, error: messageOf(error) })
+    stream.cancel()
   }
 
   #updateSynced(): void {

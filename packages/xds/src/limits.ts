@@ -14,6 +14,10 @@ export const MAX_SUBSCRIBED_NAMES = 100_000
 export const MAX_DEMANDED_NAMES = 50_000
 /** Bytes of the text of a NACK; what was refused beyond is counted. */
 export const MAX_NACK_TEXT: number = 8 * 1024
+/** Resources of one response that a client reads in one step; more are read in pieces between which the event loop turns. */
+export const MAX_RESOURCES_PER_STEP = 256
+/** One such piece. */
+export const READ_SLICE_MS = 5
 export const MAX_TOKEN_BYTES: number = 64 * 1024
 export const MAX_ROOTS_BYTES: number = 1024 * 1024
 /** Stream age after which the server ends it cleanly, so that load spreads over replicas (Istio: 30 min). */

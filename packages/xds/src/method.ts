@@ -1,15 +1,10 @@
 import { discoverypb } from '@ambit/api'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { MethodDefinition } from '@grpc/grpc-js'
+import { DeltaResponse } from './delta-response.ts'
 import type { XdsResource } from './resource.types.ts'
 
 export type DeltaRequest = discoverypb.DeltaDiscoveryRequest
-
-/** A response as received, with its size on the wire. */
-export interface ReceivedResponse {
-  readonly message: discoverypb.DeltaDiscoveryResponse
-  readonly bytes: number
-}
 
 export const DELTA_PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources'
 
@@ -25,8 +20,8 @@ export function writeResponse(response: discoverypb.DeltaDiscoveryResponse): Buf
   return toBuffer(toBinary(discoverypb.DeltaDiscoveryResponseSchema, response))
 }
 
-export function readResponse(bytes: Buffer): ReceivedResponse {
-  return { message: fromBinary(discoverypb.DeltaDiscoveryResponseSchema, bytes), bytes: bytes.length }
+export function readResponse(bytes: Buffer): DeltaResponse {
+  return new DeltaResponse(bytes)
 }
 
 /** The stream as a server registers it. */
@@ -37,7 +32,7 @@ export const DELTA_METHOD: MethodDefinition<DeltaRequest, discoverypb.DeltaDisco
   requestSerialize: writeRequest,
   requestDeserialize: readRequest,
   responseSerialize: writeResponse,
-  responseDeserialize: (bytes) => readResponse(bytes).message,
+  responseDeserialize: (bytes) => fromBinary(discoverypb.DeltaDiscoveryResponseSchema, bytes),
 }
 
 export function resourceMessage(typeUrl: string, resource: XdsResource): discoverypb.Resource {

@@ -40,6 +40,9 @@ export interface ResourceSource {
 export interface TypeSubscription {
   readonly typeUrl: string
   readonly mode: 'wildcard' | 'on-demand'
-  /** Applies what it can and returns what it refuses; that is sent back as a NACK. */
-  apply(change: ResourceChange): readonly RejectedResource[]
+  /**
+   * Applies what it can and returns what it refuses; that is sent back as a NACK. With a promise nothing further of any type is applied
+   * before it is kept.
+   */
+  apply(change: ResourceChange): readonly RejectedResource[] | Promise<readonly RejectedResource[]>
 }

@@ -2,6 +2,7 @@ import { discoverypb } from '@ambit/api'
 import { create } from '@bufbuild/protobuf'
 import test from 'ava'
 import { ClientType } from '../src/client-type.ts'
+import { atOnce, responseOf } from './response-of.ts'
 
 const TYPE = 'type.googleapis.com/test'
 const NODE = create(discoverypb.NodeSchema, { id: 'n' })
@@ -15,17 +16,19 @@ function setUp() {
       upserts.filter(({ bytes }) => bytes.length === 0).map(({ name }) => ({ name, reason: 'empty' })),
   })
   const say = (resources: readonly [name: string, version: string, good: boolean][], removed: string[] = []) =>
-    type.apply(
-      create(discoverypb.DeltaDiscoveryResponseSchema, {
-        typeUrl: TYPE,
-        nonce: '1',
-        resources: resources.map(([name, version, good]) => ({
-          name,
-          version,
-          resource: { typeUrl: TYPE, value: Uint8Array.from(good ? [1] : []) },
-        })),
-        removedResources: removed,
-      }),
+    atOnce(
+      type.apply(
+        responseOf({
+          typeUrl: TYPE,
+          nonce: '1',
+          resources: resources.map(([name, version, good]) => ({
+            name,
+            version,
+            resource: { typeUrl: TYPE, value: Uint8Array.from(good ? [1] : []) },
+          })),
+          removedResources: removed,
+        }),
+      ),
     )
   return { type, say, versions: () => ({ ...type.initialRequest(NODE).initialResourceVersions }) }
 }

@@ -7,6 +7,7 @@ import { XdsLimitError } from '../src/errors.ts'
 import { MAX_DEMANDED_NAMES, MAX_TYPES_PER_STREAM } from '../src/limits.ts'
 import { ResourceTable } from '../src/resource-table.ts'
 import { ServerStream, type ServerStreamComponents } from '../src/server-stream.ts'
+import { atOnce, responseOf } from './response-of.ts'
 
 const noTimers: ServerStreamComponents['clock'] = {
   now: () => 0,
@@ -48,7 +49,7 @@ test('names that do not exist make room for others, the one first known not to e
   for (let index = 0; index < MAX_DEMANDED_NAMES; index++) type.demand(String(index))
   const tell = (init: { removedResources?: string[]; resources?: { name: string; aliases?: string[] }[] }): void => {
     const resources = (init.resources ?? []).map((each) => ({ ...each, version: '1', resource: { typeUrl } }))
-    type.apply(create(discoverypb.DeltaDiscoveryResponseSchema, { typeUrl, ...init, resources }))
+    atOnce(type.apply(responseOf({ typeUrl, ...init, resources })))
   }
   tell({ removedResources: ['8', '7', '9'], resources: [{ name: 'uid', aliases: ['5'] }] })
   tell({ resources: [{ name: '8' }] })

@@ -8,8 +8,8 @@ export function subscriptions(workloads: WorkloadStore, policies: PolicyStore, o
     {
       typeUrl: TYPE_URLS.address,
       mode: onDemand ? 'on-demand' : 'wildcard',
-      apply: (change) => workloads.apply(change),
+      apply: (change) => workloads.applyInPieces(change),
     },
-    { typeUrl: TYPE_URLS.authorization, mode: 'wildcard', apply: (change) => policies.apply(change) },
+    { typeUrl: TYPE_URLS.authorization, mode: 'wildcard', apply: (change) => policies.applyInPieces(change) },
   ]
 }
