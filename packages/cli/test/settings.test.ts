@@ -77,6 +77,15 @@ test(refuses, ['components.ingressGateways[5].enabled=true'], /the next is \[0\]
 test(refuses, ['values.pilot.autoscaleEnable=false'], /did you mean "autoscaleEnabled"\?/)
 test(refuses, ['values.sidecarInjectorWebhook.rewriteAppHTTPProbe=true'], /values\.sidecarInjectorWebhook is unknown/)
 test(refuses, ['values.pilot.resources=1'], /has members/)
+test(refuses, ['values.global.logAsJson=maybe'], /values\.global\.logAsJson is either true or false, not "maybe"/)
+test(refuses, ['values.pilot.replicaCount=many'], /values\.pilot\.replicaCount is a number, not "many"/)
+test(
+  refuses,
+  ['meshConfig.acessLogFile=/dev/stdout'],
+  /meshConfig\.acessLogFile is unknown; did you mean "accessLogFile"\?/,
+)
+test(refuses, ['values.meshConfig.trustDoman=a'], /did you mean "trustDomain"\?/)
+test(refuses, ['meshConfig.trustDomain=Bad/dom'], /meshConfig\.trustDomain can't be "Bad\/dom"/)
 test(refuses, ['revision=canary'], /revision "canary" is not available/)
 test(refuses, ['components.pilot.k8s.overlays[0].kind=Deployment'], /k8s\.overlays is not available/)
 

@@ -1,6 +1,6 @@
 import type { Chart, Value, ValueMap } from '@ambit/chart'
 import { SettingError } from '../errors.ts'
-import { mapAt, meant } from './settings.ts'
+import { mapAt, meant, textOf } from './settings.ts'
 
 /** Under this key the charts keep their defaults. */
 const DEFAULTS = '_internal_defaults_do_not_set'
@@ -50,7 +50,7 @@ export function knownValues(charts: ReadonlyMap<string, Chart>): ValueMap {
   ])
 }
 
-/** Refuses a value that no chart reads: it would change nothing, and nobody would notice. */
+/** Refuses a value that no chart reads, or that is of another type than its default: it would change nothing, and nobody would notice. */
 export function refuseUnknownValues(given: ValueMap, known: ValueMap, path = 'values'): void {
   for (const [key, value] of given) {
     if (!known.has(key)) {
@@ -63,8 +63,18 @@ export function refuseUnknownValues(given: ValueMap, known: ValueMap, path = 'va
       refuseUnknownValues(value, inner, `${path}.${key}`)
     else if (inner instanceof Map && !(value instanceof Map) && value !== null) {
       throw new SettingError(`${path}.${key} has members, and can't be a single value`)
-    }
+    } else refuseWrongType(value, inner, `${path}.${key}`)
   }
+}
+
+/** A template would take any text for true, and write any for a number. */
+function refuseWrongType(value: Value, byDefault: Value | undefined, path: string): void {
+  if (value === null) return
+  if (typeof byDefault === 'boolean' && typeof value !== 'boolean')
+    throw new SettingError(`${path} is either true or false, not "${textOf(value)}"`)
+  // A percentage may stand for a number.
+  if (typeof byDefault === 'number' && typeof value !== 'bigint' && !/^-?[\d.]+%?$/.test(textOf(value)))
+    throw new SettingError(`${path} is a number, not "${textOf(value)}"`)
 }
 
 function union(maps: readonly ValueMap[]): ValueMap {

@@ -5,7 +5,8 @@ import { chartFiles } from './chart-folder.ts'
 import { componentValues } from './component-values.ts'
 import { COMPONENTS, type Component } from './components.ts'
 import { knownValues, refuseUnknownValues } from './known-values.ts'
-import type { ComponentRequest, InstallSettings } from './settings.ts'
+import { refuseWrongMesh } from './mesh-settings.ts'
+import { type ComponentRequest, type InstallSettings, mapAt } from './settings.ts'
 
 /** A component as it is going to be applied. */
 export interface RenderedComponent {
@@ -38,7 +39,10 @@ export async function renderMesh(
   const access = chartFiles(files)
   const charts = new Map<string, Chart>()
   for (const name of names) charts.set(name, await loadChart(join(target.folder, 'charts', name), access))
-  if (!target.force) refuseUnknownValues(settings.userValues, knownValues(charts))
+  if (!target.force) {
+    refuseUnknownValues(settings.userValues, knownValues(charts))
+    refuseWrongMesh(mapAt(settings.userValues, 'meshConfig'))
+  }
   return COMPONENTS.flatMap((component) => {
     const chart = charts.get(component.chart)
     const wanted = settings.requests.filter((request) => request.component === component)
