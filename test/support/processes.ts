@@ -32,3 +32,9 @@ export function alive(pid: number): boolean {
     return false
   }
 }
+
+/** For how long the process has been ready to run, and others ran (its first thread, which runs its JavaScript). */
+export function waitedForProcessorMs(pid: number): number {
+  const [, waitedNs = 0] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ').map(Number)
+  return waitedNs / 1e6
+}

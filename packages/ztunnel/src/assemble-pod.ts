@@ -80,7 +80,7 @@ export class PodAssembly {
     })
     const local = new LocalWorkload(store, workload)
     const originalSource = config.originalSource !== false
-    const common = { sockets, workloads: store, local, connections, events, relay, policyLog }
+    const common = { sockets, workloads: store, local, connections, events, relay, policyLog, clock }
     const inbound = new Inbound(common, {
       network: config.network,
       originalSource,

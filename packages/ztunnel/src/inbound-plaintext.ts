@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { SocketFactory } from '@ambit/core'
+import type { Clock, SocketFactory } from '@ambit/core'
 import { isProxyPort } from '@ambit/core'
 import type { Workload, WorkloadLookup } from '@ambit/state'
 import { type Captured, capturedEnds } from './captured.ts'
@@ -10,6 +10,7 @@ import { ConnectionFailure, deniedAtStart, dialFailure } from './failures.ts'
 import { CONNECT_TIMEOUT_MS } from './limits.ts'
 import type { LocalWorkload } from './local-workload.ts'
 import type { PolicyLog } from './policy-log.ts'
+import { refuse } from './refuse.ts'
 import { Bytes, type Relay } from './relay.ts'
 import { guessService } from './service-hint.ts'
 import { partyOf } from './traffic.types.ts'
@@ -22,6 +23,7 @@ export interface InboundPlaintextComponents {
   readonly events: ConnectionEvents
   readonly relay: Relay
   readonly policyLog: PolicyLog
+  readonly clock: Clock
 }
 
 export interface InboundPlaintextOptions {
@@ -73,7 +75,7 @@ export class InboundPlaintext {
   }
 
   async #judged(socket: Socket, ends: Captured, workload: Workload, cut: Cut, connected: () => void): Promise<void> {
-    const { connections, events, sockets, workloads, policyLog } = this.#components
+    const { connections, events, sockets, workloads, policyLog, clock } = this.#components
     const { network, originalSource } = this.#options
     const bytes = new Bytes()
     const client = workloads.workloadByIp(network, ends.source.ip)
@@ -110,8 +112,7 @@ export class InboundPlaintext {
       open.close(await this.#components.relay.copy(socket, app, bytes, cut))
     } catch (error) {
       open.close(cut.failure ?? dialFailure(error))
-      // Refused is not finished: an orderly end would read as an empty answer.
-      socket.resetAndDestroy()
+      await refuse(socket, clock)
     } finally {
       tracked.release()
     }

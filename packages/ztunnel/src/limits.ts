@@ -16,6 +16,9 @@ export const MAX_CONNECTIONS_PER_POD = 16_384
 /** Connections of one pod's outbound capture that are not yet connected; further ones are closed at accept. */
 export const MAX_CONNECTING_PER_POD = 2_048
 
+/** A refused connection stays this long, or until its client has said something, ms: by then connect() has returned. */
+export const REFUSAL_HOLD_MS = 200
+
 /** Label sets whose connections are counted before the metrics are told; one more tells them early. */
 export const MAX_GATHERED_SERIES = 1_024
 

@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns/promises'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Ip, SocketAddress, SocketFactory } from '@ambit/core'
+import type { Clock, Ip, SocketAddress, SocketFactory } from '@ambit/core'
 import { abortable, formatSocketAddress, parseIp } from '@ambit/core'
-import { type HbonePool, cut as resetStream, type Tunnel } from '@ambit/hbone'
+import type { HbonePool, Tunnel } from '@ambit/hbone'
 import {
   type Resolution,
   resolveOutbound,
@@ -21,6 +21,7 @@ import { ConnectionFailure, dialFailure, type FailureCode } from './failures.ts'
 import { hboneFailure } from './hbone-failure.ts'
 import { CONNECT_TIMEOUT_MS, MAX_CONNECTING_PER_POD, RESOLVE_TIMEOUT_MS } from './limits.ts'
 import type { LocalWorkload } from './local-workload.ts'
+import { refuse } from './refuse.ts'
 import { Bytes, type Relay } from './relay.ts'
 import { partyOf, type Traffic } from './traffic.types.ts'
 
@@ -37,6 +38,7 @@ export interface OutboundComponents {
   /** Asks the control plane for what is at an address, where not everything is sent unasked. */
   readonly demand?: ((target: SocketAddress, signal: AbortSignal) => Promise<void>) | undefined
   readonly random: () => number
+  readonly clock: Clock
 }
 
 type Reachable = Exclude<Resolution, { kind: 'refused' | 'resolve-hostname' }>
@@ -127,8 +129,7 @@ export class Outbound {
       const failure = cut.failure ?? (error instanceof ConnectionFailure ? error : dialFailure(error))
       if (open === undefined) events.refusedEarly('outbound', ends.source, ends.target, failure)
       else open.close(failure)
-      // Refused is not finished: an orderly end would read as an empty answer (curl's exit code 52 instead of 56).
-      resetStream(socket)
+      await refuse(socket, this.#components.clock)
     } finally {
       doneConnecting()
       tracked.release()
