@@ -1,7 +1,7 @@
 import { judgedRequest } from './compile-request-policy.ts'
 import type { CompiledPolicy, JudgedRequest } from './compiled-policy.types.ts'
 import { explainRequest } from './explain-request.ts'
-import { matchingRequestRule } from './match-request.ts'
+import { allHits, firstHit } from './request-index.ts'
 import type { RequestFacts, RequestMatch, RequestPolicies, RequestVerdict } from './request-verdict.types.ts'
 
 /** What Envoy says when no rule denied: a missing permission has no name. */
@@ -54,7 +54,7 @@ function judge(
   if (permit !== undefined) {
     return { allowed: true, reason: 'allow-policy', policy: permit.policy, rule: permit.rule, ...evidence }
   }
-  const unmatched = policies.allow.map(({ key }) => key)
+  const unmatched = namesOf(policies.allow)
   return { allowed: false, reason: 'not-allowed', details: DENIED_BY_NONE, unmatched, ...evidence }
 }
 
@@ -65,19 +65,27 @@ interface Found {
 }
 
 function firstMatch(policies: readonly CompiledPolicy[], request: JudgedRequest): Found | undefined {
-  for (const policy of policies) {
-    const rule = matchingRequestRule(policy, request)
-    if (rule >= 0) return { policy: policy.key, rule, details: policy.rules[rule]?.details ?? DENIED_BY_NONE }
-  }
-  return undefined
+  const hit = firstHit(policies, request)
+  if (hit === undefined) return undefined
+  const { policy, rule } = hit
+  return { policy: policy.key, rule, details: policy.rules[rule]?.details ?? DENIED_BY_NONE }
 }
 
 const NONE: readonly RequestMatch[] = []
 
 function allMatches(policies: readonly CompiledPolicy[], request: JudgedRequest): readonly RequestMatch[] {
   if (policies.length === 0) return NONE
-  return policies.flatMap((policy) => {
-    const rule = matchingRequestRule(policy, request)
-    return rule < 0 ? [] : [{ action: policy.action, policy: policy.key, rule }]
-  })
+  return allHits(policies, request).map(({ policy, rule }) => ({ action: policy.action, policy: policy.key, rule }))
+}
+
+/** The same list for all who are refused by it. */
+const allowNames = new WeakMap<readonly CompiledPolicy[], readonly string[]>()
+
+function namesOf(policies: readonly CompiledPolicy[]): readonly string[] {
+  let names = allowNames.get(policies)
+  if (names === undefined) {
+    names = policies.map(({ key }) => key)
+    allowNames.set(policies, names)
+  }
+  return names
 }

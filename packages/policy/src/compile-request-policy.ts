@@ -19,6 +19,7 @@ import {
   sniClause,
   trustDomainClause,
 } from './field-clauses.ts'
+import { requestConditions } from './request-literals.ts'
 import type { RequestFacts } from './request-verdict.types.ts'
 import type { TrustDomains } from './trust-domains.ts'
 
@@ -53,6 +54,7 @@ function compileRule(
     when,
     never: allows && (rule.unknown.length > 0 || rule.when.some(({ kind }) => kind === 'unknown')),
     httpOnly: allows && http,
+    conditions: requestConditions(rule, domains),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { SpiffeId } from '@ambit/core'
-import type { HttpAuthorization } from '@ambit/state'
+import type { Condition, HttpAuthorization } from '@ambit/state'
+import type { RequestField } from './request-literals.ts'
 import type { HttpFacts, RequestFacts } from './request-verdict.types.ts'
 
 /** The facts in the form clauses compare with, made once per verdict. */
@@ -33,6 +34,8 @@ export interface CompiledRule {
   readonly never: boolean
   /** The rule can not match what is not HTTP: an ALLOW that asks about HTTP. */
   readonly httpOnly: boolean
+  /** What a request of HTTP is known by not to match, before any clause is asked. */
+  readonly conditions: readonly Condition<RequestField>[]
   /** As Envoy names it in response code details. */
   readonly details: string
 }

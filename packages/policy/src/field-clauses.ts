@@ -64,7 +64,7 @@ export function hostClause(values: Either<StringMatch>, field: string): FieldCla
   return clause(values, field, ({ authority }) => authority === undefined || test(authority), true)
 }
 
-function inLowerCase(pattern: StringMatch): StringMatch {
+export function inLowerCase(pattern: StringMatch): StringMatch {
   return 'value' in pattern ? { ...pattern, value: pattern.value.toLowerCase() } : pattern
 }
 

@@ -16,7 +16,7 @@ export function excluded(rule: CompiledRule, request: JudgedRequest): 'not-under
   return rule.httpOnly && request.http === undefined ? 'not-http' : undefined
 }
 
-function ruleHolds(rule: CompiledRule, request: JudgedRequest): boolean {
+export function ruleHolds(rule: CompiledRule, request: JudgedRequest): boolean {
   if (excluded(rule, request) !== undefined) return false
   return entryHolds(rule.when, request) && anyHolds(rule.to, request) && anyHolds(rule.from, request)
 }

@@ -1,6 +1,7 @@
 // Policies and requests drawn from a small vocabulary, so that hits are as frequent as misses.
 import test from 'ava'
 import fc from 'fast-check'
+import { authorizeRequest, CompiledRequestPolicies, type RequestPolicies, type RequestVerdict } from '../src/index.ts'
 import {
   ALLOW,
   AUDIT,
@@ -9,6 +10,8 @@ import {
   type Policy,
   type RequestShape,
   type Rule,
+  request,
+  storeOf,
   token,
   verdictOf,
 } from './request-helpers.ts'
@@ -213,6 +216,84 @@ test('property: compiled policies decide as a naive reading of the reference doe
     { numRuns: 3_000 },
   )
   t.true(seen.allowed > 300 && seen.denied > 300, JSON.stringify(seen))
+})
+
+/** More than the few that are asked one by one, so that they are found by their literals. */
+const MANY = 8
+const manyPolicies = fc.array(policy, { minLength: MANY, maxLength: 3 * MANY })
+
+test('property: many policies, too, decide as a naive reading does, in the words and with the traces of one by one', (t) => {
+  const seen = { allowed: 0, denied: 0 }
+  const property = fc.property(manyPolicies, fc.array(requests, { minLength: 1, maxLength: 5 }), (list, shapes) => {
+    const store = storeOf(list)
+    using compiled = new CompiledRequestPolicies(store)
+    const found = compiled.policiesFor([...store.policies()].map(({ namespace, name }) => `${namespace}/${name}`))
+    for (const shape of shapes) {
+      const verdict = authorizeRequest(request(shape), found)
+      seen[verdict.allowed ? 'allowed' : 'denied']++
+      t.is(verdict.allowed, naiveVerdict(list, shape), JSON.stringify({ list, shape }))
+      t.deepEqual(verdict, oneByOne(found, shape))
+    }
+  })
+  fc.assert(property, { numRuns: 1_500 })
+  t.true(seen.allowed > 100 && seen.denied > 100, JSON.stringify(seen))
+})
+
+/** The verdict when each policy is asked alone, in order; asked of lists so short that nothing is looked up. */
+function oneByOne({ custom, audit, deny, allow, dryRun }: RequestPolicies, shape: RequestShape): RequestVerdict {
+  const facts = request(shape)
+  const alone = (list: Partial<RequestPolicies>): RequestVerdict =>
+    authorizeRequest(facts, { missing: [], custom: [], audit: [], deny: [], allow: [], dryRun: [], ...list })
+  const traces = {
+    dryRun: dryRun.flatMap((one) => alone({ dryRun: [one] }).dryRun),
+    audited: audit.flatMap((one) => alone({ audit: [one] }).audited),
+  }
+  const verdicts = [...custom.map((one) => alone({ custom: [one] })), ...deny.map((one) => alone({ deny: [one] }))]
+  const denial = verdicts.find(({ allowed }) => !allowed)
+  if (denial !== undefined) return { ...denial, ...traces }
+  if (allow.length === 0) return { ...alone({}), ...traces }
+  const permits = allow.map((one) => alone({ allow: [one] }))
+  const permit = permits.find(({ allowed }) => allowed)
+  if (permit !== undefined) return { ...permit, ...traces }
+  const refusal = permits[0] as RequestVerdict
+  return { ...refusal, ...traces, unmatched: allow.map(({ key }) => key) } as RequestVerdict
+}
+
+test('of many policies for requests few are asked', (t) => {
+  const count = 1_000
+  const list = Array.from(
+    { length: count },
+    (_, i): Policy => ({
+      action: ALLOW,
+      rules: [
+        {
+          from: [{ principals: [`cluster.local/ns/n${i % 10}/sa/web`] }],
+          to: [{ paths: [`/api/${i}/*`] }],
+        },
+      ],
+    }),
+  )
+  const store = storeOf(list)
+  using compiled = new CompiledRequestPolicies(store)
+  const found = compiled.policiesFor([...store.policies()].map(({ namespace, name }) => `${namespace}/${name}`))
+  let asked = 0
+  const counted = found.allow.map((one) => ({
+    ...one,
+    rules: one.rules.map((rule) => ({
+      ...rule,
+      get never() {
+        asked++
+        return rule.never
+      },
+    })),
+  }))
+  const judge = (path: string): boolean =>
+    authorizeRequest(request({ identity: 'cluster.local/ns/n7/sa/web', path }), { ...found, allow: counted }).allowed
+  t.true(judge('/api/777/x'))
+  t.false(judge('/api/776/x'))
+  asked = 0
+  t.true(judge('/api/77/x'))
+  t.true(asked <= 3, `${asked} rules`)
 })
 
 /** Ways to make a rule say something that is not understood: a value that is no value, a key nobody knows, a field of another version. */

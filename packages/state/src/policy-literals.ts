@@ -1,4 +1,4 @@
-import type { Authorization, CidrMatch, Match, Rule, StringMatch } from './authorization.types.ts'
+import type { Authorization, CidrMatch, Match, Rule, ServiceAccountMatch, StringMatch } from './authorization.types.ts'
 import type { Alternative, AnyOf, Condition, Literal } from './literal-index.ts'
 
 /** What an L4 policy can ask about. */
@@ -32,28 +32,35 @@ export function enforcementOf({ action, dryRun }: Authorization): Enforcement {
 function alternativeOf(match: Match): Alternative<ConnectionField> {
   const { principals, serviceAccounts, namespaces, sourceIps, destinationIps, destinationPorts } = match
   const constraints: readonly (AnyOf<ConnectionField> | undefined)[] = [
-    texts('principal', principals),
-    serviceAccounts.map((account) => ({ field: 'serviceAccount', form: 'exact', value: accountKey(account) })),
-    networks('sourceIp', sourceIps),
-    texts('namespace', namespaces),
-    networks('destinationIp', destinationIps),
+    literalsOf('principal', principals),
+    accountLiterals('serviceAccount', serviceAccounts),
+    networkLiterals('sourceIp', sourceIps),
+    literalsOf('namespace', namespaces),
+    networkLiterals('destinationIp', destinationIps),
     destinationPorts.map((value) => ({ field: 'destinationPort', form: 'number', value })),
   ]
   return constraints.filter((anyOf) => anyOf !== undefined && anyOf.length > 0) as Alternative<ConnectionField>
 }
 
 /** Undefined when the list has an entry that no literal stands for. */
-export function texts<F extends string>(field: F, patterns: readonly StringMatch[]): AnyOf<F> | undefined {
+export function literalsOf<F extends string>(
+  field: F,
+  patterns: readonly (StringMatch | undefined)[],
+): AnyOf<F> | undefined {
   const literals: Literal<F>[] = []
   for (const pattern of patterns) {
-    if (pattern.kind === 'any' || pattern.kind === 'presence') return undefined
+    if (pattern === undefined || pattern.kind === 'any' || pattern.kind === 'presence') return undefined
     literals.push({ field, form: pattern.kind, value: pattern.value })
   }
   return literals
 }
 
+export function accountLiterals<F extends string>(field: F, accounts: readonly ServiceAccountMatch[]): AnyOf<F> {
+  return accounts.map((account) => ({ field, form: 'exact', value: accountKey(account) }))
+}
+
 /** Everything (/0, and what stands for the unreadable) is no place to look under. */
-export function networks<F extends string>(field: F, list: readonly CidrMatch[]): AnyOf<F> | undefined {
+export function networkLiterals<F extends string>(field: F, list: readonly CidrMatch[]): AnyOf<F> | undefined {
   const literals: Literal<F>[] = []
   for (const { cidr } of list) {
     if (cidr.length === 0) return undefined
