@@ -129,7 +129,7 @@ export async function startController(config: ControllerConfig, components: Cont
   const authority = await abortable(loadAuthority(config, { client, clock, logger, index }, signal), starting)
   void authority.follow(signal)
   await abortable(cluster.synced, starting)
-  pusher.start()
+  await abortable(pusher.start(), starting)
   const credentials = cleanup.use(new CredentialWatches({ client, index, logger }))
   await abortable(atMost(credentials.synced, CREDENTIALS_START_MS, clock), starting)
 

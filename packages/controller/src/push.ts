@@ -15,6 +15,8 @@ export class Pusher implements Disposable {
   #timer: Disposable | undefined
   #started = false
   #flushedMs = Number.NEGATIVE_INFINITY
+  /** Nothing that was known at the start waits any more. */
+  readonly #caughtUp = Promise.withResolvers<void>()
 
   constructor(components: {
     readonly index: MeshIndex
@@ -37,10 +39,11 @@ export class Pusher implements Disposable {
     this.#index.onDirty(() => this.#arm())
   }
 
-  /** Compiles everything known so far at once; from now on changes are compiled as they come. */
-  start(): void {
+  /** Compiles everything known so far, in turns between which leases and calls have theirs, and from now on changes as they come. */
+  start(): Promise<void> {
     this.#started = true
-    this.#flush(Number.POSITIVE_INFINITY)
+    this.#flush(FLUSH_MAX_WORKLOADS)
+    return this.#caughtUp.promise
   }
 
   [Symbol.dispose](): void {
@@ -74,6 +77,7 @@ export class Pusher implements Disposable {
     this.#duration.observe({}, ms / 1000)
     this.#units.add({}, units)
     if (this.#index.pending > 0) this.#timer = this.#clock.after(0, () => this.#flush(FLUSH_MAX_WORKLOADS))
+    else this.#caughtUp.resolve()
     this.#logger.debug('compiled', { units, ms: Math.round(ms * 10) / 10 })
   }
 }

@@ -22,13 +22,13 @@ test('nothing is told before the start, then everything at once', async (t) => {
   mesh.put(make.pod('a/x'), true)
   await clock.advance(1000)
   t.deepEqual(mesh.names(), [])
-  pusher.start()
+  await pusher.start()
   t.deepEqual(mesh.names(), ['Kubernetes//Pod/a/x'])
 })
 
 test('after a rest a change is compiled at once, with what comes along', async (t) => {
   const { clock, mesh, pusher } = start()
-  pusher.start()
+  await pusher.start()
   await clock.advance(10)
   for (const name of ['x', 'y']) mesh.put(make.pod(`a/${name}`), true)
   t.deepEqual(mesh.names(), [])
@@ -38,7 +38,7 @@ test('after a rest a change is compiled at once, with what comes along', async (
 
 test('a single change right after a compile waits 10 ms', async (t) => {
   const { clock, mesh, pusher } = start()
-  pusher.start()
+  await pusher.start()
   mesh.put(make.pod('a/x'), true)
   await clock.advance(9)
   t.deepEqual(mesh.names(), [])
@@ -48,7 +48,7 @@ test('a single change right after a compile waits 10 ms', async (t) => {
 
 test('a stream of changes is compiled after 50 ms at the latest', async (t) => {
   const { clock, mesh, pusher } = start()
-  pusher.start()
+  await pusher.start()
   for (let i = 0; i < 9; i++) {
     t.deepEqual(mesh.names(), [])
     mesh.put(make.pod(`a/x${i}`, { ip: `10.0.0.${i}` }), true)
@@ -59,7 +59,7 @@ test('a stream of changes is compiled after 50 ms at the latest', async (t) => {
 
 test('a change during a compile starts the next', async (t) => {
   const { clock, mesh, pusher } = start()
-  pusher.start()
+  await pusher.start()
   for (const name of ['x', 'y']) {
     mesh.put(make.pod(`a/${name}`), true)
     await clock.advance(20)
@@ -71,12 +71,15 @@ test('a change during a compile starts the next', async (t) => {
   t.is(mesh.names().length, 2)
 })
 
-test('a change that touches many workloads is compiled bit by bit', async (t) => {
+test('what touches many workloads is compiled bit by bit, also at the start', async (t) => {
   const { clock, mesh, pusher } = start()
   const count = FLUSH_MAX_WORKLOADS + 5
   for (let i = 0; i < count; i++) mesh.put(make.pod(`a/x${i}`, { ip: `10.0.${i >> 8}.${i & 255}` }), true)
-  pusher.start()
-  t.is(mesh.names().length, count, 'but the first time all at once')
+  const started = pusher.start()
+  t.is(mesh.names().length, FLUSH_MAX_WORKLOADS)
+  await clock.advance(0)
+  await started
+  t.is(mesh.names().length, count, 'all of it before anybody is served')
   mesh.put(make.peerAuthentication('a/default', { mtls: { mode: 'STRICT' } }), true)
   t.is(mesh.index.flush(FLUSH_MAX_WORKLOADS), FLUSH_MAX_WORKLOADS + 2)
   t.is(mesh.index.pending, 5)

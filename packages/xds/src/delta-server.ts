@@ -10,6 +10,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { Debounce } from './debounce.ts'
+import type { PushedResponse } from './encode-response.ts'
 import {
   ACK_TIMEOUT_MS,
   ADMISSION_TIMEOUT_MS,
@@ -64,7 +65,7 @@ export const DELTA_SERVER_OPTIONS: ServerOptions = {
   'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
 }
 
-type Call = ServerDuplexStream<DeltaRequest, discoverypb.DeltaDiscoveryResponse>
+type Call = ServerDuplexStream<DeltaRequest, PushedResponse>
 
 interface Connection {
   readonly id: string

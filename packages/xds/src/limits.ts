@@ -4,6 +4,8 @@ export const MAX_RESPONSE_BYTES: number = 200 * 1024 * 1024
 export const MAX_REQUEST_BYTES: number = 64 * 1024 * 1024
 /** Payload after which a push is continued in the next one. A first answer is never split: it opens the client's gate. */
 export const MAX_PUSH_BYTES: number = 8 * 1024 * 1024
+/** Encoded resources kept to send them to further clients: what a burst of changes touches; then all are dropped. */
+export const MAX_SHARED_BYTES: number = 4 * 1024 * 1024
 /** Streams one server holds; further ones get RESOURCE_EXHAUSTED and go to another replica. */
 export const MAX_STREAMS = 5_000
 /** Types one stream may ask for. */

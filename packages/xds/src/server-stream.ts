@@ -1,5 +1,5 @@
-import type { discoverypb } from '@ambit/api'
 import type { Clock, Logger } from '@ambit/core'
+import type { PushedResponse } from './encode-response.ts'
 import { XdsLimitError } from './errors.ts'
 import { MAX_TYPES_PER_STREAM } from './limits.ts'
 import type { DeltaRequest } from './method.ts'
@@ -23,7 +23,7 @@ export interface ServerStreamComponents {
   readonly source: ResourceSource
   readonly clock: Clock
   readonly logger: Logger
-  readonly send: (response: discoverypb.DeltaDiscoveryResponse) => void
+  readonly send: (response: PushedResponse) => void
   /** The client did not answer a push in time. */
   readonly onStuck: (typeUrl: string) => void
   readonly onNack: (typeUrl: string, message: string) => void

@@ -1,8 +1,7 @@
-import { discoverypb } from '@ambit/api'
-import { create } from '@bufbuild/protobuf'
+import type { PushedResponse } from './encode-response.ts'
 import { XdsLimitError } from './errors.ts'
 import { MAX_PUSH_BYTES, MAX_SUBSCRIBED_NAMES } from './limits.ts'
-import { type DeltaRequest, resourceMessage } from './method.ts'
+import type { DeltaRequest } from './method.ts'
 import type { ResourceChange, ResourceSource, XdsResource } from './resource.types.ts'
 import { couldSee, isVisible } from './visibility.ts'
 
@@ -111,19 +110,14 @@ export class ServerType {
   }
 
   /** The next response, from the source as it is now; the rest waits for the one after. Removals leave at `now`, without it at once; who asks by name is answered at once. */
-  next(nonce: string, now?: number): discoverypb.DeltaDiscoveryResponse {
+  next(nonce: string, now?: number): PushedResponse {
     const all = this.#started ? this.#pending() : this.#initial()
     this.#started = true
     const batch =
       now === undefined || !this.wildcard
         ? all
         : { ...all, removed: all.removed.filter((name) => this.#mayGo(name, now)) }
-    return create(discoverypb.DeltaDiscoveryResponseSchema, {
-      typeUrl: this.typeUrl,
-      nonce,
-      resources: batch.upserts.map((resource) => resourceMessage(this.typeUrl, resource)),
-      removedResources: [...batch.removed],
-    })
+    return { typeUrl: this.typeUrl, nonce, resources: batch.upserts, removedResources: batch.removed }
   }
 
   #mayGo(name: string, now: number): boolean {

@@ -102,7 +102,11 @@ test('whatever the order of changes and answers, a client ends up with what its 
       const held = new Map<string, number | undefined>()
       const take = (): void => {
         const { resources, removedResources } = type.next('n')
-        for (const { name, resource } of resources) held.set(name, resource?.value[0])
+        for (const {
+          name,
+          bytes: [first],
+        } of resources)
+          held.set(name, first)
         for (const name of removedResources) held.delete(name)
       }
       for (const { name, value, audience, answer: answers } of changes) {

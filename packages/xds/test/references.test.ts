@@ -4,6 +4,7 @@ import { silentLogger } from '@ambit/core'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import test from 'ava'
 import fc from 'fast-check'
+import type { PushedResponse } from '../src/encode-response.ts'
 import { ResourceTable } from '../src/resource-table.ts'
 import { ServerStream, type ServerStreamComponents } from '../src/server-stream.ts'
 
@@ -21,7 +22,7 @@ class Client {
   readonly table = new ResourceTable()
   readonly said: string[] = []
   readonly stream: ServerStream
-  readonly #unanswered: discoverypb.DeltaDiscoveryResponse[] = []
+  readonly #unanswered: PushedResponse[] = []
   readonly #policies = new Map<string, string>()
   readonly #destinations = new Map<string, string>()
 
@@ -69,10 +70,10 @@ class Client {
     return [...this.#destinations.values()].filter((policy) => !this.#policies.has(policy))
   }
 
-  #take(response: discoverypb.DeltaDiscoveryResponse): void {
+  #take(response: PushedResponse): void {
     const { typeUrl, resources, removedResources } = response
     const held = typeUrl === NAMED ? this.#policies : this.#destinations
-    for (const { name, resource } of resources) held.set(name, new TextDecoder().decode(resource?.value))
+    for (const { name, bytes } of resources) held.set(name, new TextDecoder().decode(bytes))
     for (const name of removedResources) held.delete(name)
     const names = [...resources.map(({ name }) => `+${name}`), ...removedResources.map((name) => `-${name}`)]
     if (names.length > 0) this.said.push(names.join())

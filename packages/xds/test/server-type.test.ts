@@ -61,7 +61,7 @@ test('changes noted while an answer is awaited are sent together, in their last 
   table.update(TYPE, { removed: ['b'] })
   const response = type.next('2')
   t.deepEqual(
-    response.resources.map(({ name, resource }) => [name, resource?.value[0]]),
+    response.resources.map(({ name, bytes: [first] }) => [name, first]),
     [['a', 2]],
   )
   t.deepEqual(response.removedResources, ['b'])
@@ -144,7 +144,11 @@ test('whatever the order of changes and answers, a client ends up with what the 
       const client = new Map<string, number | undefined>()
       const take = (): void => {
         const { resources, removedResources } = type.next('n')
-        for (const { name, resource } of resources) client.set(name, resource?.value[0])
+        for (const {
+          name,
+          bytes: [first],
+        } of resources)
+          client.set(name, first)
         for (const name of removedResources) client.delete(name)
       }
       for (const { name, value, answer } of changes) {
