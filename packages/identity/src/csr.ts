@@ -124,7 +124,7 @@ function readPublicKey(spki: DerValue): KeyObject | undefined {
 }
 
 /** SubjectPublicKeyInfo of a point on P-256, uncompressed, up to its coordinates. */
-const P256_POINT = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200' + '04', 'hex')
+const P256_POINT = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')
 const P256_SPKI_BYTES = P256_POINT.length + 64
 
 /** What OpenSSL writes of the key it read; the usual form has only one spelling and need not be written again. */

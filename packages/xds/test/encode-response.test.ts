@@ -37,7 +37,7 @@ function generated({
         name,
         version,
         aliases: [...aliases],
-        resource: { typeUrl, value: bytes as Uint8Array<ArrayBuffer> },
+        resource: { typeUrl, value: bytes },
       }),
     ),
     removedResources: [...removedResources],
