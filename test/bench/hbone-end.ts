@@ -1,16 +1,29 @@
 // One end of HBONE without the rest of a ztunnel: `node hbone-end.ts out|in ENGINE CA_ADDRESS ROOTS_FILE HOST PORT TARGET_HOST TARGET_PORT`.
 import { readFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { ip, type Logger, parseSpiffeId, type SpiffeId, systemClock } from '../../packages/core/src/index.ts'
+import {
+  ip,
+  type Logger,
+  parseSpiffeId,
+  type SocketAddress,
+  type SpiffeId,
+  systemClock,
+} from '../../packages/core/src/index.ts'
 import {
   framedEngine,
   HbonePool,
   HboneServer,
   nodeHttp2Engine,
+  Reactor,
+  type ReactorConnection,
+  ReactorPool,
+  ReactorServerSession,
   ReadSlabs,
+  secureServerByReactor,
   splice,
 } from '../../packages/hbone/src/index.ts'
 import { GrpcCaClient, SecretManager } from '../../packages/identity/src/index.ts'
+import { clientFd, listenerFd } from '../../packages/linux/src/index.ts'
 
 const [
   role = '',
@@ -23,8 +36,9 @@ const [
   targetPort = '',
 ] = process.argv.slice(2)
 const READ_BUFFER_BYTES = 256 * 1024
+const TIMEOUT_MS = 10_000
 const engine = [nodeHttp2Engine, framedEngine].find(({ name }) => name === engineName)
-if (engine === undefined) throw new Error(`no engine ${engineName}`)
+if (engine === undefined && engineName !== 'reactor') throw new Error(`no engine ${engineName}`)
 
 const logger: Logger = {
   error: (message) => console.error(message),
@@ -103,13 +117,62 @@ function inbound(): (socket: Socket) => void {
   return (socket) => hbone.accept(socket)
 }
 
+function outboundBy(reactor: Reactor): (connection: ReactorConnection) => void {
+  const pool = new ReactorPool({
+    reactor,
+    certificate: (id, signal) => secrets.get(id, signal),
+    clock: systemClock,
+    logger,
+  })
+  const to: SocketAddress = { ip: ip(targetHost), port: Number(targetPort) }
+  return (connection) => {
+    const authority = `${targetHost}:9000`
+    pool.open({ source: client, sourceIp: ip(host), to, expected: [server], authority }).then(
+      ({ stream }) => reactor.copy(connection, stream),
+      (error: unknown) => {
+        console.error(error)
+        connection.cut()
+      },
+    )
+  }
+}
+
+function inboundBy(reactor: Reactor): (connection: ReactorConnection) => void {
+  const to: SocketAddress = { ip: ip(targetHost), port: Number(targetPort) }
+  const serve = async (connection: ReactorConnection): Promise<void> => {
+    const certificate = await secrets.get(server)
+    await secureServerByReactor(reactor, connection, { certificate, timeoutMs: TIMEOUT_MS })
+    const session = new ReactorServerSession(reactor.port, connection, (request) => {
+      reactor.connect(clientFd(undefined, to.ip, {}), { to, timeoutMs: TIMEOUT_MS }).then(
+        (upstream) => reactor.copy(request.accept(), upstream),
+        () => request.reject(503),
+      )
+    })
+    await session.closed
+  }
+  return (connection) => {
+    serve(connection).catch((error: unknown) => console.error(error))
+  }
+}
+
+async function listenBy(reactor: Reactor): Promise<void> {
+  const take = role === 'out' ? outboundBy(reactor) : inboundBy(reactor)
+  reactor.listen(listenerFd(undefined, { ip: ip(host), port: Number(port) }, {}), take)
+  await reactor.facts()
+  console.log('READY')
+}
+
 await secrets.get(role === 'out' ? client : server)
-const take = role === 'out' ? outbound() : inbound()
-const listener = createServer(
-  { allowHalfOpen: role === 'out', noDelay: true, highWaterMark: READ_BUFFER_BYTES },
-  (socket) => {
-    socket.on('error', () => undefined)
-    take(socket)
-  },
-)
-listener.listen({ host, port: Number(port), backlog: 4096 }, () => console.log('READY'))
+if (engineName === 'reactor') await listenBy(await Reactor.start({ logger, clock: systemClock }))
+else listen(role === 'out' ? outbound() : inbound())
+
+function listen(take: (socket: Socket) => void): void {
+  const listener = createServer(
+    { allowHalfOpen: role === 'out', noDelay: true, highWaterMark: READ_BUFFER_BYTES },
+    (socket) => {
+      socket.on('error', () => undefined)
+      take(socket)
+    },
+  )
+  listener.listen({ host, port: Number(port), backlog: 4096 }, () => console.log('READY'))
+}

@@ -7,10 +7,11 @@ import { Process } from './processes.ts'
 const OUT_PORT = 9400
 const BETWEEN_PORT = 15008
 
-/** The hbone package alone, with each engine: tells the tunnel's cost from that of resolution, policy and telemetry around it. */
+/** The hbone package alone, with each engine and the reactor: tells the tunnel's cost from that of resolution, policy and telemetry around it. */
 export const hboneLibraries: readonly Design[] = [
   libraryWith('hbone-library', 'node:http2'),
   libraryWith('hbone-framed', 'framed'),
+  libraryWith('hbone-reactor', 'reactor'),
 ]
 
 function libraryWith(name: string, engine: string): Design {

@@ -35,7 +35,7 @@ export interface EngineSession {
   destroy(): void
 }
 
-export interface ClientSession extends EngineSession {
+export interface ClientSession<Stream = TunnelStream> extends EngineSession {
   /** Whether another stream may be opened: no GOAWAY, not closed. */
   readonly usable: boolean
   /** SETTINGS_MAX_CONCURRENT_STREAMS of the peer; undefined until its SETTINGS arrived. */
@@ -44,11 +44,11 @@ export interface ClientSession extends EngineSession {
   readonly settled: Promise<void>
   /** No new streams; the connection ends with its last one. */
   close(): void
-  request(authority: string, headers: Readonly<Record<string, string>>): ClientStream
+  request(authority: string, headers: Readonly<Record<string, string>>): ClientStream<Stream>
 }
 
-export interface ClientStream {
-  readonly stream: TunnelStream
+export interface ClientStream<Stream = TunnelStream> {
+  readonly stream: Stream
   /** Rejects with HboneResetError or HboneConnectError when the stream ends unanswered. */
   /** Marked as handled: whoever opened the stream may give up on it. */
   readonly response: Promise<{ readonly status: number; readonly headers: HeaderMap }>

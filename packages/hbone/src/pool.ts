@@ -7,7 +7,6 @@ import {
   codeOf,
   formatSocketAddress,
   formatSpiffeId,
-  type Ip,
   type Logger,
   messageOf,
   type SocketAddress,
@@ -20,6 +19,7 @@ import { HboneConnectError, HboneLimitError, HboneResetError, HboneStatusError }
 import { HANDSHAKE_TIMEOUT_MS, MAX_POOLED_CONNECTIONS, MAX_STREAMS_PER_CONNECTION } from './limits.ts'
 import type { LivenessOptions } from './liveness.ts'
 import { nodeHttp2Engine } from './node-http2-engine.ts'
+import type { Connected, ConnectionPoolComponents, OpenRequest, PoolStream } from './pool.types.ts'
 import { PooledConnection } from './pooled-connection.ts'
 import { cut } from './reset.ts'
 import { secureClient } from './secure-client.ts'
@@ -27,24 +27,13 @@ import { SecureContextCache } from './secure-context.ts'
 import type { TlsFacts } from './tls.types.ts'
 
 /** An accepted CONNECT. Disposing resets the stream unless both directions have ended. */
-export interface Tunnel extends AsyncDisposable {
+export interface Tunnel<Stream = TunnelStream> extends AsyncDisposable {
   /** The payload: `end()` is END_STREAM, `destroy(error)` a reset. */
-  readonly stream: TunnelStream
+  readonly stream: Stream
   readonly peer: SpiffeId
   readonly peerCertificate: X509Certificate | undefined
   readonly tls: TlsFacts
   readonly responseHeaders: HeaderMap
-}
-
-export interface OpenRequest {
-  readonly source: SpiffeId
-  readonly sourceIp: Ip
-  readonly to: SocketAddress
-  /** Identities the server may have; with none nothing is ever opened. */
-  readonly expected: readonly SpiffeId[]
-  readonly authority: string
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 export interface HbonePoolComponents {
@@ -68,30 +57,26 @@ export interface HbonePoolOptions extends LivenessOptions {
 const REFUSED_STREAM = 7
 
 /** One attempt to connect, shared by everybody who needs the same connection. */
-interface Attempt {
-  readonly connection: Promise<PooledConnection>
+interface Attempt<Stream extends PoolStream> {
+  readonly connection: Promise<PooledConnection<Stream>>
   readonly abort: AbortController
   waiters: number
 }
 
 /** Outbound HBONE connections of one workload, shared by all streams with equal identities, destination and source address. */
-export class HbonePool implements Closable {
-  readonly #components: HbonePoolComponents
+export class ConnectionPool<Stream extends PoolStream> implements Closable {
+  readonly #components: ConnectionPoolComponents<Stream>
   readonly #options: HbonePoolOptions
-  readonly #engine: Engine
   readonly #logger: Logger
-  readonly #contexts: SecureContextCache
-  readonly #available = new Map<string, Set<PooledConnection>>()
-  readonly #attempts = new Map<string, Attempt>()
+  readonly #available = new Map<string, Set<PooledConnection<Stream>>>()
+  readonly #attempts = new Map<string, Attempt<Stream>>()
   /** Every living connection, in the pool or only finishing its streams. */
-  readonly #connections = new Set<PooledConnection>()
+  readonly #connections = new Set<PooledConnection<Stream>>()
   #closed = false
 
-  constructor(components: HbonePoolComponents, options: HbonePoolOptions = {}) {
+  constructor(components: ConnectionPoolComponents<Stream>, options: HbonePoolOptions = {}) {
     this.#components = components
     this.#options = options
-    this.#engine = components.engine ?? nodeHttp2Engine
-    this.#contexts = new SecureContextCache(options.keyExchangeGroups)
     this.#logger = components.logger.scope('hbone-pool')
   }
 
@@ -110,7 +95,7 @@ export class HbonePool implements Closable {
   }
 
   /** Opens a stream on a pooled or new connection; resolves when the peer answered 200. */
-  async open(request: OpenRequest): Promise<Tunnel> {
+  async open(request: OpenRequest): Promise<Tunnel<Stream>> {
     try {
       return await this.#open(request)
     } catch (error) {
@@ -132,7 +117,7 @@ export class HbonePool implements Closable {
     await this.close()
   }
 
-  async #open(request: OpenRequest): Promise<Tunnel> {
+  async #open(request: OpenRequest): Promise<Tunnel<Stream>> {
     const { connection, opened } = await this.#openStream(request)
     const { stream, response } = opened
     try {
@@ -151,25 +136,28 @@ export class HbonePool implements Closable {
         tls: facts,
         responseHeaders: headers,
         [Symbol.asyncDispose]: () => {
-          cut(stream)
+          this.#components.cut(stream)
           return Promise.resolve()
         },
       }
     } catch (error) {
-      cut(stream)
+      this.#components.cut(stream)
       if (error instanceof HboneResetError && error.resetCode === REFUSED_STREAM) connection.retire()
       throw error
     }
   }
 
   /** A stream on the first connection that has one free. It is taken in the turn it is found: others wait for it too. */
-  async #openStream(request: OpenRequest): Promise<{ connection: PooledConnection; opened: ClientStream }> {
+  async #openStream(request: OpenRequest): Promise<{
+    connection: PooledConnection<Stream>
+    opened: ClientStream<Stream>
+  }> {
     const key = poolKey(request)
     for (;;) {
       if (this.#closed) throw closedError()
       request.signal?.throwIfAborted()
       const candidates = this.#available.get(key) ?? []
-      let unsettled: PooledConnection | undefined
+      let unsettled: PooledConnection<Stream> | undefined
       for (const candidate of candidates) {
         const readiness = candidate.readiness()
         if (readiness === 'free') {
@@ -208,24 +196,15 @@ export class HbonePool implements Closable {
     if (this.#attempts.get(key)?.abort === abort) this.#attempts.delete(key)
   }
 
-  async #connect(key: string, request: OpenRequest, signal: AbortSignal): Promise<PooledConnection> {
-    const { clock, certificate } = this.#components
+  async #connect(key: string, request: OpenRequest, signal: AbortSignal): Promise<PooledConnection<Stream>> {
+    const { clock, watches } = this.#components
     this.#makeRoom()
-    const context = this.#contexts.get(await certificate(request.source, signal))
-    const socket = await this.#dial(request.to, signal)
-    const secured = await secureClient({
-      carrier: socket,
-      context,
-      expected: request.expected,
-      peerName: formatSocketAddress(request.to),
-      clock,
-      timeoutMs: this.#options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
-      signal,
-    })
-    const connection = new PooledConnection(
-      { session: this.#engine.connect(secured.tls), secured, clock },
+    const connected = await this.#components.connect(request, signal)
+    const connection = new PooledConnection<Stream>(
+      { connected, clock },
       {
         ...this.#options,
+        watches,
         maxStreams: this.#options.maxStreamsPerConnection ?? MAX_STREAMS_PER_CONNECTION,
         idleReleaseMs: this.#options.idleReleaseMs ?? IDLE_RELEASE_MS,
         onRetired: () => this.#forget(key, connection),
@@ -247,26 +226,11 @@ export class HbonePool implements Closable {
     return connection
   }
 
-  async #dial(to: SocketAddress, signal: AbortSignal): Promise<Socket> {
-    const address = formatSocketAddress(to)
-    let socket: Socket
-    try {
-      socket = await this.#components.dial(to, signal)
-    } catch (cause) {
-      signal.throwIfAborted()
-      const hint = `connection timed out, maybe a NetworkPolicy is blocking HBONE port ${to.port}: ${address}`
-      const message = codeOf(cause) === 'ETIMEDOUT' ? hint : `connection to ${address} failed: ${messageOf(cause)}`
-      throw new HboneConnectError(message, { cause })
-    }
-    socket.setNoDelay(true)
-    return socket
-  }
-
   /** At the limit, the connection unused for longest makes room; when all carry streams, the request is refused. */
   #makeRoom(): void {
     const max = this.#options.maxConnections ?? MAX_POOLED_CONNECTIONS
     if (this.#connections.size + this.#attempts.size < max) return
-    let idle: PooledConnection | undefined
+    let idle: PooledConnection<Stream> | undefined
     for (const connection of this.#connections) {
       if (connection.streamCount === 0 && (idle === undefined || connection.lastUsedMs < idle.lastUsedMs))
         idle = connection
@@ -277,10 +241,48 @@ export class HbonePool implements Closable {
     idle.retire()
   }
 
-  #forget(key: string, connection: PooledConnection): void {
+  #forget(key: string, connection: PooledConnection<Stream>): void {
     const peers = this.#available.get(key)
     if (peers?.delete(connection) === true && peers.size === 0) this.#available.delete(key)
   }
+}
+
+/** The pool over sockets and streams of Node, and one of the engines. */
+export class HbonePool extends ConnectionPool<TunnelStream> {
+  constructor(components: HbonePoolComponents, options: HbonePoolOptions = {}) {
+    const { clock, logger, engine = nodeHttp2Engine } = components
+    const contexts = new SecureContextCache(options.keyExchangeGroups)
+    const connect = async (request: OpenRequest, signal: AbortSignal): Promise<Connected<TunnelStream>> => {
+      const context = contexts.get(await components.certificate(request.source, signal))
+      const socket = await dialFrom(components, request.to, signal)
+      const { tls, peer, facts } = await secureClient({
+        carrier: socket,
+        context,
+        expected: request.expected,
+        peerName: formatSocketAddress(request.to),
+        clock,
+        timeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
+        signal,
+      })
+      return { session: engine.connect(tls), peer, facts, peerCertificate: tls.getPeerX509Certificate() }
+    }
+    super({ connect, cut, clock, logger, watches: true }, options)
+  }
+}
+
+async function dialFrom({ dial }: HbonePoolComponents, to: SocketAddress, signal: AbortSignal): Promise<Socket> {
+  const address = formatSocketAddress(to)
+  let socket: Socket
+  try {
+    socket = await dial(to, signal)
+  } catch (cause) {
+    signal.throwIfAborted()
+    const hint = `connection timed out, maybe a NetworkPolicy is blocking HBONE port ${to.port}: ${address}`
+    const message = codeOf(cause) === 'ETIMEDOUT' ? hint : `connection to ${address} failed: ${messageOf(cause)}`
+    throw new HboneConnectError(message, { cause })
+  }
+  socket.setNoDelay(true)
+  return socket
 }
 
 /** T6: neither another source identity nor another source address may ride on a connection. */

@@ -3,23 +3,25 @@ import type { Clock, SpiffeId } from '@ambit/core'
 import type { ClientSession, ClientStream } from './engine.types.ts'
 import { CLOSE_GRACE_MS } from './limits.ts'
 import { type LivenessOptions, watchLiveness } from './liveness.ts'
-import type { SecuredClient } from './secure-client.ts'
+import type { Connected, PoolStream } from './pool.types.ts'
 import type { TlsFacts } from './tls.types.ts'
 
 export interface PooledConnectionOptions extends LivenessOptions {
+  /** Whether the peer is asked by PING if it lives. */
+  readonly watches: boolean
   readonly maxStreams: number
   readonly idleReleaseMs: number
   readonly onRetired: () => void
 }
 
 /** One connection and its way through the pool: shared until its stream limit, a GOAWAY, idleness or death retires it. */
-export class PooledConnection {
+export class PooledConnection<Stream extends PoolStream> {
   readonly peer: SpiffeId
   readonly peerCertificate: X509Certificate | undefined
   readonly facts: TlsFacts
   readonly closed: Promise<Error | undefined>
   readonly settled: Promise<void>
-  readonly #session: ClientSession
+  readonly #session: ClientSession<Stream>
   readonly #clock: Clock
   readonly #options: PooledConnectionOptions
   #retired = false
@@ -29,20 +31,21 @@ export class PooledConnection {
   lastUsedMs: number
 
   constructor(
-    components: { readonly session: ClientSession; readonly secured: SecuredClient; readonly clock: Clock },
+    components: { readonly connected: Connected<Stream>; readonly clock: Clock },
     options: PooledConnectionOptions,
   ) {
-    const { session, secured, clock } = components
+    const { connected, clock } = components
+    const { session } = connected
     this.#session = session
     this.#clock = clock
     this.#options = options
-    this.peer = secured.peer
-    this.peerCertificate = secured.tls.getPeerX509Certificate()
-    this.facts = secured.facts
+    this.peer = connected.peer
+    this.peerCertificate = connected.peerCertificate
+    this.facts = connected.facts
     this.closed = session.closed
     this.settled = session.settled
     this.lastUsedMs = clock.monotonic()
-    watchLiveness(session, clock, () => session.destroy(), options)
+    if (options.watches) watchLiveness(session, clock, () => session.destroy(), options)
     void this.closed.then(() => this.retire())
     this.#watchIdle()
   }
@@ -64,7 +67,7 @@ export class PooledConnection {
     return this.#session.peerMaxStreams === undefined && this.#opened > 0 ? 'unsettled' : 'free'
   }
 
-  request(authority: string, headers: Readonly<Record<string, string>>): ClientStream {
+  request(authority: string, headers: Readonly<Record<string, string>>): ClientStream<Stream> {
     this.#opened++
     this.lastUsedMs = this.#clock.monotonic()
     this.#idleTimer?.[Symbol.dispose]()

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { type Socket } from 'node:net'
 import { ip, type SocketAddress, type SpiffeId, silentLogger, systemClock } from '@ambit/core'
@@ -9,13 +8,14 @@ import {
   HbonePool,
   HboneServer,
   type Reactor,
-  ReactorClientSession,
   type ReactorConnection,
+  ReactorPool,
   ReactorServerSession,
   type SpliceResult,
+  secureServerByReactor,
   splice,
+  type TlsFacts,
 } from '../src/index.ts'
-import { verifyClient, verifyServer } from '../src/verify-peer.ts'
 import { dial, listen } from './mesh.ts'
 
 /** One way of being a proxy: an engine over streams of Node, or a reactor. */
@@ -30,6 +30,7 @@ export interface Asked {
   readonly isPlainConnect: boolean
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly identity: SpiffeId
+  readonly tls: TlsFacts
 }
 
 /** What a server does with a request: where the application is, or a status. */
@@ -51,6 +52,7 @@ export interface ClientProxy extends AsyncDisposable {
   readonly address: SocketAddress
   readonly results: SpliceResult[]
   readonly failures: Error[]
+  readonly tls: TlsFacts[]
   readonly connectionCount: () => number
   headers: Readonly<Record<string, string>>
   authority: string
@@ -91,7 +93,7 @@ async function engineServer(engine: Engine, certificate: WorkloadCertificate, de
     certificate: () => certificate,
     onRequest: async (request) => {
       const { method, authority, isPlainConnect, headers } = request
-      const what = { method, authority, isPlainConnect, headers, identity: request.peer.identity }
+      const what = { method, authority, isPlainConnect, headers, identity: request.peer.identity, tls: request.tls }
       asked.push(what)
       const decision = decide(what)
       if (typeof decision === 'number') request.reject(decision)
@@ -137,6 +139,7 @@ async function engineClient(
   })
   const results: SpliceResult[] = []
   const failures: Error[] = []
+  const tls: TlsFacts[] = []
   const { server, address } = await listen((socket: Socket) => {
     socket.on('error', () => undefined)
     pool
@@ -148,7 +151,10 @@ async function engineClient(
         authority: proxy.authority,
         headers: proxy.headers,
       })
-      .then(async (tunnel) => results.push(await splice(socket, tunnel.stream)))
+      .then(async (tunnel) => {
+        tls.push(tunnel.tls)
+        results.push(await splice(socket, tunnel.stream))
+      })
       .catch((error: Error) => {
         failures.push(error)
         socket.resetAndDestroy()
@@ -158,6 +164,7 @@ async function engineClient(
     address,
     results,
     failures,
+    tls,
     headers: {},
     authority: '10.0.0.1:80',
     connectionCount: () => pool.connectionCount,
@@ -186,18 +193,10 @@ async function reactorServer(reactor: Reactor, certificate: WorkloadCertificate,
   const sessions = new Set<ReactorServerSession>()
   let isOver = false
   const serve = async (connection: ReactorConnection): Promise<void> => {
-    const peer = await connection.secure(reactor.context(certificate), { isServer: true, timeoutMs: TIMEOUT_MS })
-    const verdict = verifyClient(
-      new X509Certificate(peer.chain[0] ?? Buffer.alloc(0)),
-      certificate.identity.trustDomain,
-    )
-    if (!verdict.ok) {
-      connection.cut()
-      throw new Error(verdict.reason)
-    }
+    const { peer, facts } = await secureServerByReactor(reactor, connection, { certificate, timeoutMs: TIMEOUT_MS })
     const session = new ReactorServerSession(reactor.port, connection, (request) => {
       const { method, authority, isPlainConnect, headers } = request
-      const what = { method, authority, isPlainConnect, headers, identity: verdict.value }
+      const what = { method, authority, isPlainConnect, headers, identity: peer.identity, tls: facts }
       asked.push(what)
       const decision = decide(what)
       if (typeof decision === 'number') request.reject(decision)
@@ -254,40 +253,24 @@ async function reactorClient(
 ): Promise<ClientProxy> {
   const results: SpliceResult[] = []
   const failures: Error[] = []
-  const living = new Set<ReactorClientSession>()
-  let isOver = false
-  let current: Promise<ReactorClientSession> | undefined
-  const connect = async (): Promise<ReactorClientSession> => {
-    const connection = await reactor.connect(clientFd(undefined, to.ip, {}), { to, timeoutMs: TIMEOUT_MS })
-    const peer = await connection.secure(reactor.context(certificate), { isServer: false, timeoutMs: TIMEOUT_MS })
-    const verdict = verifyServer(new X509Certificate(peer.chain[0] ?? Buffer.alloc(0)), [expected])
-    if (!verdict.ok) {
-      connection.cut()
-      throw new Error(verdict.reason)
-    }
-    const session = new ReactorClientSession(reactor.port, connection)
-    living.add(session)
-    if (isOver) session.destroy()
-    void session.closed.then(() => living.delete(session))
-    return session
-  }
+  const tls: TlsFacts[] = []
+  const pool = new ReactorPool({
+    reactor,
+    certificate: () => Promise.resolve(certificate),
+    clock: systemClock,
+    logger: silentLogger,
+  })
   const open = async (connection: ReactorConnection): Promise<void> => {
-    if (
-      current === undefined ||
-      (await current.then(
-        ({ usable }) => !usable,
-        () => true,
-      ))
-    )
-      current = connect()
-    const session = await current
-    const { stream, response } = session.request(proxy.authority, proxy.headers)
-    const { status } = await response
-    if (status !== 200) {
-      stream.cut()
-      throw new Error(`http status: ${status}`)
-    }
-    results.push(await reactor.copy(connection, stream).over)
+    const tunnel = await pool.open({
+      source: certificate.identity,
+      sourceIp: LOOPBACK.ip,
+      to,
+      expected: [expected],
+      authority: proxy.authority,
+      headers: proxy.headers,
+    })
+    tls.push(tunnel.tls)
+    results.push(await reactor.copy(connection, tunnel.stream).over)
   }
   const { fd, listening } = listenWith(reactor, (connection) => {
     open(connection).catch((error: Error) => {
@@ -299,14 +282,13 @@ async function reactorClient(
     address: await portOf(fd),
     results,
     failures,
+    tls,
     headers: {},
     authority: '10.0.0.1:80',
-    connectionCount: () => living.size,
+    connectionCount: () => pool.connectionCount,
     async [Symbol.asyncDispose]() {
-      isOver = true
       listening[Symbol.dispose]()
-      for (const session of living) session.destroy()
-      await Promise.all([...living].map(({ closed }) => closed))
+      await pool.close()
     },
   }
   return proxy

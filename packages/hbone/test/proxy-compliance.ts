@@ -57,6 +57,9 @@ export function proxyCompliance(
     t.deepEqual(m.far.results, [{ aToB: 8, bToA: 10 }])
     const [asked] = m.far.asked
     t.deepEqual(asked?.identity, CLIENT)
+    const tls = { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', keyExchange: 'X25519MLKEM768' }
+    t.deepEqual(asked?.tls, tls)
+    t.deepEqual(m.near.tls, [tls])
     t.is(asked?.method, 'CONNECT')
     t.is(asked?.authority, '10.0.0.1:80')
     t.true(asked?.isPlainConnect)

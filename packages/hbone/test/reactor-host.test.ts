@@ -5,6 +5,8 @@ import { silentLogger, systemClock } from '@ambit/core'
 import { listenerFd } from '@ambit/linux'
 import test from 'ava'
 import { Reactor, type ReactorCrashError, type ReactorFacts } from '../src/index.ts'
+import { REACTOR_CRASH_LOOP_MS } from '../src/limits.ts'
+import { ManualClock } from './manual-clock.ts'
 import { CLIENT, dial, readAll, SERVER, TestCa, until } from './mesh.ts'
 import { application, clientProxy, LOOPBACK, serverProxy } from './proxies.ts'
 
@@ -87,7 +89,8 @@ test.serial(
       t.false(isLast)
       crashes.push(error)
     }
-    await using crashing = await Reactor.start({ logger: silentLogger, clock: systemClock, onCrash })
+    const clock = new ManualClock()
+    await using crashing = await Reactor.start({ logger: silentLogger, clock, onCrash })
     await using steady = await Reactor.start({ logger: silentLogger, clock: systemClock })
     await using app = await application((socket) => {
       socket.pipe(socket)
@@ -103,7 +106,7 @@ test.serial(
       await once(user, 'data')
     }
     // Younger than that, it would be a loop of crashes.
-    await new Promise((resolve) => systemClock.after(1_100, () => resolve(undefined)))
+    await clock.advance(REACTOR_CRASH_LOOP_MS)
     const over = closed(doomed)
     crashing.crash()
     await over
@@ -122,7 +125,7 @@ test.serial(
 test.serial('a worker that crashes as soon as it starts stays down', async (t) => {
   const lasts: boolean[] = []
   const onCrash = (_: ReactorCrashError, isLast: boolean): void => void lasts.push(isLast)
-  const reactor = await Reactor.start({ logger: silentLogger, clock: systemClock, onCrash })
+  await using reactor = await Reactor.start({ logger: silentLogger, clock: new ManualClock(), onCrash })
   reactor.crash()
   await until(() => lasts.length > 0)
   t.deepEqual(lasts, [true])

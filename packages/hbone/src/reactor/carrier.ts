@@ -3,6 +3,7 @@ import { type HeaderList, Http2Connection, type Http2Stream } from '@ambit/http2
 import {
   type ReactorSocket,
   type ReactorTimer,
+  SOCKET_EVENT,
   TLS_ENDED,
   TLS_WANTS_MORE,
   type TlsContext,
@@ -17,9 +18,6 @@ import type { HandleId, Headers, SessionOptions } from './messages.types.ts'
 import type { Flushable, Runnable, Shared } from './shared.ts'
 import { StreamEnd } from './stream-end.ts'
 import { systemFailure } from './system-failure.ts'
-
-const EPOLLOUT = 0x004
-const READABLE = 0x001 | 0x008 | 0x010 | 0x2000
 
 /** What the carrier needs of the worker: numbers for the peer's streams. */
 export interface Handles {
@@ -80,8 +78,8 @@ export class Carrier implements Runnable, Flushable {
   }
 
   ready(events: number): void {
-    if ((events & EPOLLOUT) !== 0 && this.isBlocked) this.#send()
-    if ((events & READABLE) === 0) return
+    if ((events & SOCKET_EVENT.writable) !== 0 && this.isBlocked) this.#send()
+    if ((events & SOCKET_EVENT.readable) === 0) return
     this.#isReadable = true
     // Until the verdict is there nothing is read: it may be that nobody should.
     if (this.#state !== 'secured') this.shared.run(this)

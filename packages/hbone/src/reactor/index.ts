@@ -3,6 +3,13 @@ export * from './reactor.ts'
 export type { ReactorConnection } from './reactor-connection.ts'
 export { ReactorCrashError } from './reactor-errors.ts'
 export {
+  type ReactorSecureOptions,
+  type SecuredByReactor,
+  secureClientByReactor,
+  secureServerByReactor,
+} from './reactor-peer.ts'
+export { ReactorPool, type ReactorPoolComponents } from './reactor-pool.ts'
+export {
   ReactorClientSession,
   ReactorRequest,
   type ReactorServeOptions,

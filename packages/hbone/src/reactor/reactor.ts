@@ -46,7 +46,7 @@ interface Running {
   readonly worker: Worker
   readonly port: MessagePort
   readonly state: Int32Array<SharedArrayBuffer>
-  readonly startedMs: number
+  readyMs: number | undefined
   wakeDescriptor: number | undefined
 }
 
@@ -283,7 +283,7 @@ export class Reactor implements AsyncDisposable {
       transferList: [port2],
       name: 'reactor',
     })
-    const running: Running = { worker, port: port1, state, startedMs: performance.now(), wakeDescriptor: undefined }
+    const running: Running = { worker, port: port1, state, readyMs: undefined, wakeDescriptor: undefined }
     this.#running = running
     const ready = Promise.withResolvers<void>()
     let failure: unknown
@@ -291,6 +291,7 @@ export class Reactor implements AsyncDisposable {
       for (const event of events) {
         if (event.kind === 'ready') {
           running.wakeDescriptor = event.wakeDescriptor
+          running.readyMs = this.#components.clock.monotonic()
           ready.resolve()
         } else this.#hear(event)
       }
@@ -365,7 +366,8 @@ export class Reactor implements AsyncDisposable {
       this.#stopped.resolve(this.#lastFacts)
       return
     }
-    const isLast = performance.now() - running.startedMs < REACTOR_CRASH_LOOP_MS
+    const { readyMs } = running
+    const isLast = readyMs === undefined || this.#components.clock.monotonic() - readyMs < REACTOR_CRASH_LOOP_MS
     this.#logger.error('a reactor worker crashed', { error: messageOf(failure), again: !isLast })
     this.#components.onCrash?.(error, isLast)
     if (isLast) return

@@ -1,17 +1,17 @@
 import type { SocketAddress } from '@ambit/core'
-import { addressOf, type IoVectors, type ReactorSocket, type ReactorTimer, WOULD_BLOCK } from '@ambit/linux'
+import {
+  addressOf,
+  type IoVectors,
+  type ReactorSocket,
+  type ReactorTimer,
+  SOCKET_EVENT,
+  WOULD_BLOCK,
+} from '@ambit/linux'
 import { COPY_QUANTUM_BYTES } from '../limits.ts'
 import { type Direction, gone } from './copy.ts'
 import type { End } from './end.types.ts'
 import type { Runnable, Shared } from './shared.ts'
 import { isOrdinary, systemFailure } from './system-failure.ts'
-
-const EPOLLIN = 0x001
-const EPOLLOUT = 0x004
-const EPOLLERR = 0x008
-const EPOLLHUP = 0x010
-const EPOLLRDHUP = 0x2000
-const READABLE = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR
 
 interface Piece {
   readonly bytes: Buffer
@@ -61,12 +61,12 @@ export class TcpEnd implements End, Runnable {
       this.#connected(events)
       return
     }
-    if ((events & EPOLLOUT) !== 0 && this.#pending.length > 0) this.#sendPending()
-    if ((events & READABLE) === 0 || this.isGone) return
+    if ((events & SOCKET_EVENT.writable) !== 0 && this.#pending.length > 0) this.#sendPending()
+    if ((events & SOCKET_EVENT.readable) === 0 || this.isGone) return
     this.#isReadable = true
-    if ((events & ~(EPOLLIN | EPOLLOUT)) !== 0) this.#hasEnd = true
+    if ((events & SOCKET_EVENT.ended) !== 0) this.#hasEnd = true
     if (this.#isBegun) this.#shared.run(this)
-    else if ((events & EPOLLERR) !== 0) this.#lose(-this.socket.pendingError())
+    else if ((events & SOCKET_EVENT.failed) !== 0) this.#lose(-this.socket.pendingError())
   }
 
   begin(): void {
@@ -209,7 +209,7 @@ export class TcpEnd implements End, Runnable {
   }
 
   #connected(events: number): void {
-    if ((events & (EPOLLOUT | EPOLLERR)) === 0) return
+    if ((events & (SOCKET_EVENT.writable | SOCKET_EVENT.failed)) === 0) return
     const error = this.socket.pendingError()
     if (error !== 0) {
       this.#fail(-error)
@@ -220,7 +220,7 @@ export class TcpEnd implements End, Runnable {
     this.#isConnecting = false
     this.#connecting?.cancel()
     this.#shared.post({ kind: 'connected', id: this.id, local })
-    if ((events & READABLE) !== 0) this.ready(events & ~EPOLLOUT)
+    if ((events & SOCKET_EVENT.readable) !== 0) this.ready(events & ~SOCKET_EVENT.writable)
   }
 
   #fail(error: number): void {

@@ -6,7 +6,9 @@ import {
   EPOLL_CLOEXEC,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
+  EPOLLERR,
   EPOLLET,
+  EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
   EPOLLRDHUP,
@@ -15,6 +17,14 @@ import { EVENTS_PER_TURN } from '../limits.ts'
 import { SystemCallError } from '../system-call-error.ts'
 import { type Native, type NativeBytes, nativeBytes, openNative } from './native.ts'
 import { type ReactorTimer, TimerWheel } from './timer-wheel.ts'
+
+/** Events of a socket. A connection that has ended is readable, too: reading tells how. */
+export const SOCKET_EVENT: Readonly<Record<'readable' | 'writable' | 'ended' | 'failed', number>> = {
+  readable: EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR,
+  writable: EPOLLOUT,
+  ended: EPOLLRDHUP | EPOLLHUP | EPOLLERR,
+  failed: EPOLLERR,
+}
 
 /** Who is told that a descriptor changed. Events may be stale: whoever is told tries, and learns from the kernel. */
 export interface Watcher {

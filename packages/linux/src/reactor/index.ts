@@ -1,6 +1,6 @@
 export { duplicate, listenOn } from './duplicate.ts'
 export { ReactorUnavailableError } from './errors.ts'
-export { EventLoop, type Watcher } from './event-loop.ts'
+export { EventLoop, SOCKET_EVENT, type Watcher } from './event-loop.ts'
 export { type Address, addressOf, IoVectors } from './io-vectors.ts'
 export { type Ffi, keepAlive, type Native, type NativeBytes, nativeBytes, nodeFfi } from './native.ts'
 export { acceptFrom, ReactorSocket, WOULD_BLOCK } from './reactor-socket.ts'

@@ -1,0 +1,81 @@
+import {
+  abortable,
+  type Clock,
+  codeOf,
+  formatSocketAddress,
+  type Logger,
+  messageOf,
+  type SocketAddress,
+} from '@ambit/core'
+import type { WorkloadCertificate } from '@ambit/identity'
+import { clientFd } from '@ambit/linux'
+import { HboneConnectError } from '../errors.ts'
+import { HANDSHAKE_TIMEOUT_MS } from '../limits.ts'
+import { ConnectionPool, type HbonePoolOptions } from '../pool.ts'
+import type { Connected, OpenRequest } from '../pool.types.ts'
+import type { Reactor } from './reactor.ts'
+import type { ReactorConnection } from './reactor-connection.ts'
+import { secureClientByReactor } from './reactor-peer.ts'
+import { ReactorClientSession, type ReactorTunnel } from './reactor-session.ts'
+
+export interface ReactorPoolComponents {
+  readonly reactor: Reactor
+  readonly certificate: (identity: OpenRequest['source'], signal?: AbortSignal) => Promise<WorkloadCertificate>
+  /** An unconnected socket towards there; by default one of this process' own namespace. */
+  readonly socket?: (to: SocketAddress) => number
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** As {@link HbonePool}, of connections that live in a reactor. */
+export class ReactorPool extends ConnectionPool<ReactorTunnel> {
+  constructor(components: ReactorPoolComponents, options: HbonePoolOptions = {}) {
+    const { reactor, certificate, clock, logger } = components
+    const timeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
+    const connect = async (request: OpenRequest, signal: AbortSignal): Promise<Connected<ReactorTunnel>> => {
+      const { source, to, expected } = request
+      const certified = await certificate(source, signal)
+      const fd = components.socket?.(to) ?? clientFd(undefined, to.ip, {})
+      const connection = await dial(reactor, fd, to, timeoutMs, signal)
+      const secured = secureClientByReactor(reactor, connection, expected, {
+        certificate: certified,
+        groups: options.keyExchangeGroups,
+        timeoutMs,
+      })
+      let verified: Awaited<typeof secured>
+      try {
+        verified = await abortable(secured, signal)
+      } catch (error) {
+        connection.cut()
+        throw error
+      }
+      const { peer, facts } = verified
+      return {
+        session: new ReactorClientSession(reactor.port, connection, options),
+        peer: peer.identity,
+        facts,
+        peerCertificate: peer.chain[0],
+      }
+    }
+    super({ connect, cut: (tunnel) => tunnel.cut(), clock, logger, watches: false }, options)
+  }
+}
+
+async function dial(
+  reactor: Reactor,
+  fd: number,
+  to: SocketAddress,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<ReactorConnection> {
+  try {
+    return await reactor.connect(fd, { to, timeoutMs, signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+    const address = formatSocketAddress(to)
+    const hint = `connection timed out, maybe a NetworkPolicy is blocking HBONE port ${to.port}: ${address}`
+    const message = codeOf(cause) === 'ETIMEDOUT' ? hint : `connection to ${address} failed: ${messageOf(cause)}`
+    throw new HboneConnectError(message, { cause })
+  }
+}
