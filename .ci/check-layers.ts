@@ -10,7 +10,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['policy', 'route', 'hbone'],
   ['testing'],
   ['ztunnel', 'waypoint', 'controller', 'cni'],
-  ['sandbox'],
+  ['sandbox', 'analyze'],
   ['cli'],
 ]
 

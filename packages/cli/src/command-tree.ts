@@ -1,3 +1,4 @@
+import { analyzeCommand } from './analyze/command.ts'
 import { runCompletion } from './completion/run-completion.ts'
 import type { Context } from './context.types.ts'
 import type { CommandSpec, FlagSpec } from './grammar/command.types.ts'
@@ -342,7 +343,6 @@ function later(name: string, instead: string, aliases: readonly string[] = []): 
 }
 
 const LATER: readonly Command[] = [
-  later('analyze', 'kubectl get authorizationpolicies -A -o yaml shows each policy’s status conditions'),
   later('proxy-config', 'ambit ztunnel-config; there is no Envoy in this mesh', ['pc']),
   later('tag', 'nothing; there is one revision, default'),
   later('dashboard', 'kubectl port-forward', ['dash', 'd']),
@@ -413,6 +413,7 @@ export const COMMAND_TREE: Command = {
     waypointCommand('ambit'),
     ztunnelConfig,
     proxyStatus,
+    analyzeCommand,
     version,
     sandbox,
     completion,

@@ -16,3 +16,5 @@ export const MAX_ARGUMENTS = 1_000
 export const MAX_SETTING_INDEX = 1_000
 /** Deepest folder below a chart that is looked into; deeper ones are left out. */
 export const MAX_CHART_DEPTH = 8
+/** Files one `analyze` reads, folders included. */
+export const MAX_ANALYZED_FILES = 10_000

@@ -83,7 +83,7 @@ const CASES: readonly Case[] = [
   { words: ['ambit', 'zc', 'all', '-o', 'y'], offers: ['yaml'] },
   { words: ['ambit', 'waypoint', 'apply', '--name', ''], offers: [] },
   { words: ['ambit', 'help', 'inst'], offers: ['install'] },
-  { words: ['ambit', 'analy'], offers: [] },
+  { words: ['ambit', 'kube-inj'], offers: [] },
 ]
 
 for (const { words, offers } of CASES) {

@@ -5,6 +5,10 @@ export const EXIT = {
   failure: 1,
   /** The command line was not understood, or names something this version does not have. */
   usage: 2,
+  /** What was given to read could not all be read (sysexits, as istioctl has it). */
+  badData: 65,
+  /** Analysis found what is at least as bad as --failure-threshold (istioctl). */
+  issuesFound: 79,
   /** Ctrl-C: 128 and the number of SIGINT, as a shell has it. */
   interrupted: 130,
 } as const

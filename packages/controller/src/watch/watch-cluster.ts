@@ -90,9 +90,9 @@ export function watchCluster(parts: {
     coversNamespace(scope, namespace, labelsOf(sets.namespace.get(undefined, namespace))) &&
     (!OF_REVISION.has(kind) || coversRevision(scope, labels))
   const decoders = inputDecoders(domain)
-  const feed = <K extends ListedKind>(set: ReadonlyObjectSet<KubeObject>, kind: K): void => {
-    const decode: (object: KubeObject) => Inputs[K] | undefined = decoders[kind]
-    const put = (object: KubeObject, value: Inputs[K] | undefined): void =>
+  const feed = (set: ReadonlyObjectSet<KubeObject>, kind: ListedKind): void => {
+    const decode: (object: KubeObject) => Inputs[ListedKind] | undefined = decoders[kind]
+    const put = (object: KubeObject, value: Inputs[ListedKind] | undefined): void =>
       index.put(kind, object.metadata.namespace ?? '', object.metadata.name, value)
     const take = (object: KubeObject): void => put(object, covers(object) ? attempt(decode, object, logger) : undefined)
     set.subscribe({ add: take, update: take, delete: (object) => put(object, undefined) })
