@@ -91,7 +91,7 @@ test('a taint NoExecute drives out who does not bear it, and after their time th
     spec: { containers: [{ name: 'c', image: 'x' }], tolerations },
   })
   await world.apply(bare('none', []))
-  await world.apply(bare('while', [{ key: 'k', operator: 'Exists', tolerationSeconds: 1 }]))
+  await world.apply(bare('while', [{ key: 'k', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 1 }]))
   await world.apply(bare('ever', [{ key: 'k', operator: 'Exists' }]))
   await world.until('all run', () => pods(world).every(({ status }) => status?.phase === 'Running'))
   const started = Date.now()
