@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import test from 'ava'
 import { commandLine, imageName, KNOWN_IMAGES, resolveImage } from '../src/images/catalogue.ts'
 
@@ -34,6 +35,19 @@ test('an unknown image has no program, and names of Object are unknown too', (t)
   t.is(resolveImage('example.com/nobody/knows', options), undefined)
   t.is(resolveImage('constructor', options), undefined)
   t.true(KNOWN_IMAGES.includes('curlimages/curl'))
+})
+
+test('the curl image takes a command, arguments of curl, and a URL', (t) => {
+  const image = resolveImage('curlimages/curl', options)
+  if (image === undefined) return t.fail('it is unknown')
+  const run = (...args: string[]): string => {
+    const [program = '', ...rest] = commandLine(image, args.length === 0 ? {} : { args })
+    return spawnSync(program, rest, { encoding: 'utf8' }).stdout
+  }
+  t.is(run('echo', 'a b'), 'a b\n')
+  t.regex(run('--version'), /^curl /)
+  t.regex(run('-s', import.meta.url), /arguments of curl/)
+  t.regex(run(import.meta.url), /arguments of curl/)
 })
 
 test('command replaces entry point and arguments, args only arguments', (t) => {

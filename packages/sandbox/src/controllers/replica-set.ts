@@ -7,7 +7,7 @@ import type { ObjectCache } from '../objects/object-cache.ts'
 import type { Condition, LabelSelector, Pod } from '../objects/pod.types.ts'
 import { matchesLabels } from '../objects/selector.ts'
 import type { ControllerComponents } from './components.types.ts'
-import { nextConditions } from './conditions.ts'
+import { conditionOf, nextConditions } from './conditions.ts'
 import { OwnerQueue } from './owner-queue.ts'
 import { isActive, isoTime, isReady, msUntilAvailable, saysAlready, withoutZeros } from './ownership.ts'
 import { PodControl } from './pod-control.ts'
@@ -109,10 +109,10 @@ class ReplicaKeeper<Owner extends Replicated> implements Disposable {
     if (Number.isFinite(soonest)) this.#queue.addAfter(set, soonest)
     const labels = set.spec.template.metadata?.labels ?? {}
     const before = set.status?.conditions ?? []
+    // The first message stays: each names another pod, and a changed status would ask for the next try at once.
+    const message = conditionOf(before, 'ReplicaFailure')?.message ?? messageOf(failure)
     const wanted: Condition[] =
-      failure === undefined
-        ? []
-        : [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: messageOf(failure) }]
+      failure === undefined ? [] : [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message }]
     const conditions = nextConditions(before, wanted, isoTime(clock.now()), { drop: ['ReplicaFailure'] })
     const status = {
       replicas: pods.length,

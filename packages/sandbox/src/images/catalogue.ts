@@ -44,7 +44,9 @@ const WAYPOINT_FLAGS = ['--max-semi-space-size=4']
 
 const shell: Entry = () => ({ entrypoint: [], args: ['/bin/sh'] })
 const bash: Entry = () => ({ entrypoint: [], args: ['bash'] })
-const curl: Entry = () => ({ entrypoint: ['curl'], args: [] })
+/** As the image has it: what is no command is for curl, so that `-- sleep infinity` and `-- -s URL` both do what they say. */
+const CURL_ENTRYPOINT = `case "\${1-}" in -*) set -- curl "$@";; *) command -v "\${1-}" >/dev/null || set -- curl "$@";; esac; exec "$@"`
+const curl: Entry = () => ({ entrypoint: ['sh', '-c', CURL_ENTRYPOINT, 'curl'], args: ['curl'] })
 const program =
   (file: string, ...args: string[]): Entry =>
   ({ compileCache, workspace, node }) => ({

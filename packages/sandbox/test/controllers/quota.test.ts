@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { KubeObject } from '../../src/apiserver/contract.types.ts'
 import type { ReplicaSet } from '../../src/objects/cluster.types.ts'
 import { GVR } from '../../src/objects/gvr.ts'
 import type { HorizontalPodAutoscaler, ResourceQuota } from '../../src/objects/workloads.types.ts'
@@ -73,6 +74,24 @@ test('what a quota has no room for is refused, and comes when there is room', as
     spec: { containers: [{ name: 'c', image: 'x' }] },
   }
   await t.throwsAsync(world.apply(silent), { message: /failed quota: few: must specify limits.cpu for: c$/ })
+})
+
+test('what stays refused is tried again with growing pauses: each failure is not news', async (t) => {
+  await using world = await startWorld()
+  const hard = { pods: '1', 'limits.cpu': '8' }
+  await world.apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'few' }, spec: { hard } })
+  await world.apply(deployment)
+  const failures = (): number =>
+    world.list<KubeObject>(GVR.events).filter((event) => event['reason'] === 'FailedCreate').length
+  const set = (): ReplicaSet | undefined => world.list<ReplicaSet>(GVR.replicaSets)[0]
+  const before = await world.until('refused, and one ready', () => {
+    const { conditions = [], availableReplicas } = set()?.status ?? {}
+    return availableReplicas === 1 && conditions.some(({ type }) => type === 'ReplicaFailure') ? set() : undefined
+  })
+  const seen = failures()
+  await world.until('three more tries', () => failures() >= seen + 3)
+  // Each write of its status would be a reason to look at it again at once.
+  t.is(set()?.metadata.resourceVersion, before.metadata.resourceVersion)
 })
 
 test('an autoscaler says that it scales nothing, for want of metrics', async (t) => {
