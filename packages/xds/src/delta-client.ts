@@ -23,10 +23,17 @@ import {
 } from '@grpc/grpc-js'
 import { type CredentialOptions, callMetadata, channelCredentials } from './client-credentials.ts'
 import { type AppliedResponse, ClientType } from './client-type.ts'
-import type { DeltaResponse } from './delta-response.ts'
+import { DeltaResponse } from './delta-response.ts'
 import { XdsClosedError, XdsConnectError } from './errors.ts'
-import { BACKOFF, CONNECT_TIMEOUT_MS, KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, MAX_RESPONSE_BYTES } from './limits.ts'
-import { DELTA_PATH, type DeltaRequest, readResponse, writeRequest } from './method.ts'
+import {
+  BACKOFF,
+  CONNECT_TIMEOUT_MS,
+  KEEPALIVE_MS,
+  KEEPALIVE_TIMEOUT_MS,
+  MAX_BYTES_PER_STEP,
+  MAX_RESPONSE_BYTES,
+} from './limits.ts'
+import { DELTA_PATH, type DeltaRequest, writeRequest } from './method.ts'
 import { type ConnectionEnd, decideReconnect } from './reconnect-delay.ts'
 import type { TypeSubscription } from './resource.types.ts'
 
@@ -44,7 +51,7 @@ export interface DeltaClientOptions extends CredentialOptions {
   readonly types: readonly TypeSubscription[]
 }
 
-type Stream = ClientDuplexStream<DeltaRequest, DeltaResponse>
+type Stream = ClientDuplexStream<DeltaRequest, Buffer>
 
 /** Keeps one delta xDS stream to the control plane, and what it brought across reconnects. Starts with `start`. */
 export class DeltaClient implements Closable {
@@ -160,7 +167,7 @@ export class DeltaClient implements Closable {
       const metadata = await callMetadata(this.#options)
       client = new Client(this.#target, credentials, channelOptions(this.#host))
       await ready(client, this.#target, this.#stop.signal)
-      const stream: Stream = client.makeBidiStreamRequest(DELTA_PATH, writeRequest, readResponse, metadata)
+      const stream: Stream = client.makeBidiStreamRequest(DELTA_PATH, writeRequest, asReceived, metadata)
       return await this.#serve(stream)
     } catch (error) {
       if (!this.#stop.signal.aborted) this.#logger.warn(messageOf(error), { address: this.#target })
@@ -177,7 +184,7 @@ export class DeltaClient implements Closable {
     stream.on('status', resolve)
     // The status says the same; without a listener it would be thrown.
     stream.on('error', () => {})
-    stream.on('data', (response: DeltaResponse) => this.#onResponse(stream, response))
+    stream.on('data', (bytes: Buffer) => this.#onResponse(stream, bytes))
     this.#stream = stream
     if (this.#stop.signal.aborted) stream.cancel()
     for (const type of this.#types.values()) stream.write(type.initialRequest(this.#node))
@@ -193,9 +200,36 @@ export class DeltaClient implements Closable {
     return { kind: 'ended', code, details, answered: this.#connected.value }
   }
 
-  #onResponse(stream: Stream, response: DeltaResponse): void {
+  #onResponse(stream: Stream, bytes: Buffer): void {
     // Nothing of a stream that has ended can be answered, nor is it known to be the last word.
     if (stream !== this.#stream) return
+    try {
+      if (bytes.length > MAX_BYTES_PER_STEP) this.#hold(stream, this.#takeNextTurn(stream, bytes))
+      else {
+        const taken = this.#take(stream, new DeltaResponse(bytes))
+        if (taken !== undefined) this.#hold(stream, taken)
+      }
+    } catch (error) {
+      this.#giveUp(stream, error)
+    }
+  }
+
+  /** Nothing more is taken of the stream until then. */
+  #hold(stream: Stream, taken: Promise<void>): void {
+    stream.pause()
+    this.#applying = taken.then(
+      () => void stream.resume(),
+      (error: unknown) => this.#giveUp(stream, error),
+    )
+  }
+
+  async #takeNextTurn(stream: Stream, bytes: Buffer): Promise<void> {
+    // Putting it together took a turn of the loop of its own.
+    await new Promise((resolve) => setImmediate(resolve))
+    await this.#take(stream, new DeltaResponse(bytes))
+  }
+
+  #take(stream: Stream, response: DeltaResponse): Promise<void> | undefined {
     const { typeUrl, nonce } = response
     this.#backoff.reset()
     this.#connected.set(true)
@@ -205,29 +239,12 @@ export class DeltaClient implements Closable {
     if (type === undefined) {
       this.#logger.error('the control plane sent a type nobody asked for', { type: typeUrl })
       stream.write(create(discoverypb.DeltaDiscoveryRequestSchema, { typeUrl, responseNonce: nonce }))
-      return
+      return undefined
     }
-    try {
-      const applied = type.apply(response)
-      if (!(applied instanceof Promise)) {
-        this.#answer(stream, typeUrl, applied)
-        return
-      }
-      stream.pause()
-      this.#applying = this.#whenApplied(stream, typeUrl, applied)
-    } catch (error) {
-      this.#giveUp(stream, typeUrl, error)
-    }
-  }
-
-  /** Never rejects. */
-  async #whenApplied(stream: Stream, typeUrl: string, applied: Promise<AppliedResponse>): Promise<void> {
-    try {
-      this.#answer(stream, typeUrl, await applied)
-      stream.resume()
-    } catch (error) {
-      this.#giveUp(stream, typeUrl, error)
-    }
+    const applied = type.apply(response)
+    if (applied instanceof Promise) return applied.then((done) => this.#answer(stream, typeUrl, done))
+    this.#answer(stream, typeUrl, applied)
+    return undefined
   }
 
   #answer(stream: Stream, typeUrl: string, { answer, rejected }: AppliedResponse): void {
@@ -238,8 +255,8 @@ export class DeltaClient implements Closable {
     this.#updateSynced()
   }
 
-  #giveUp(stream: Stream, typeUrl: string, error: unknown): void {
-    this.#logger.error('a response can not be read; the stream is ended', { type: typeUrl, error: messageOf(error) })
+  #giveUp(stream: Stream, error: unknown): void {
+    this.#logger.error('a response can not be read; the stream is ended', { error: messageOf(error) })
     stream.cancel()
   }
 
@@ -249,6 +266,11 @@ export class DeltaClient implements Closable {
     }
     this.#isSynced.set(true)
   }
+}
+
+/** Responses are read here, in pieces where they are large. */
+function asReceived(bytes: Buffer): Buffer {
+  return bytes
 }
 
 /** A name for handshakes with an address: Node refuses to send one as SNI, and this client checks the certificate itself. */

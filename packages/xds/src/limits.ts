@@ -18,6 +18,8 @@ export const MAX_DEMANDED_NAMES = 50_000
 export const MAX_NACK_TEXT: number = 8 * 1024
 /** Resources of one response that a client reads in one step; more are read in pieces between which the event loop turns. */
 export const MAX_RESOURCES_PER_STEP = 256
+/** Bytes of a response that is read in the turn of the loop in which it came. */
+export const MAX_BYTES_PER_STEP: number = 256 * 1024
 /** One such piece. */
 export const READ_SLICE_MS = 5
 export const MAX_TOKEN_BYTES: number = 64 * 1024

@@ -1,7 +1,6 @@
 import { discoverypb } from '@ambit/api'
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { MethodDefinition } from '@grpc/grpc-js'
-import { DeltaResponse } from './delta-response.ts'
 import { encodeResponse, type PushedResponse } from './encode-response.ts'
 
 export type DeltaRequest = discoverypb.DeltaDiscoveryRequest
@@ -14,10 +13,6 @@ export function writeRequest(request: DeltaRequest): Buffer {
 
 export function readRequest(bytes: Buffer): DeltaRequest {
   return fromBinary(discoverypb.DeltaDiscoveryRequestSchema, bytes)
-}
-
-export function readResponse(bytes: Buffer): DeltaResponse {
-  return new DeltaResponse(bytes)
 }
 
 /** The stream as a server registers it. */
