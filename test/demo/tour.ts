@@ -155,8 +155,6 @@ export async function takeTour(narrator: Narrator, ambit: string): Promise<void>
   narrator.step('Out of the mesh again')
   await kubectl('delete', 'authorizationpolicy', '-n', SERVER, '--all')
   await kubectl('label', 'namespace', CLIENTS, SERVER, 'istio.io/dataplane-mode-')
-  for (const namespace of [CLIENTS, SERVER])
-    await quietly('wait', 'pod', '-n', namespace, '--all', '--for=jsonpath={.metadata.annotations}', '--timeout=1s')
   await untilUnenrolled(quietly)
   tap.forget()
   const again = await curl('mallory', '-H', `x-secret: ${SECRET}`, `${URL}/headers`)
