@@ -124,7 +124,8 @@ test.serial('without its controller the data plane goes on with what it has, and
   await eventually(
     () => curl('late', URL),
     ({ code }) => code === 0,
-    30_000,
+    // ztunnel asks for the controller every 15 s at the least (Istio), which first has to start.
+    60_000,
     'the late pod is served once the controller is back',
   )
   t.true(wasReset((await curl('mallory', URL)).code))
