@@ -21,9 +21,8 @@ const ADMISSION = 'admissionregistration.k8s.io/v1'
 /** Everything that is listed. Secrets are not: only those that are named are read, one by one. */
 export const READ_KINDS: readonly ReadKind[] = [
   kind('v1', 'Namespace', 'namespaces', `IST0102, IST0123; ${MESH}`, false),
-  kind('v1', 'Node', 'nodes', 'nothing', false),
   kind('v1', 'Pod', 'pods', `selectors and subsets are not compared with pods; ${MESH}`),
-  kind('v1', 'Service', 'services', `whether hosts exist is not asked; ${MESH}`),
+  kind('v1', 'Service', 'services', `whether hosts of other namespaces exist; ${MESH}`),
   kind('apps/v1', 'Deployment', 'deployments', 'annotations of Deployments, IST0175'),
   kind(NETWORKING, 'VirtualService', 'virtualservices', 'what is wrong with VirtualServices'),
   kind(
@@ -33,7 +32,7 @@ export const READ_KINDS: readonly ReadKind[] = [
     'what is wrong with DestinationRules, and whether subsets exist',
   ),
   kind(NETWORKING, 'Gateway', 'gateways', 'what is wrong with Istio’s Gateways, and whether VirtualServices name one'),
-  kind(NETWORKING, 'ServiceEntry', 'serviceentries', `whether hosts exist is not asked; ${MESH}`),
+  kind(NETWORKING, 'ServiceEntry', 'serviceentries', `whether hosts of other namespaces exist; ${MESH}`),
   kind(NETWORKING, 'WorkloadEntry', 'workloadentries', `subsets of WorkloadEntries; ${MESH}`),
   kind(NETWORKING, 'Sidecar', 'sidecars', 'Sidecars without effect'),
   kind('networking.istio.io/v1alpha3', 'EnvoyFilter', 'envoyfilters', 'EnvoyFilters, which have no effect'),

@@ -99,6 +99,14 @@ export class Snapshot {
     return coverage === 'all' || (namespace !== undefined && coverage.has(namespace))
   }
 
+  /** Whether a host that is not here would have been seen. */
+  knowsHost(host: string): boolean {
+    if (this.knows('core/Service') && this.knows('networking.istio.io/ServiceEntry')) return true
+    const suffix = `.svc.${this.domain}`
+    const namespace = host.endsWith(suffix) ? host.slice(0, -suffix.length).split('.')[1] : undefined
+    return namespace !== undefined && this.knows('core/Service', namespace)
+  }
+
   /** What the control plane would make of it all. */
   get judgement(): Judgement {
     this.#judgement ??= judgeObjects(this.#objects(), this.#mesh, (namespace, name) => {

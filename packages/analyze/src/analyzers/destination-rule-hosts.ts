@@ -11,7 +11,6 @@ export const destinationRuleHosts: Analyzer = {
   summary: 'Whether a DestinationRule’s host is there and its subsets have endpoints',
   codes: ['IST0173', 'IST0174'],
   *analyze(snapshot) {
-    if (!snapshot.knows('core/Service') || !snapshot.knows('networking.istio.io/ServiceEntry')) return
     for (const rule of snapshot.of('networking.istio.io/DestinationRule')) yield* problemsOf(snapshot, rule)
   },
 }
@@ -23,6 +22,7 @@ function* problemsOf(snapshot: Snapshot, about: Sourced): Iterable<Finding> {
   const host = completeHost(written, namespaceOf(about), snapshot.domain)
   const endpoints = endpointsOf(snapshot, host)
   if (endpoints === undefined) {
+    if (!snapshot.knowsHost(host)) return
     const message = `The host ${written} of the DestinationRule is that of no service in the mesh.`
     yield { code: 'IST0174', about, path: ['spec', 'host'], message }
     return

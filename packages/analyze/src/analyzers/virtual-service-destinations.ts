@@ -9,7 +9,6 @@ export const virtualServiceDestinations: Analyzer = {
   summary: 'Whether the hosts, ports and subsets a VirtualService sends to are there',
   codes: ['IST0101', 'IST0112'],
   *analyze(snapshot) {
-    if (!snapshot.knows('core/Service') || !snapshot.knows('networking.istio.io/ServiceEntry')) return
     for (const service of snapshot.of('networking.istio.io/VirtualService')) yield* problemsOf(snapshot, service)
   },
 }
@@ -28,7 +27,7 @@ function* problemsOf(snapshot: Snapshot, about: Sourced): Iterable<Finding> {
     })
     switch (verdict.problem) {
       case 'no-host':
-        yield missing(mirror ? 'mirror host' : 'host', host)
+        if (snapshot.knowsHost(complete)) yield missing(mirror ? 'mirror host' : 'host', host)
         break
       case 'no-port':
         yield missing('host:port', `${host}:${port}`)
