@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { connect as connectTls, createSecureContext } from 'node:tls'
 import { silentLogger, systemClock } from '@ambit/core'
 import { listenerFd } from '@ambit/linux'
 import test from 'ava'
 import { Reactor, type ReactorCrashError, type ReactorFacts } from '../src/index.ts'
 import { REACTOR_CRASH_LOOP_MS } from '../src/limits.ts'
+import { secureContextOptions } from '../src/secure-context.ts'
 import { ManualClock } from './manual-clock.ts'
 import { CLIENT, dial, readAll, SERVER, TestCa, until } from './mesh.ts'
 import { application, clientProxy, LOOPBACK, serverProxy } from './proxies.ts'
@@ -171,6 +173,68 @@ test.serial('a certificate whose key OpenSSL refuses secures nothing, and leaves
   await until(() => server.refused.length > 0)
   t.deepEqual(errors, ['a certificate cannot be used'])
   await server[Symbol.asyncDispose]()
+  t.deepEqual(await reactor.stop(), NOTHING)
+})
+
+test.serial('malformed TLS and HTTP/2 end their connection and nothing else', async (t) => {
+  const ca = new TestCa()
+  const crashes: Error[] = []
+  const onCrash = (error: Error): void => void crashes.push(error)
+  const reactor = await Reactor.start({ logger: silentLogger, clock: systemClock, onCrash })
+  await using app = await application((socket) => {
+    socket.pipe(socket)
+  })
+  const clientCertificate = ca.certify(CLIENT)
+  await using server = await serverProxy({ reactor }, ca.certify(SERVER), () => app.address)
+  await using client = await clientProxy({ reactor }, clientCertificate, server.address, SERVER)
+  const steady = await dial(client.address, true)
+  steady.write('x')
+  await once(steady, 'data')
+  const next = numbers(4711)
+  const garbage = (most: number): Buffer => Buffer.from(Array.from({ length: 1 + next(most) }, () => next(256)))
+  // Bytes that begin as TLS does and go on as it pleases.
+  for (let round = 0; round < 100; round++) {
+    const socket = await dial(server.address)
+    socket.on('error', () => undefined)
+    const over = closed(socket)
+    const record = garbage(600)
+    socket.end(
+      next(2) === 0
+        ? record
+        : Buffer.concat([Buffer.from([22, 3, 1, record.length >> 8, record.length & 255]), record]),
+    )
+    socket.resume()
+    await over
+  }
+  // A peer that is who it says, and speaks HTTP/2 as it pleases.
+  const context = createSecureContext(secureContextOptions(clientCertificate))
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1')
+  for (let round = 0; round < 100; round++) {
+    const socket = await dial(server.address)
+    const tls = connectTls({ socket, secureContext: context, ALPNProtocols: ['h2'], rejectUnauthorized: false })
+    tls.on('error', () => undefined)
+    socket.on('error', () => undefined)
+    const over = closed(socket)
+    tls.resume()
+    tls.write(round % 4 === 0 ? garbage(200) : preface)
+    for (let frame = 0; frame < 20; frame++) {
+      const payload = garbage(64)
+      const header = Buffer.from([0, 0, payload.length, next(11), next(256), 0, 0, 0, next(4)])
+      tls.write(Buffer.concat([header, payload]))
+    }
+    if (next(2) === 0) tls.end()
+    else setImmediate(() => socket.destroy())
+    await over
+  }
+  steady.end('still here')
+  t.is((await readAll(steady)).toString(), 'still here')
+  t.deepEqual(crashes, [])
+  await client[Symbol.asyncDispose]()
+  await server[Symbol.asyncDispose]()
+  let facts = await reactor.facts()
+  while (facts.descriptors > 0) facts = await reactor.facts()
+  t.is(facts.sessions, 0)
+  t.is(facts.handles, facts.contexts)
   t.deepEqual(await reactor.stop(), NOTHING)
 })
 
