@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
@@ -192,4 +193,16 @@ test('after a long stop everything due runs, once', (t) => {
   wheel.advance(1_000_000)
   t.is(rang, all)
   t.is(wheel.count, 0)
+})
+
+test('where Node has no node:ffi, the error says so', (t) => {
+  const index = new URL('../src/index.ts', import.meta.url).href
+  const program = `import { EventLoop } from '${index}'; try { new EventLoop() } catch (error) { console.log(error.code, error.message) }`
+  const { stdout, status } = spawnSync(
+    process.execPath,
+    ['--no-experimental-ffi', '--input-type=module', '--eval', program],
+    { encoding: 'utf8' },
+  )
+  t.is(status, 0)
+  t.regex(stdout, /^ERR_REACTOR_UNAVAILABLE this Node .* has no node:ffi/)
 })

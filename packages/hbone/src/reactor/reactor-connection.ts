@@ -10,8 +10,10 @@ export class ReactorConnection extends ReactorHandle {
   local: SocketAddress | undefined
   /** Where it was going before it was redirected. */
   readonly original: SocketAddress | undefined
-  readonly #connected = Promise.withResolvers<void>()
-  readonly #secured = Promise.withResolvers<TlsPeer>()
+  /** Only those that somebody waits for: most connections are copied and never asked. */
+  #connected: PromiseWithResolvers<void> | undefined
+  #secured: PromiseWithResolvers<TlsPeer> | undefined
+  #failure: HboneConnectError | undefined
   /** What became a session tells the session. */
   #next: ((event: EventWithId) => void) | undefined
 
@@ -28,18 +30,25 @@ export class ReactorConnection extends ReactorHandle {
     this.remote = facts.remote
     this.local = facts.local
     this.original = facts.original
-    this.#connected.promise.catch(() => undefined)
-    this.#secured.promise.catch(() => undefined)
   }
 
+  /** To be asked for when it begins to connect. */
   get connected(): Promise<void> {
+    if (this.#connected === undefined) {
+      this.#connected = Promise.withResolvers()
+      this.#connected.promise.catch(() => undefined)
+      if (this.isClosed) this.#connected.reject(this.#closed())
+    }
     return this.#connected.promise
   }
 
   /** The handshake. OpenSSL verifies the chain; whether the peer is the right one, the caller says by `become` or `cut`. */
   secure(context: HandleId, options: { readonly isServer: boolean; readonly timeoutMs: number }): Promise<TlsPeer> {
-    this.port.post({ kind: 'secure', id: this.id, context, ...options })
-    return this.#secured.promise
+    const secured = Promise.withResolvers<TlsPeer>()
+    this.#secured = secured
+    if (this.isClosed) secured.reject(this.#closed())
+    else this.port.post({ kind: 'secure', id: this.id, context, ...options })
+    return secured.promise
   }
 
   become(session: (event: EventWithId) => void): void {
@@ -49,20 +58,24 @@ export class ReactorConnection extends ReactorHandle {
   protected hear(event: EventWithId): void {
     if (event.kind === 'connected') {
       this.local = event.local
-      this.#connected.resolve()
-    } else if (event.kind === 'secured') this.#secured.resolve(event.peer)
-    else if (this.#next !== undefined) this.#next(event)
+      this.#connected?.resolve()
+    } else if (event.kind === 'secured') this.#secured?.resolve(event.peer)
+    else this.#next?.(event)
     if (event.kind !== 'gone') return
     const failure = event.failure ?? 'the connection was closed'
-    this.#connected.reject(new HboneConnectError(failure, { cause: systemError(event) }))
-    this.#secured.reject(new HboneTlsError(failure))
+    this.#failure = new HboneConnectError(failure, { cause: systemError(event) })
+    this.#secured?.reject(new HboneTlsError(failure))
     this.over()
   }
 
   override over(): void {
     super.over()
-    this.#connected.reject(new HboneConnectError('the connection was closed'))
-    this.#secured.reject(new HboneTlsError('the connection was closed during the handshake'))
+    this.#connected?.reject(this.#closed())
+    this.#secured?.reject(new HboneTlsError('the connection was closed during the handshake'))
+  }
+
+  #closed(): HboneConnectError {
+    return this.#failure ?? new HboneConnectError('the connection was closed')
   }
 }
 

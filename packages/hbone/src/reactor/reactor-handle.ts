@@ -18,7 +18,7 @@ export abstract class ReactorHandle {
   #isClosed = false
   #onClose: (() => void)[] = []
 
-  protected constructor(port: ReactorPort, id: HandleId) {
+  constructor(port: ReactorPort, id: HandleId) {
     this.port = port
     this.id = id
     port.hear(id, (event) => this.hear(event))

@@ -11,15 +11,15 @@ import { type EventWithId, ReactorHandle, type ReactorPort } from './reactor-han
 export class ReactorTunnel extends ReactorHandle {
   /** The code of a RST_STREAM of the peer before anything was copied. */
   rstCode: number | undefined
-  readonly #answer = Promise.withResolvers<{ readonly status: number; readonly headers: HeaderMap }>()
+  /** Nobody waits for one on the server. */
+  #answer: PromiseWithResolvers<{ readonly status: number; readonly headers: HeaderMap }> | undefined
 
-  constructor(port: ReactorPort, id: HandleId) {
-    super(port, id)
-    this.#answer.promise.catch(() => undefined)
-  }
-
-  /** Of the client: what the server answered. */
+  /** Of the client: what the server answers. To be asked for when the request is sent. */
   get response(): Promise<{ readonly status: number; readonly headers: HeaderMap }> {
+    if (this.#answer === undefined) {
+      this.#answer = Promise.withResolvers()
+      this.#answer.promise.catch(() => undefined)
+    }
     return this.#answer.promise
   }
 
@@ -30,7 +30,7 @@ export class ReactorTunnel extends ReactorHandle {
   protected hear(event: EventWithId): void {
     if (event.kind === 'answered') {
       const { headers } = event
-      this.#answer.resolve({ status: Number(headers[1]), headers: regularHeaders(headers) })
+      this.#answer?.resolve({ status: Number(headers[1]), headers: regularHeaders(headers) })
       return
     }
     if (event.kind !== 'gone') return
@@ -40,6 +40,7 @@ export class ReactorTunnel extends ReactorHandle {
 
   override over(): void {
     super.over()
+    if (this.#answer === undefined) return
     const failure =
       this.rstCode === undefined
         ? new HboneConnectError('the stream ended before it was answered')
@@ -207,10 +208,11 @@ export class ReactorClientSession extends ReactorSession {
   ): { readonly stream: ReactorTunnel; readonly response: ReactorTunnel['response'] } {
     const stream = new ReactorTunnel(this.port, this.port.nextId())
     this.count(stream)
+    const { response } = stream
     const list = [':method', 'CONNECT', ':authority', authority, ...Object.entries(headers).flat()]
     if (this.usable) this.port.post({ kind: 'request', id: stream.id, session: this.connection.id, headers: list })
     else stream.over()
-    return { stream, response: stream.response }
+    return { stream, response }
   }
 
   protected override hear(event: EventWithId): void {

@@ -158,9 +158,10 @@ export class Reactor implements AsyncDisposable {
   ): Promise<ReactorConnection> {
     const { to, timeoutMs, signal } = options
     const connection = new ReactorConnection(this.port, this.port.nextId(), { remote: to })
+    const { connected } = connection
     this.#post({ kind: 'connect', id: connection.id, fd, to, timeoutMs })
     try {
-      await abortable(connection.connected, signal)
+      await abortable(connected, signal)
       return connection
     } catch (error) {
       connection.cut()
@@ -263,11 +264,10 @@ export class Reactor implements AsyncDisposable {
     return await this.#stopped.promise
   }
 
-  /** Without waiting: the process ends. */
+  /** Without waiting: the process ends. Also told to a worker that is still starting, for it would sleep and never be joined. */
   stopNow(): void {
     this.#isStopping = true
-    this.#batch.push({ kind: 'stop' })
-    this.#flush()
+    if (this.#running !== undefined) send(this.#running, [{ kind: 'stop' }], [])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -402,10 +402,14 @@ export class Reactor implements AsyncDisposable {
     const [batch, transfers] = [this.#batch, this.#transfers]
     this.#batch = []
     this.#transfers = []
-    running.port.postMessage(batch, transfers)
-    Atomics.add(running.state, 1, 1)
-    if (Atomics.load(running.state, 0) === 1) writeSync(running.wakeDescriptor, ONE)
+    send(running, batch, transfers)
   }
+}
+
+function send({ port, state, wakeDescriptor }: Running, batch: readonly Command[], transfers: ArrayBuffer[]): void {
+  port.postMessage(batch, transfers)
+  Atomics.add(state, 1, 1)
+  if (Atomics.load(state, 0) === 1 && wakeDescriptor !== undefined) writeSync(wakeDescriptor, ONE)
 }
 
 function resultOf({ aToB, bToA, failure, code }: Copied, cutReason: Error | undefined): SpliceResult {
