@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs'
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { abortable, type Clock, type Logger, messageOf, type SocketAddress } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
 import { duplicate, listenOn, nodeFfi } from '@ambit/linux'
@@ -287,7 +287,7 @@ export class Reactor implements AsyncDisposable {
     this.#running = running
     const ready = Promise.withResolvers<void>()
     let failure: unknown
-    port1.on('message', (events: readonly ReactorEvent[]) => {
+    const hearAll = (events: readonly ReactorEvent[]): void => {
       for (const event of events) {
         if (event.kind === 'ready') {
           running.wakeDescriptor = event.wakeDescriptor
@@ -295,11 +295,18 @@ export class Reactor implements AsyncDisposable {
           ready.resolve()
         } else this.#hear(event)
       }
-    })
+    }
+    port1.on('message', hearAll)
     worker.on('error', (error) => {
       failure = error
     })
     worker.once('exit', () => {
+      // Its last words may still be under way: threads and messages end in no order.
+      for (;;) {
+        const last: { readonly message: readonly ReactorEvent[] } | undefined = receiveMessageOnPort(port1)
+        if (last === undefined) break
+        hearAll(last.message)
+      }
       port1.close()
       ready.reject(new ReactorCrashError(`a worker did not start: ${messageOf(failure)}`, { cause: failure }))
       this.#exited(running, failure)
