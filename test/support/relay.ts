@@ -37,7 +37,7 @@ export async function openRelay(targetPort: number): Promise<Relay> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const cut = (): void => {
-    for (const socket of sockets) socket.resetAndDestroy()
+    for (const socket of sockets) reset(socket)
   }
   return {
     port: (server.address() as AddressInfo).port,
@@ -58,4 +58,11 @@ export async function openRelay(targetPort: number): Promise<Relay> {
       await once(server, 'close')
     },
   }
+}
+
+/** libuv refuses to reset what is being shut down, and Node would then never be done with the socket. */
+function reset(socket: Socket): void {
+  const isShuttingDown = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
+  if (isShuttingDown) socket.destroy()
+  else if (!socket.destroyed) socket.resetAndDestroy()
 }
