@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { resetSocket } from '@ambit/core'
 
 /** A network between a client and a server on loopback, that can fail. */
 export interface Relay extends AsyncDisposable {
@@ -37,7 +38,7 @@ export async function openRelay(targetPort: number): Promise<Relay> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const cut = (): void => {
-    for (const socket of sockets) reset(socket)
+    for (const socket of sockets) resetSocket(socket)
   }
   return {
     port: (server.address() as AddressInfo).port,
@@ -58,11 +59,4 @@ export async function openRelay(targetPort: number): Promise<Relay> {
       await once(server, 'close')
     },
   }
-}
-
-/** libuv refuses to reset what is being shut down, and Node would then never be done with the socket. */
-function reset(socket: Socket): void {
-  const isShuttingDown = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
-  if (isShuttingDown) socket.destroy()
-  else if (!socket.destroyed) socket.resetAndDestroy()
 }

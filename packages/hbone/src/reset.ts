@@ -2,6 +2,7 @@ import { EventEmitter, on } from 'node:events'
 import { constants } from 'node:http2'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { resetSocket } from '@ambit/core'
 import type { TunnelStream } from './engine.types.ts'
 import { HboneResetError } from './errors.ts'
 
@@ -18,16 +19,8 @@ export function cut(stream: Duplex): void {
   if (stream.destroyed) return
   stream.on('error', () => undefined)
   if (isTunnel(stream)) stream.destroy(CANCEL)
-  else if (stream instanceof Socket && !isShuttingDown(stream)) stream.resetAndDestroy()
+  else if (stream instanceof Socket) resetSocket(stream)
   else stream.destroy()
-}
-
-/**
- * Everything is written and the FIN is on its way. libuv refuses to reset then, and Node would leak the descriptor without
- * ever telling the end of the socket.
- */
-function isShuttingDown(socket: Socket): boolean {
-  return socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
 }
 
 export function isTunnel(stream: Duplex): stream is TunnelStream {

@@ -1,6 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram'
 import { BlockList, connect, type Server, type Socket } from 'node:net'
-import { type Logger, messageOf } from '@ambit/core'
+import { type Logger, messageOf, resetSocket } from '@ambit/core'
 import { LIMITS } from '../limits.ts'
 import type { Backend } from './doors-of.ts'
 
@@ -44,7 +44,7 @@ export class TcpDoor implements AsyncDisposable {
     const backend = this.#options.admits(client.remoteAddress ?? '') ? await this.#dial(client) : undefined
     if (backend === undefined || client.destroyed) {
       backend?.destroy()
-      client.resetAndDestroy()
+      resetSocket(client)
       return
     }
     client.pipe(backend)
@@ -53,7 +53,7 @@ export class TcpDoor implements AsyncDisposable {
       [client, backend],
       [backend, client],
     ] as const) {
-      one.on('error', () => other.resetAndDestroy())
+      one.on('error', () => resetSocket(other))
       one.on('close', () => other.destroySoon())
     }
   }
