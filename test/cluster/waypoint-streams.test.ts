@@ -169,6 +169,8 @@ async function whileOneGoes(...how: readonly string[]): Promise<Record<string, n
     await cluster.must('delete', 'pod', '-n', 'shop', victim, '--wait=false', ...how)
   }
   const [lines, keptLines] = await Promise.all([single, kept, goes()])
+  // While it ends it is still listed, and might be taken for one that can go.
+  await cluster.must('wait', 'pod', '-n', 'shop', victim, '--for=delete', '--timeout=60s')
   const counts: Record<string, number> = {}
   for (const status of `${lines}${keptLines}`.trim().split('\n')) counts[status] = (counts[status] ?? 0) + 1
   return counts
