@@ -86,6 +86,22 @@ test('a denial of gRPC is a status of gRPC', async (t) => {
   session.destroy()
 })
 
+test('a denied call whose client goes on sending is told to stop, and ends', async (t) => {
+  await using world = await World.start()
+  world.policy('nothing', { rules: [] })
+  await world.serve(grpcEcho(), { protocol: Protocol.GRPC }, { authorizationPolicies: ['default/nothing'] })
+  const session = await world.client().http2()
+  const call = session.request({ ...GRPC, ':path': '/pkg.Svc/Echo' })
+  call.write(message('x'))
+  const closed = once(call, 'close')
+  const [headers] = (await once(call, 'response')) as [Record<string, unknown>]
+  t.is(headers['grpc-status'], '7')
+  call.resume()
+  await closed
+  t.is(call.rstCode, constants.NGHTTP2_NO_ERROR)
+  session.destroy()
+})
+
 test('HTTP/2 of a client reaches an endpoint of HTTP/1.1 where the port says so, and stays HTTP/2 where nothing is declared', async (t) => {
   await using world = await World.start()
   await world.serve(

@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from 'node:http2'
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { cut } from '@ambit/hbone'
 import type { HeaderList } from '@ambit/route'
@@ -63,8 +63,7 @@ export class Http2Exchange implements Exchange {
     if (stream.headersSent || stream.destroyed || stream.closed) return
     const lines = [':status', String(status), ...http2Lines(headers)]
     stream.respond(lines, { endStream: bodiless, waitForTrailers: !bodiless, sendDate: false } as object)
-    // What the client still sends has no reader; node tells it to stop once it is answered.
-    if (bodiless && !stream.readableEnded) stream.resume()
+    if (bodiless && !stream.readableEnded) this.#stopClient()
   }
 
   end(trailers: HeaderList): void {
@@ -74,6 +73,17 @@ export class Http2Exchange implements Exchange {
 
   reset(): void {
     cut(this.#stream)
+  }
+
+  /** What the client still sends has no reader: once it is answered it is told to stop, and that this was no failure (RFC 9113 §8.1). */
+  #stopClient(): void {
+    const stream = this.#stream
+    stream.resume()
+    stream.once('finish', () =>
+      setImmediate(() => {
+        if (!stream.readableEnded && !stream.destroyed && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR)
+      }),
+    )
   }
 
   upgraded({ status }: ResponseHead): Duplex {
