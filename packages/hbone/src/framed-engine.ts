@@ -12,7 +12,7 @@ import type {
   ServerStream,
   TunnelStream,
 } from './engine.types.ts'
-import { HboneConnectError, HboneResetError } from './errors.ts'
+import { HboneConnectError } from './errors.ts'
 import { type FramedCarrier, FramedStream } from './framed-stream.ts'
 import {
   MAX_CLIENT_HEADER_LIST_BYTES,
@@ -20,6 +20,8 @@ import {
   MAX_SERVER_HEADER_LIST_BYTES,
   SOCKET_BUFFER_BYTES,
 } from './limits.ts'
+import { regularHeaders } from './regular-headers.ts'
+import { unanswered } from './unanswered.ts'
 
 /** HTTP/2 by the framing of this project, over Node's TLS sockets. */
 export const framedEngine: Engine = {
@@ -76,7 +78,7 @@ abstract class FramedSession implements EngineSession, FramedCarrier {
             else stream.owner.received(bytes.subarray(start, end))
           },
           onEnd: (stream) => stream.owner?.receivedEnd(),
-          onReset: (stream, code) => this.onReset(stream, code),
+          onReset: (stream, code) => stream.owner?.receivedReset(code),
           onWritable: (stream) => stream.owner?.mayWrite(),
           onSettings: (peer) => this.onSettings(peer.maxConcurrentStreams),
           onPong: () => this.#pings.shift()?.resolve(),
@@ -106,7 +108,6 @@ abstract class FramedSession implements EngineSession, FramedCarrier {
   }
 
   protected abstract onHeaders(stream: Http2Stream<FramedStream>, headers: HeaderList, isEnd: boolean): void
-  protected abstract onReset(stream: Http2Stream<FramedStream>, code: number): void
   protected abstract onSettings(maxConcurrentStreams: number): void
 
   touched(): void {
@@ -249,10 +250,6 @@ class FramedClientSession extends FramedSession implements ClientSession {
     this.#answers.delete(owner)
   }
 
-  protected onReset(stream: Http2Stream<FramedStream>, code: number): void {
-    stream.owner?.receivedReset(code)
-  }
-
   protected onSettings(maxConcurrentStreams: number): void {
     this.peerMaxStreams = maxConcurrentStreams
     this.#settle()
@@ -289,10 +286,6 @@ class FramedServerSession extends FramedSession implements ServerSession {
     this.count(stream)
     this.#onStream(new FramedServerStream(this, stream, http2, headers))
     if (isEnd) stream.resume()
-  }
-
-  protected onReset(http2: Http2Stream<FramedStream>, code: number): void {
-    http2.owner?.receivedReset(code)
   }
 
   protected onSettings(): void {
@@ -364,27 +357,7 @@ class FramedServerStream implements ServerStream {
   }
 }
 
-function unanswered(code: number | undefined, failure: Error | undefined): Error {
-  if (code !== undefined && code !== ERROR_CODE.noError && code !== ERROR_CODE.cancel) {
-    return new HboneResetError(code, `the peer reset the stream before it answered: HTTP/2 error code ${code}`)
-  }
-  const why = failure === undefined ? '' : `: ${failure.message}`
-  return new HboneConnectError(`the connection ended before the peer answered${why}`, { cause: failure })
-}
-
 function valueOf(headers: HeaderList, name: string): string | undefined {
   for (let i = 0; i + 1 < headers.length; i += 2) if (headers[i] === name) return headers[i + 1]
   return undefined
-}
-
-/** Several of one name are joined, as Node does; no prototype: the peer picks the names. */
-function regularHeaders(headers: HeaderList): HeaderMap {
-  const regular: Record<string, string | string[] | undefined> = Object.create(null)
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    const [name = '', value = ''] = [headers[i], headers[i + 1]]
-    if (name.startsWith(':')) continue
-    const before = regular[name]
-    regular[name] = typeof before === 'string' ? `${before}, ${value}` : value
-  }
-  return regular
 }

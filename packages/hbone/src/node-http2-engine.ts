@@ -11,7 +11,6 @@ import {
   type SessionOptions,
 } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
-import { messageOf } from '@ambit/core'
 import { CONNECTION_WINDOW_BYTES, FRAME_BYTES, STREAM_WINDOW_BYTES } from './defaults.ts'
 import type {
   ClientSession,
@@ -24,7 +23,7 @@ import type {
   ServerStream,
   TunnelStream,
 } from './engine.types.ts'
-import { HboneConnectError, HboneResetError } from './errors.ts'
+import { HboneConnectError } from './errors.ts'
 import {
   MAX_CLIENT_HEADER_LIST_BYTES,
   MAX_CONCURRENT_STREAMS,
@@ -34,6 +33,7 @@ import {
   STREAM_RESET_BURST,
   STREAM_RESET_PER_SECOND,
 } from './limits.ts'
+import { unanswered } from './unanswered.ts'
 
 /** Streams have 31-bit numbers (RFC 9113 §5.1.1). */
 const HIGHEST_STREAM_ID = 0x7fffffff
@@ -240,14 +240,6 @@ class NodeServerStream implements ServerStream {
     // Nothing was read, so once this is sent Node itself tells a client that is still sending to stop: RST_STREAM NO_ERROR.
     this.#stream.respond({ ':status': status }, { endStream: true, sendDate: false } as object)
   }
-}
-
-function unanswered(code: number | undefined, failure: Error | undefined): Error {
-  if (code !== undefined && code !== constants.NGHTTP2_NO_ERROR && code !== constants.NGHTTP2_CANCEL) {
-    return new HboneResetError(code, `the peer reset the stream before it answered: HTTP/2 error code ${code}`)
-  }
-  const why = failure === undefined ? '' : `: ${messageOf(failure)}`
-  return new HboneConnectError(`the connection ended before the peer answered${why}`, { cause: failure })
 }
 
 function regularHeaders(headers: IncomingHttpHeaders): HeaderMap {

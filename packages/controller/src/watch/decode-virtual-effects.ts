@@ -1,3 +1,4 @@
+import { RETRY_CONDITIONS } from '@ambit/state'
 import { completeHost } from '../compile/host-name.ts'
 import type {
   BackendRef,
@@ -176,23 +177,6 @@ function share(percentage: unknown, old: unknown, otherwise: number): number {
   return Math.min(MILLION, Math.round(value * (MILLION / 100)))
 }
 
-/** What the proxy knows; the others of Envoy look at headers that no endpoint here sends. */
-const RETRY_CONDITIONS: ReadonlySet<string> = new Set([
-  '5xx',
-  'gateway-error',
-  'reset',
-  'reset-before-request',
-  'connect-failure',
-  'retriable-4xx',
-  'refused-stream',
-  'retriable-status-codes',
-  'cancelled',
-  'deadline-exceeded',
-  'internal',
-  'resource-exhausted',
-  'unavailable',
-])
-
 function retriesOf(
   value: unknown,
   path: string,
@@ -201,7 +185,7 @@ function retriesOf(
   if (!isRecord(value)) return undefined
   const words = (text(value['retryOn']) ?? '').split(',').flatMap((word) => word.trim() || [])
   const codes = words.filter((word) => /^\d{3}$/.test(word)).map(Number)
-  const conditions = words.filter((word) => RETRY_CONDITIONS.has(word))
+  const conditions = words.filter((word) => RETRY_CONDITIONS.some((known) => known === word))
   if (conditions.length + codes.length < words.length)
     notes.push(`${path}.retryOn: some of ${words.join()} is not followed`)
   for (const field of ['retryRemoteLocalities', 'retryIgnorePreviousHosts'])

@@ -3,6 +3,7 @@ import type { HeaderMap } from '../engine.types.ts'
 import { HboneConnectError, HboneResetError } from '../errors.ts'
 import { MAX_CLIENT_HEADER_LIST_BYTES, MAX_CONCURRENT_STREAMS, MAX_SERVER_HEADER_LIST_BYTES } from '../limits.ts'
 import type { LivenessOptions } from '../liveness.ts'
+import { regularHeaders } from '../regular-headers.ts'
 import type { HandleId, Headers } from './messages.types.ts'
 import type { ReactorConnection } from './reactor-connection.ts'
 import { type EventWithId, ReactorHandle, type ReactorPort } from './reactor-handle.ts'
@@ -257,16 +258,4 @@ export class ReactorServerSession extends ReactorSession {
     }
     super.hear(event)
   }
-}
-
-function regularHeaders(headers: Headers): HeaderMap {
-  const map: Record<string, string | string[]> = {}
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    const [name, value] = [headers[at] as string, headers[at + 1] as string]
-    if (name.startsWith(':')) continue
-    const before = Object.hasOwn(map, name) ? map[name] : undefined
-    const next = before === undefined ? value : [before, value].flat()
-    Object.defineProperty(map, name, { value: next, enumerable: true, configurable: true, writable: true })
-  }
-  return map
 }

@@ -16,7 +16,6 @@ import type {
   PathMatch,
   Redirect,
   Retry,
-  RetryCondition,
   Rewrite,
   Route,
   RouteAction,
@@ -24,6 +23,7 @@ import type {
   ValueMatch,
 } from './destination.types.ts'
 import { PROTOCOLS } from './port-protocols.ts'
+import { RETRY_CONDITIONS } from './retry-condition.ts'
 import { textMatchOf } from './text-match.ts'
 import { unknownFieldIn } from './unknown-field.ts'
 
@@ -271,22 +271,6 @@ function pathChangeOf({ change }: pb.PathChange, match: RouteMatch, path: string
 function pathText(value: string, path: string): string {
   return PATH_TEXT.test(value) && !value.includes('#') ? value : reject('bad-path', `${path}: not the path of a URL`)
 }
-
-const RETRY_CONDITIONS: readonly RetryCondition[] = [
-  '5xx',
-  'gateway-error',
-  'reset',
-  'reset-before-request',
-  'connect-failure',
-  'retriable-4xx',
-  'refused-stream',
-  'retriable-status-codes',
-  'cancelled',
-  'deadline-exceeded',
-  'internal',
-  'resource-exhausted',
-  'unavailable',
-]
 
 function retryOf({ attempts, codes, backoffMs, conditions }: pb.Retry, path: string): Retry {
   const odd = codes.find((code) => code < 400 || code > 599)

@@ -1,5 +1,6 @@
 import type { ServiceKey } from '../workload.types.ts'
 import type { Listener } from './listener.types.ts'
+import type { RetryCondition } from './retry-condition.ts'
 
 /** What a waypoint serves: a service or a workload bound to it, with what is done to its requests. */
 export type Destination = ServiceDestination | WorkloadDestination
@@ -195,22 +196,6 @@ export interface Retry {
   /** Empty: the default ones. */
   readonly conditions: readonly RetryCondition[]
 }
-
-/** Envoy's names. */
-export type RetryCondition =
-  | '5xx'
-  | 'gateway-error'
-  | 'reset'
-  | 'reset-before-request'
-  | 'connect-failure'
-  | 'retriable-4xx'
-  | 'refused-stream'
-  | 'retriable-status-codes'
-  | 'cancelled'
-  | 'deadline-exceeded'
-  | 'internal'
-  | 'resource-exhausted'
-  | 'unavailable'
 
 export type PathNormalization = 'none' | 'base' | 'merge-slashes' | 'decode-and-merge-slashes'
 
