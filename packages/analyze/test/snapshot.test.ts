@@ -254,6 +254,7 @@ const KINDS = [
   ]),
 ]
 const FIELDS = [
+  'toString',
   'spec',
   'http',
   'route',

@@ -1,4 +1,4 @@
-import { at, list, type Path, record } from '../field.ts'
+import { at, list, type Path, record, text } from '../field.ts'
 import type { Analyzer, Finding } from '../message.types.ts'
 import { type Sourced, specOf } from '../source.types.ts'
 
@@ -20,7 +20,7 @@ export const deprecatedFields: Analyzer = {
     for (const about of snapshot.of('apiextensions.k8s.io/CustomResourceDefinition')) {
       const { group, names } = specOf(about)
       if (group !== 'rbac.istio.io') continue
-      const kind = String(record(names)['kind'])
+      const kind = text(record(names)['kind'])
       yield {
         code: 'IST0002',
         about,

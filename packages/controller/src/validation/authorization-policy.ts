@@ -1,5 +1,5 @@
 import { parseCidr } from '@ambit/core'
-import { isRecord, type Json, list, record, text } from '../watch/json.ts'
+import { isRecord, type Json, list, printed, record, text } from '../watch/json.ts'
 import { checkAttachment } from './common-checks.ts'
 import { portProblem } from './field-problems.ts'
 import type { Report } from './report.ts'
@@ -86,7 +86,7 @@ function checkSource(source: Json, path: string, action: string, report: Report)
           report.error(`${path}.${name}`, `${JSON.stringify(block)} is neither an address nor a network`)
   for (const name of ['serviceAccounts', 'notServiceAccounts'])
     for (const account of list(source[name]))
-      if (String(account).split('/').length > 2 || String(account).includes('*'))
+      if (printed(account).split('/').length > 2 || printed(account).includes('*'))
         report.error(
           `${path}.${name}`,
           `${JSON.stringify(account)} is no NAME or NAMESPACE/NAME; wildcards are not possible`,
@@ -99,9 +99,9 @@ function checkSource(source: Json, path: string, action: string, report: Report)
 function checkOperation(operation: Json, path: string, report: Report): void {
   checkLists(operation, OPERATION_FIELDS, path, report)
   for (const name of ['ports', 'notPorts'])
-    for (const port of list(operation[name])) report.check(`${path}.${name}`, portProblem(Number(port)))
+    for (const port of list(operation[name])) report.check(`${path}.${name}`, portProblem(Number(printed(port))))
   for (const name of ['paths', 'notPaths'])
-    for (const value of list(operation[name])) report.check(`${path}.${name}`, templateProblem(String(value)))
+    for (const value of list(operation[name])) report.check(`${path}.${name}`, templateProblem(printed(value)))
 }
 
 /** Every list has a text in each place, and one of them something at all. */
@@ -157,8 +157,8 @@ function checkCondition(condition: Json, path: string, action: string, report: R
     ['notValues', notValues],
   ] as const)
     for (const value of all) {
-      if (key.endsWith('.ip') && parseCidr(String(value)) === undefined)
+      if (key.endsWith('.ip') && parseCidr(printed(value)) === undefined)
         report.error(`${path}.${field}`, `${JSON.stringify(value)} is neither an address nor a network`)
-      if (key === 'destination.port') report.check(`${path}.${field}`, portProblem(Number(value)))
+      if (key === 'destination.port') report.check(`${path}.${field}`, portProblem(Number(printed(value))))
     }
 }

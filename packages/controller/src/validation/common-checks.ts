@@ -1,4 +1,4 @@
-import { isRecord, type Json, list, record, text, texts } from '../watch/json.ts'
+import { isRecord, type Json, list, printed, record, text, texts } from '../watch/json.ts'
 import { isDnsLabel } from './field-problems.ts'
 import type { Report } from './report.ts'
 
@@ -31,8 +31,8 @@ export function checkSelectorLabels(value: unknown, path: string, report: Report
   if (labels.length === 0) report.warn(path, 'a selector without labels selects every workload of the namespace')
   for (const [key, wanted] of labels) {
     if (key === '') report.error(path, 'a label without a key')
-    if (key.includes('*') || String(wanted).includes('*'))
-      report.error(path, `wildcards are not supported in selectors: ${key}=${String(wanted)}`)
+    if (key.includes('*') || printed(wanted).includes('*'))
+      report.error(path, `wildcards are not supported in selectors: ${key}=${printed(wanted)}`)
   }
 }
 

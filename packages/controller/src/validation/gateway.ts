@@ -1,4 +1,4 @@
-import { isRecord, type Json, list, record, text, texts } from '../watch/json.ts'
+import { isRecord, type Json, list, printed, record, text, texts } from '../watch/json.ts'
 import { checkSelectorLabels } from './common-checks.ts'
 import { addressProblem, isDnsLabel, portProblem, wildcardProblem } from './field-problems.ts'
 import type { Report } from './report.ts'
@@ -82,5 +82,5 @@ function checkTls(value: unknown, protocol: string, path: string, report: Report
     if (!value[field] && list(value['tlsCertificates']).length === 0)
       report.error(`${path}.${field}`, 'required without credentialName')
   if (OF_CLIENTS.has(mode) && !value['caCertificates'])
-    report.error(`${path}.caCertificates`, `required for ${String(mode)} without credentialName`)
+    report.error(`${path}.caCertificates`, `required for ${printed(mode)} without credentialName`)
 }

@@ -1,5 +1,5 @@
 import { parseIp } from '@ambit/core'
-import { isRecord, type Json, list, record, text, texts } from '../watch/json.ts'
+import { isRecord, type Json, list, printed, record, text, texts } from '../watch/json.ts'
 import { checkExportTo, checkSelectorLabels } from './common-checks.ts'
 import { labelsProblem, nameProblem, networkProblem, portProblem, wildcardProblem } from './field-problems.ts'
 import type { Report } from './report.ts'
@@ -91,7 +91,7 @@ function checkDynamic({ hosts, addresses, endpoints, ports }: EntryFacts, report
   if (addresses.length > 0) report.error('spec.addresses', 'DYNAMIC_DNS has none: the host says where a request goes')
   if (endpoints.length > 0) report.error('spec.endpoints', 'DYNAMIC_DNS has none: the host says where a request goes')
   for (const [i, { protocol }] of ports.entries())
-    if (!DYNAMIC.has(String(protocol).toUpperCase()))
+    if (!DYNAMIC.has(printed(protocol).toUpperCase()))
       report.error(`spec.ports[${i}].protocol`, `DYNAMIC_DNS is for ${[...DYNAMIC].join(', ')}`)
 }
 
