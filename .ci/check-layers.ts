@@ -5,12 +5,15 @@ import { join } from 'node:path'
 
 const ROWS: readonly (readonly string[])[] = [
   ['core'],
-  ['api', 'linux', 'telemetry', 'kube', 'chart', 'http2'],
+  ['api', 'linux', 'telemetry', 'kube', 'chart', 'http2', 'flow'],
   ['xds', 'identity', 'state'],
   ['policy', 'route', 'hbone'],
   ['testing'],
   ['ztunnel', 'waypoint', 'controller', 'cni'],
   ['sandbox', 'analyze'],
+  ['explain'],
+  ['policy-test', 'policy-diff', 'graph'],
+  ['dashboard'],
   ['cli'],
 ]
 

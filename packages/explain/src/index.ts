@@ -1,0 +1,2 @@
+export * from './explanation.types.ts'
+export type * from './question.types.ts'
