@@ -2,6 +2,7 @@
 // Plain JavaScript: read by whatever Node (>= 20) the machine has.
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { descendantsOf } from './descendants.mjs'
 
 /** The person, or the system, wants us to end. */
 export class Interrupted extends Error {
@@ -31,12 +32,15 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
+/** As the shell says of what `timeout` ended. */
+const LIMIT_REACHED = 124
+
 /**
  * Resolves with the exit status when the program has ended, and with what it printed where `stdio` is left to us.
- * Rejects with Interrupted when a signal came meanwhile.
+ * Rejects with Interrupted when a signal came meanwhile. After `limitMs` it is killed with all it started, and the status is 124.
  */
 export async function runProgram(program, args, options = {}) {
-  const { outliveInterrupt = false, ...rest } = options
+  const { outliveInterrupt = false, limitMs, ...rest } = options
   if (interruptedBy !== undefined && !outliveInterrupt) throw new Interrupted(interruptedBy)
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...rest })
   running.add(child)
@@ -44,6 +48,19 @@ export async function runProgram(program, args, options = {}) {
   let stderr = ''
   child.stdout?.setEncoding('utf8').on('data', (text) => (stdout += text))
   child.stderr?.setEncoding('utf8').on('data', (text) => (stderr += text))
+  let isOverLimit = false
+  const limit =
+    limitMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          isOverLimit = true
+          stderr += `${program}: not done after ${limitMs / 60_000} minutes, so it was killed; what still ran:\n`
+          for (const { pid, command } of descendantsOf(child.pid)) {
+            stderr += `  ${pid} ${command.slice(0, 200)}\n`
+            kill(pid)
+          }
+          kill(child.pid)
+        }, limitMs)
   const status = await new Promise((resolve) => {
     child.once('error', (error) => {
       stderr += `${program}: ${error.code === 'ENOENT' ? 'this program was not found' : error.message}\n`
@@ -51,7 +68,16 @@ export async function runProgram(program, args, options = {}) {
     })
     child.once('close', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)))
   })
+  clearTimeout(limit)
   running.delete(child)
   if (interruptedBy !== undefined && !outliveInterrupt) throw new Interrupted(interruptedBy)
-  return { status, stdout, stderr }
+  return { status: isOverLimit ? LIMIT_REACHED : status, stdout, stderr }
+}
+
+function kill(pid) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
 }

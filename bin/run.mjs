@@ -15,6 +15,9 @@ const goldens = process.env.AMBIT_SHARED ?? join(root, '..', 'shared')
 // A user namespace gives the tests root over namespaces of their own; everything in it dies with the first process.
 const inNamespaces = ['unshare', '-Urnm', '--pid', '--fork', '--kill-child', '--mount-proc']
 
+/** No tier takes a third of it, and a test that hangs for good must fail the run rather than hold it up. */
+const TIER_LIMIT_MS = 25 * 60_000
+
 /** Tiers in the order they run: the cheapest first. */
 const TIERS = {
   packages: { title: 'unit and in-process', command: [bin('c8'), '--config', '.ci/c8.json', ...ava()] },
@@ -44,12 +47,13 @@ const CHECKS = [
   ['unused', bin('knip'), '--config', '.ci/knip.json', '--no-config-hints'],
 ]
 
-async function run(command) {
+async function run(command, options = {}) {
   const [program, ...args] = command
   const nodeFolder = dirname(workspaceNode())
   const env = toolEnvironment({ ...process.env, PATH: `${nodeFolder}${delimiter}${process.env.PATH}` })
   const { status, stderr } = await runProgram(program, args, {
     cwd: root,
+    ...options,
     stdio: 'inherit',
     env: { ...env, NODE_OPTIONS: [...nodeFlags, env.NODE_OPTIONS].filter(Boolean).join(' ') },
   })
@@ -70,7 +74,7 @@ async function test(given) {
     const reason = skip?.()
     const started = Date.now()
     if (reason === undefined) console.log(`\n== ${name}: ${title}`)
-    const status = reason === undefined ? await run([...command, ...files]) : undefined
+    const status = reason === undefined ? await run([...command, ...files], { limitMs: TIER_LIMIT_MS }) : undefined
     rows.push({ name, status, reason, seconds: (Date.now() - started) / 1000 })
   }
   return summary(rows)
