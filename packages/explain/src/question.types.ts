@@ -14,6 +14,8 @@ export type ClientRef =
   | { readonly kind: 'pod'; readonly namespace: string; readonly name: string }
   /** Any pod of the account; without one that runs, the account alone is asked about. */
   | { readonly kind: 'account'; readonly namespace: string; readonly serviceAccount: string }
+  /** `spiffe://…` as a certificate has it, for one of another trust domain; of the mesh's own the same as its account. */
+  | { readonly kind: 'identity'; readonly identity: string }
   /** Somebody without an identity of the mesh. */
   | { readonly kind: 'outside'; readonly ip?: string | undefined }
 
