@@ -1,7 +1,7 @@
 import { LineCounter, parseAllDocuments } from 'yaml'
 import { list, type Path, record, text } from './field.ts'
 import { MAX_ALIASES, MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_LIST_DEPTH } from './limits.ts'
-import type { AnyObject, Sourced } from './source.types.ts'
+import type { AnyObject, Position, Sourced } from './source.types.ts'
 
 /** Something in a file that is no object of Kubernetes. */
 export interface FileProblem {
@@ -39,36 +39,37 @@ export function readDocuments(file: string, content: string, namespace: string):
     }
     if (document.contents === null) continue
     const place = placesIn(document, lines)
-    take(document, (path) => place(path), [])
+    take(document, place, [])
   }
   return { objects, problems }
 
-  function take(document: Document, lineOf: (path: Path) => number, at: Path): void {
+  function take(document: Document, positionOf: (path: Path) => Position, at: Path): void {
     let value: unknown
     try {
       value = document.toJS({ maxAliasCount: MAX_ALIASES })
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
-      problems.push({ file, line: lineOf(at), column: 1, message })
+      problems.push({ file, line: positionOf(at).line, column: 1, message })
       return
     }
-    takeValue(value, lineOf, at, 0)
+    takeValue(value, positionOf, at, 0)
   }
 
-  function takeValue(value: unknown, lineOf: (path: Path) => number, at: Path, depth: number): void {
+  function takeValue(value: unknown, positionOf: (path: Path) => Position, at: Path, depth: number): void {
     const { apiVersion, kind, items, metadata } = record(value)
     if (text(kind).endsWith('List') && Array.isArray(items) && depth < MAX_LIST_DEPTH) {
-      for (const [i, item] of list(items).entries()) takeValue(item, lineOf, [...at, 'items', i], depth + 1)
+      for (const [i, item] of list(items).entries()) takeValue(item, positionOf, [...at, 'items', i], depth + 1)
       return
     }
-    const line = lineOf(at)
+    const { line } = positionOf(at)
     const missing = missingIn(apiVersion, kind, metadata)
     if (missing !== undefined) {
       problems.push({ file, line, column: 1, message: missing })
       return
     }
     const object = withNamespace(value as AnyObject, namespace)
-    objects.push({ object, place: { file, line, lineOf: (path) => lineOf([...at, ...path]) } })
+    const place = (path: Path): Position => positionOf([...at, ...path])
+    objects.push({ object, place: { file, line, lineOf: (path) => place(path).line, positionOf: place } })
   }
 }
 
@@ -101,8 +102,8 @@ function withNamespace(object: AnyObject, namespace: string): AnyObject {
   return { ...object, metadata: { ...metadata, namespace } }
 }
 
-/** Lines of fields; of one that is not there, the line of the nearest around it. */
-function placesIn(document: Document, lines: LineCounter): (path: Path) => number {
+/** Positions of fields; of one that is not there, that of the nearest around it. */
+function placesIn(document: Document, lines: LineCounter): (path: Path) => Position {
   const offsetOf = (node: unknown): number | undefined => {
     const range = record(node)['range']
     return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined
@@ -110,9 +111,11 @@ function placesIn(document: Document, lines: LineCounter): (path: Path) => numbe
   return (path) => {
     for (let length = path.length; length >= 0; length--) {
       const offset = keyOffset(document, path.slice(0, length)) ?? offsetOf(document.getIn(path.slice(0, length), true))
-      if (offset !== undefined) return lines.linePos(offset).line
+      if (offset === undefined) continue
+      const { line, col } = lines.linePos(offset)
+      return { line, column: col }
     }
-    return 1
+    return { line: 1, column: 1 }
   }
 }
 

@@ -7,6 +7,12 @@ export interface AnyObject extends KubeObject {
   readonly status?: unknown
 }
 
+/** Counted from one. */
+export interface Position {
+  readonly line: number
+  readonly column: number
+}
+
 /** Where in a file an object stands. */
 export interface FilePlace {
   readonly file: string
@@ -14,6 +20,7 @@ export interface FilePlace {
   readonly line: number
   /** Of a field, or of the nearest one around it that is there. */
   readonly lineOf: (path: Path) => number
+  readonly positionOf: (path: Path) => Position
 }
 
 /** An object, and where it is from; without a place: from the cluster. */

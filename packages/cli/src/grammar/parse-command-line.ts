@@ -1,6 +1,6 @@
+import { isNear } from '@ambit/core'
 import { MAX_ARGUMENTS } from '../limits.ts'
 import type { CommandSpec, FlagSpec, Flags, ParseVerdict } from './command.types.ts'
-import { isNear } from './nearest-word.ts'
 import { parseDuration } from './parse-duration.ts'
 
 type FlagValues = Map<string, string[]>

@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import { ROOT_NAMESPACE } from '@ambit/api'
 import { fromYaml, overlay, type Value, type ValueMap } from '@ambit/chart'
-import { messageOf } from '@ambit/core'
+import { messageOf, nearestWord } from '@ambit/core'
 import type { Context } from '../context.types.ts'
 import { SettingError } from '../errors.ts'
-import { nearestWord } from '../grammar/nearest-word.ts'
 import { COMPONENTS, type Component, isGateway } from './components.ts'
 import { applySetting, parseSetting } from './set-path.ts'
 
