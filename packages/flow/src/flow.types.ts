@@ -37,12 +37,14 @@ export interface FlowReporter {
   /** Of the proxy's pod: `namespace/name`. */
   readonly pod: string
   readonly node?: string | undefined
+  /** Of a waypoint or gateway: its Gateway, `namespace/name`. */
+  readonly gateway?: string | undefined
 }
 
 export interface FlowEnd {
   /** `ip:port`, as core writes it. */
   readonly address: string
-  /** `spiffe://…`, only where mutual TLS proved it. */
+  /** `spiffe://…`, only where mutual TLS proved it: of who holds the other end of the tunnel, which may be a waypoint. */
   readonly identity?: string | undefined
   readonly namespace?: string | undefined
   /** Of its owner (the Deployment), or of the pod without one. */

@@ -1,0 +1,23 @@
+import type { Flow } from '@ambit/flow'
+import type { Cluster } from '../cluster/cluster.types.ts'
+
+export interface FollowFlowsOptions {
+  /** Go on with what happens; else what is open and what was refused lately, once. */
+  readonly watch: boolean
+  /** Only flows that a client or a server of these namespaces takes part in; absent: all. */
+  readonly namespaces?: readonly string[] | undefined
+  readonly signal: AbortSignal
+}
+
+/** A flow as one proxy tells it, or what is missing. */
+export type FlowUpdate =
+  | { readonly flow: Flow }
+  | {
+      /** For a person: which proxy can't be asked, or how much was lost. */
+      readonly gap: string
+      /** Pod of the proxy, `namespace/name`: what it told of as open may have ended since. Absent: none in particular. */
+      readonly pod?: string | undefined
+    }
+
+/** What all proxies of a cluster tell together; ends with the signal, or when all was told. */
+export type FollowFlows = (cluster: Cluster, options: FollowFlowsOptions) => AsyncIterable<FlowUpdate>
