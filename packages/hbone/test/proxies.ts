@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { closeSync } from 'node:fs'
 import { type Socket } from 'node:net'
 import { ip, type SocketAddress, type SpiffeId, silentLogger, systemClock } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
@@ -292,6 +293,13 @@ async function reactorClient(
     },
   }
   return proxy
+}
+
+/** Where nobody listens. The port is held meanwhile: one that is free is given to the listener of another test. */
+export async function unserved(): Promise<{ readonly address: SocketAddress; [Symbol.dispose](): void }> {
+  const fd = listenerFd(undefined, LOOPBACK, {})
+  const address = await portOf(fd)
+  return { address, [Symbol.dispose]: () => closeSync(fd) }
 }
 
 /** An application that does something with each of its connections. */

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { TestFn } from 'ava'
 import { CLIENT, dial, identity, readAll, SERVER, TestCa, until } from './mesh.ts'
-import { application, clientProxy, type Decide, type Means, serverProxy } from './proxies.ts'
+import { application, clientProxy, type Decide, type Means, serverProxy, unserved } from './proxies.ts'
 
 /** What two proxies must do together, whatever moves their bytes: user → client proxy → server proxy → application. */
 export function proxyCompliance(
@@ -156,9 +156,8 @@ export function proxyCompliance(
   })
 
   test(`${name}: an application that is not there is a 503`, async (t) => {
-    const gone = await application(() => undefined)
-    await gone[Symbol.asyncDispose]()
-    await using m = await chain(echo, () => gone.address)
+    using nobody = await unserved()
+    await using m = await chain(echo, () => nobody.address)
     const user = await m.user()
     await closed(user)
     t.regex(m.near.failures.at(-1)?.message ?? '', /http status: 503/)
