@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { type Clock, formatSocketAddress, ip, type Logger, messageOf, parseIp, type SocketAddress } from '@ambit/core'
 import { cut, firstFlight } from '@ambit/hbone'
 import { identityOfCertificate } from '@ambit/identity'
+import type { ListenerTable } from '@ambit/route'
 import type { Listener } from '@ambit/state'
 import type { FrontHandler } from '../http/front.types.ts'
 import type { Http1Front } from '../http/http1-front.ts'
@@ -12,7 +13,7 @@ import { LISTENER_DRAIN_MS, MAX_GATEWAY_CONNECTIONS, TLS_HANDSHAKE_TIMEOUT_MS } 
 import type { ClientTls, GatewayConnectionFacts } from '../request.types.ts'
 import { detectHttpVersion, sniff } from '../tunnel/sniff.ts'
 import { forwardedCertificate } from './client-certificate.ts'
-import { isServedStill, type ListenerTable, termsOf } from './listener-table.ts'
+import { isServedStill, termsOf } from './listener-terms.ts'
 import { TlsRefusal, type TlsTerminator } from './tls-terminator.ts'
 
 export interface GatewayConnectionsComponents {

@@ -1,5 +1,5 @@
+import { carriesToken } from '@ambit/policy'
 import type { LocalReply } from '../local-reply.ts'
-import type { RequestState } from '../request.types.ts'
 import type { Step } from './step.types.ts'
 
 const UNCHECKED: LocalReply = {
@@ -16,21 +16,8 @@ const UNCHECKED: LocalReply = {
 export const authenticate: Step = {
   name: 'authenticate',
   run: (state) =>
-    state.target?.destination.authenticatesRequests === true && carriesToken(state) ? UNCHECKED : undefined,
-}
-
-/** Istio's default places of a token: the bearer header, then a query parameter. */
-function carriesToken({ header, query }: RequestState): boolean {
-  if (/(?:^|,)\s*bearer\b/i.test(header?.('authorization') ?? '')) return true
-  return query !== undefined && query.split(/[&;]/).some((pair) => /^access_token(?:=|$)/i.test(decodeLoosely(pair)))
-}
-
-/** One pair at a time: what can not be decoded in another must not hide a name. */
-function decodeLoosely(pair: string): string {
-  const [name = ''] = pair.split('=', 1)
-  try {
-    return decodeURIComponent(name)
-  } catch {
-    return name
-  }
+    state.target?.destination.authenticatesRequests === true &&
+    carriesToken(state.header?.('authorization'), state.query)
+      ? UNCHECKED
+      : undefined,
 }

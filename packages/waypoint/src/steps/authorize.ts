@@ -1,5 +1,4 @@
-import type { HttpFacts, RequestDenial, RequestFacts, RequestVerdict } from '@ambit/policy'
-import { claimedIpOf } from '../claimed-ip.ts'
+import { claimedIpOf, type HttpFacts, type RequestDenial, type RequestFacts, type RequestVerdict } from '@ambit/policy'
 import { denied } from '../local-reply.ts'
 import type { RequestState } from '../request.types.ts'
 import type { Step } from './step.types.ts'

@@ -1,4 +1,5 @@
-import { isServedStill, type ListenerTable } from '../gateway/listener-table.ts'
+import type { ListenerTable } from '@ambit/route'
+import { isServedStill } from '../gateway/listener-terms.ts'
 import { CLUSTER_NOT_FOUND } from '../local-reply.ts'
 import type { Step } from './step.types.ts'
 

@@ -1,5 +1,5 @@
 import type { EndpointPick } from '@ambit/route'
-import type { Service, TrafficPolicyStore, Treatment } from '@ambit/state'
+import { findTreatment, type Service, type TrafficPolicyStore, type Treatment } from '@ambit/state'
 import type { Upstream } from '../request.types.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
 import { OutlierDetector } from './outlier-detector.ts'
@@ -28,7 +28,7 @@ interface Held {
   turn: number
 }
 
-const NONE: ClusterVerdict = { kind: 'none' }
+const UNTREATED = { trafficPolicy: '', subset: '' }
 
 /** What DestinationRules say, with what has to be remembered for it between two requests. */
 export class Clusters implements Disposable {
@@ -51,18 +51,11 @@ export class Clusters implements Disposable {
   }
 
   find(to: { readonly service: Service; readonly port: number }, rules: Upstream['rules']): ClusterVerdict {
-    const { trafficPolicy = '', subset = '' } = rules ?? {}
-    if (trafficPolicy === '' && subset === '') return NONE
-    const policy = this.#policies.policy(trafficPolicy)
-    const found = subset === '' ? policy : policy?.subsets.get(subset)
-    if (found === undefined) {
-      const what = subset === '' ? trafficPolicy : `subset ${subset} of ${to.service.hostname}`
-      return { kind: 'missing', message: `no DestinationRule has been received for ${what}` }
-    }
-    const treatment = found.ports.get(to.port) ?? found.treatment
-    if (treatment.refused !== undefined) return { kind: 'refused', message: treatment.refused }
+    const verdict = findTreatment(this.#policies, to, rules ?? UNTREATED)
+    if (verdict.kind !== 'found') return verdict
+    const { trafficPolicy, subset } = rules ?? UNTREATED
+    const { treatment, members } = verdict
     const held = this.#hold(trafficPolicy, `${subset}:${to.port}`, treatment)
-    const members = subset === '' ? undefined : this.#policies.members(`${trafficPolicy}/${subset}`)
     return { kind: 'found', cluster: { ...held.parts, members, pick: (key) => pickOf(held.state, key) } }
   }
 
