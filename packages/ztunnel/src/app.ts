@@ -29,6 +29,7 @@ import { type BoundPorts, listenForAdmins } from './admin-servers.ts'
 import { PodAssembly } from './assemble-pod.ts'
 import type { Config, WorkloadInfo } from './config.types.ts'
 import { configDump } from './config-dump.ts'
+import { StreamDataPath } from './data-path/stream-data-path.ts'
 import { parseResolvConf, type ResolvConf } from './dns/resolv-conf.ts'
 import { dnsMetrics } from './dns/server.ts'
 import { ConnectionEvents } from './events.ts'
@@ -40,7 +41,6 @@ import { nodeMessage } from './node-message.ts'
 import { type PodNetns, PodProxies } from './pod-proxies.ts'
 import { PolicyLog } from './policy-log.ts'
 import { followIdentities } from './prefetch.ts'
-import { Relay } from './relay.ts'
 import { subscriptions } from './xds-state.ts'
 import { ZdsClient } from './zds-client.ts'
 
@@ -127,7 +127,7 @@ export class App implements Closable {
         secrets: this.secrets,
         events: this.events,
         policyLog: new PolicyLog(this.logger, { info: config.authorizationInfoLogging }),
-        relay: new Relay(),
+        dataPath: new StreamDataPath(),
         dnsMetrics: dnsMetrics(this.#metrics),
         demand: config.xdsOnDemand ? this.#demand : undefined,
         clock: this.#clock,

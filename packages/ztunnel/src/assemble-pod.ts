@@ -9,26 +9,26 @@ import {
   type SocketAddress,
   type SocketFactory,
 } from '@ambit/core'
-import { HbonePool, HboneServer, POST_QUANTUM_GROUPS } from '@ambit/hbone'
+import { POST_QUANTUM_GROUPS } from '@ambit/hbone'
 import type { SecretManager } from '@ambit/identity'
 import { hostSockets, interfaceAddresses, markedSockets, Netns, netnsSockets } from '@ambit/linux'
 import type { PolicyStore, WorkloadStore } from '@ambit/state'
 import type { Config, WorkloadInfo } from './config.types.ts'
 import { Connections } from './connections.ts'
+import type { DataPath } from './data-path/data-path.types.ts'
 import { DnsForwarder } from './dns/forwarder.ts'
 import type { ResolvConf } from './dns/resolv-conf.ts'
 import { type DnsMetrics, DnsServer } from './dns/server.ts'
 import type { ConnectionEvents } from './events.ts'
 import { Inbound } from './inbound.ts'
 import { InboundPlaintext } from './inbound-plaintext.ts'
-import { CONNECT_TIMEOUT_MS, DNS_PORT } from './limits.ts'
+import { DNS_PORT } from './limits.ts'
 import { LocalWorkload } from './local-workload.ts'
 import { Outbound, type OutboundComponents } from './outbound.ts'
 import type { PodNetns } from './pod-proxies.ts'
 import { PodProxy } from './pod-proxy.ts'
 import type { PolicyLog } from './policy-log.ts'
 import { Rejudging } from './rejudging.ts'
-import type { Relay } from './relay.ts'
 
 /** What all pods of the node share. */
 export interface PodAssemblyComponents {
@@ -37,7 +37,7 @@ export interface PodAssemblyComponents {
   readonly secrets: Pick<SecretManager, 'get'>
   readonly events: ConnectionEvents
   readonly policyLog: PolicyLog
-  readonly relay: Relay
+  readonly dataPath: DataPath
   readonly dnsMetrics: DnsMetrics
   readonly demand: OutboundComponents['demand']
   readonly clock: Clock
@@ -69,7 +69,7 @@ export class PodAssembly {
 
   async start(workload: WorkloadInfo, netns: PodNetns): Promise<PodProxy> {
     const { config } = this.#options
-    const { store, policies, events, policyLog, relay, secrets, demand, clock, logger, random } = this.#components
+    const { store, policies, events, policyLog, dataPath, secrets, demand, clock, logger, random } = this.#components
     const sockets = this.#sockets(netns)
     const connections = new Connections({
       policies,
@@ -80,45 +80,35 @@ export class PodAssembly {
     })
     const local = new LocalWorkload(store, workload)
     const originalSource = config.originalSource !== false
-    const common = { sockets, workloads: store, local, connections, events, relay, policyLog, clock }
+    const common = { workloads: store, local, connections, events, policyLog }
     const inbound = new Inbound(common, {
       network: config.network,
       originalSource,
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
     })
-    const groups = config.pqcOnly ? { keyExchangeGroups: POST_QUANTUM_GROUPS } : {}
-    const pool = new HbonePool(
+    const path = dataPath.forPod(
       {
-        dial: (to, signal) => sockets.dial({ to, timeoutMs: CONNECT_TIMEOUT_MS, signal }),
-        certificate: (identity, signal) => secrets.get(identity, signal),
-        clock,
-        logger,
-      },
-      {
-        ...groups,
-        maxStreamsPerConnection: config.pool.maxStreamsPerConnection,
-        idleReleaseMs: config.pool.unusedReleaseMs,
-      },
-    )
-    const hbone = new HboneServer(
-      {
-        certificate: async () => await secrets.get((await local.get()).identity),
-        onRequest: (request) => inbound.serve(request),
+        sockets,
+        certificate: (identity, cancelled) => secrets.get(identity, cancelled),
+        ownCertificate: async () => await secrets.get((await local.get()).identity),
+        onConnect: (connect) => inbound.serve(connect),
         onTlsError: (error, remote) => this.#onTlsError(error, remote),
         clock,
         logger,
       },
-      groups,
+      {
+        keyExchangeGroups: config.pqcOnly ? POST_QUANTUM_GROUPS : undefined,
+        maxStreamsPerConnection: config.pool.maxStreamsPerConnection,
+        idleReleaseMs: config.pool.unusedReleaseMs,
+      },
     )
     return await PodProxy.start(
       {
-        sockets,
         connections,
-        outbound: new Outbound({ ...common, pool, random, demand }, { network: config.network }),
+        outbound: new Outbound({ ...common, random, demand }, { network: config.network }),
         inboundPlaintext: new InboundPlaintext(common, { network: config.network, originalSource }),
-        hbone,
-        pool,
+        path,
         startDns: config.dns.enabled ? () => this.#startDns(sockets, local, netns) : undefined,
         clock,
       },

@@ -16,9 +16,8 @@ export function capturedEnds(socket: Socket, sockets: SocketFactory): Captured |
 }
 
 /** Outbound: our own ports on loopback, or a connection that was never redirected and would call itself for ever. */
-export function isOutboundLoop(target: SocketAddress, socket: Socket): boolean {
+export function isOutboundLoop(target: SocketAddress, local: SocketAddress | undefined): boolean {
   if (isLoopback(target.ip) && isProxyPort(target.port)) return true
-  const local = endpoint(socket.localAddress, socket.localPort)
   return local !== undefined && local.ip === target.ip && local.port === target.port
 }
 

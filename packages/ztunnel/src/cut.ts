@@ -1,12 +1,11 @@
-import type { Duplex } from 'node:stream'
-import { cut } from '@ambit/hbone'
+import type { Cuttable } from './data-path/data-path.types.ts'
 import type { ConnectionFailure } from './failures.ts'
 
 /** One way to end a connection from outside, at any phase of it, with the first reason winning. */
 export class Cut {
   /** Made on demand: most parts of a connection's life do not ask for it. */
   #controller: AbortController | undefined
-  readonly #streams: Duplex[] = []
+  readonly #owned: Cuttable[] = []
   #failure: ConnectionFailure | undefined
 
   get signal(): AbortSignal {
@@ -22,10 +21,10 @@ export class Cut {
     return this.#failure
   }
 
-  /** Streams that end with the connection; one that comes too late ends at once. */
-  owns(stream: Duplex): void {
-    if (this.#failure !== undefined) cut(stream)
-    else this.#streams.push(stream)
+  /** What ends with the connection; one that comes too late ends at once. */
+  owns(what: Cuttable): void {
+    if (this.#failure !== undefined) what.cut()
+    else this.#owned.push(what)
   }
 
   readonly end = (failure: ConnectionFailure): void => {
@@ -33,7 +32,7 @@ export class Cut {
     this.#failure = failure
     // Sockets come before tunnels in the list and must go first: the end of a tunnel starts an orderly shutdown of its
     // socket, and one that is under way cannot be turned into a reset (libuv refuses, and Node then leaks the handle).
-    for (const stream of this.#streams) cut(stream)
+    for (const what of this.#owned) what.cut()
     this.#controller?.abort(failure)
   }
 

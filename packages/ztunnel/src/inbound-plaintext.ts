@@ -1,29 +1,23 @@
-import type { Socket } from 'node:net'
-import type { Clock, SocketFactory } from '@ambit/core'
 import { isProxyPort } from '@ambit/core'
 import type { Workload, WorkloadLookup } from '@ambit/state'
-import { type Captured, capturedEnds } from './captured.ts'
 import type { Connections } from './connections.ts'
 import { Cut } from './cut.ts'
+import { Bytes } from './data-path/bytes.ts'
+import type { CapturedConnection } from './data-path/data-path.types.ts'
+import { outcome } from './data-path/outcome.ts'
 import type { ConnectionEvents } from './events.ts'
 import { ConnectionFailure, deniedAtStart, dialFailure } from './failures.ts'
-import { CONNECT_TIMEOUT_MS } from './limits.ts'
 import type { LocalWorkload } from './local-workload.ts'
 import type { PolicyLog } from './policy-log.ts'
-import { refuse } from './refuse.ts'
-import { Bytes, type Relay } from './relay.ts'
 import { guessService } from './service-hint.ts'
 import { partyOf } from './traffic.types.ts'
 
 export interface InboundPlaintextComponents {
-  readonly sockets: SocketFactory
   readonly workloads: WorkloadLookup
   readonly local: LocalWorkload
   readonly connections: Connections
   readonly events: ConnectionEvents
-  readonly relay: Relay
   readonly policyLog: PolicyLog
-  readonly clock: Clock
 }
 
 export interface InboundPlaintextOptions {
@@ -42,55 +36,50 @@ export class InboundPlaintext {
     this.#options = options
   }
 
-  /** Takes a captured socket over; never throws. */
-  accept(socket: Socket): void {
-    socket.on('error', () => undefined)
-    const ends = capturedEnds(socket, this.#components.sockets)
-    if (ends === undefined) {
-      socket.destroy()
-      return
-    }
-    void this.#serve(socket, ends)
+  /** Takes a captured connection over; never throws. */
+  accept(client: CapturedConnection): void {
+    void this.#serve(client)
   }
 
-  async #serve(socket: Socket, ends: Captured): Promise<void> {
+  async #serve(client: CapturedConnection): Promise<void> {
     const cut = new Cut()
-    cut.owns(socket)
-    const gone = (): void =>
-      cut.end(new ConnectionFailure('connect-failed', 'connection failed: the client closed it first'))
-    socket.once('close', gone)
+    cut.owns(client)
+    const stopWatching = client.onGone(() =>
+      cut.end(new ConnectionFailure('connect-failed', 'connection failed: the client closed it first')),
+    )
     try {
-      if (isProxyPort(ends.target.port))
+      if (isProxyPort(client.target.port))
         throw new ConnectionFailure('self-call', 'attempted recursive call to ourselves')
       if (!this.#components.connections.hasRoom('inbound')) {
         throw new ConnectionFailure('too-many-connections', 'too many inbound connections of this pod')
       }
       const workload = this.#components.local.current() ?? (await this.#components.local.get(cut.signal))
-      await this.#judged(socket, ends, workload, cut, () => socket.off('close', gone))
+      await this.#judged(client, workload, cut, stopWatching)
     } catch (error) {
       const failure = cut.failure ?? dialFailure(error)
-      this.#components.events.refusedEarly('inbound', ends.source, ends.target, failure)
-      socket.resetAndDestroy()
+      this.#components.events.refusedEarly('inbound', client.source, client.target, failure)
+      client.cut()
     }
   }
 
-  async #judged(socket: Socket, ends: Captured, workload: Workload, cut: Cut, connected: () => void): Promise<void> {
-    const { connections, events, sockets, workloads, policyLog, clock } = this.#components
+  async #judged(client: CapturedConnection, workload: Workload, cut: Cut, connected: () => void): Promise<void> {
+    const { connections, events, workloads, policyLog } = this.#components
     const { network, originalSource } = this.#options
+    const { source, target } = client
     const bytes = new Bytes()
-    const client = workloads.workloadByIp(network, ends.source.ip)
+    const known = workloads.workloadByIp(network, source.ip)
     const tracked = connections.trackInbound(
-      { source: ends.source, destination: ends.target, workload },
-      { source: ends.source, originalDestination: undefined, actualDestination: ends.target, protocol: 'TCP', bytes },
+      { source, destination: target, workload },
+      { source, originalDestination: undefined, actualDestination: target, protocol: 'TCP', bytes },
       cut.end,
     )
     const open = events.opened(
       {
         reporter: 'destination',
-        source: ends.source,
-        destination: ends.target,
+        source,
+        destination: target,
         mutualTls: false,
-        sourceParty: client && partyOf(client),
+        sourceParty: known && partyOf(known),
         destinationParty: partyOf(workload),
         service: guessService(workloads, workload, undefined),
       },
@@ -100,19 +89,12 @@ export class InboundPlaintext {
       const verdict = tracked.authorize()
       policyLog.verdict(verdict)
       if (!verdict.allowed) throw deniedAtStart(verdict)
-      const app = await sockets.dial({
-        to: ends.target,
-        from: originalSource ? ends.source.ip : undefined,
-        allowHalfOpen: true,
-        timeoutMs: CONNECT_TIMEOUT_MS,
-        signal: cut.signal,
-      })
-      cut.owns(app)
+      const copy = await client.forward({ to: target, from: originalSource ? source.ip : undefined }, { bytes, cut })
       connected()
-      open.close(await this.#components.relay.copy(socket, app, bytes, cut))
+      open.close(await outcome(copy, cut))
     } catch (error) {
       open.close(cut.failure ?? dialFailure(error))
-      await refuse(socket, clock)
+      await client.refuse()
     } finally {
       tracked.release()
     }

@@ -1,27 +1,25 @@
-import type { SocketFactory } from '@ambit/core'
 import { formatSocketAddress } from '@ambit/core'
-import { type HboneRequest, parseAuthority, parseBaggage, parseForwardedHost } from '@ambit/hbone'
+import { parseAuthority, parseBaggage, parseForwardedHost } from '@ambit/hbone'
 import { checkInboundDestination, type InboundVerdict, type Workload, type WorkloadLookup } from '@ambit/state'
 import { partyOfBaggage, WorkloadBaggage } from './connect-headers.ts'
 import type { Connections } from './connections.ts'
 import { Cut } from './cut.ts'
+import { Bytes } from './data-path/bytes.ts'
+import type { AcceptedConnect, PathDial } from './data-path/data-path.types.ts'
+import { outcome } from './data-path/outcome.ts'
 import type { ConnectionEvents } from './events.ts'
 import { ConnectionFailure, deniedAtStart, dialFailure } from './failures.ts'
-import { CONNECT_TIMEOUT_MS } from './limits.ts'
 import type { LocalWorkload } from './local-workload.ts'
 import type { PolicyLog } from './policy-log.ts'
 import { encodeProxyHeader } from './proxy-protocol.ts'
-import { Bytes, type Relay } from './relay.ts'
 import { guessService } from './service-hint.ts'
 import { type Party, partyOf, type Traffic } from './traffic.types.ts'
 
 export interface InboundComponents {
-  readonly sockets: SocketFactory
   readonly workloads: WorkloadLookup
   readonly local: LocalWorkload
   readonly connections: Connections
   readonly events: ConnectionEvents
-  readonly relay: Relay
   readonly policyLog: PolicyLog
 }
 
@@ -31,6 +29,8 @@ export interface InboundOptions {
   readonly localhostAppTunnel: boolean
   readonly responseBaggage: boolean
 }
+
+const CLIENT_LEFT = 'connection failed: the client closed the stream'
 
 type Accepted = InboundVerdict & { readonly accepted: true }
 
@@ -46,11 +46,11 @@ export class Inbound {
   }
 
   /** Answers one CONNECT; never throws. */
-  serve(request: HboneRequest): void {
+  serve(request: AcceptedConnect): void {
     void this.#serve(request)
   }
 
-  async #serve(request: HboneRequest): Promise<void> {
+  async #serve(request: AcceptedConnect): Promise<void> {
     try {
       if (request.method !== 'CONNECT' || !request.isPlainConnect) {
         throw new ConnectionFailure('not-connect', `not a plain CONNECT: ${request.method}`)
@@ -64,7 +64,7 @@ export class Inbound {
       if (!this.#components.connections.hasRoom('inbound')) {
         throw new ConnectionFailure('too-many-connections', 'too many inbound connections of this pod')
       }
-      const workload = this.#components.local.current() ?? (await this.#components.local.get(request.signal))
+      const workload = this.#components.local.current() ?? (await this.#arrival(request))
       await this.#judged(request, workload, this.#destination(request, workload))
     } catch (error) {
       // Nothing is known of the connection yet: one line, no metrics.
@@ -74,7 +74,17 @@ export class Inbound {
     }
   }
 
-  #destination(request: HboneRequest, workload: Workload): Accepted {
+  async #arrival(request: AcceptedConnect): Promise<Workload> {
+    const gone = new AbortController()
+    const stopWatching = request.onGone(() => gone.abort(new ConnectionFailure('connect-failed', CLIENT_LEFT)))
+    try {
+      return await this.#components.local.get(gone.signal)
+    } finally {
+      stopWatching()
+    }
+  }
+
+  #destination(request: AcceptedConnect, workload: Workload): Accepted {
     const verdict = checkInboundDestination(this.#components.workloads, {
       authority: request.authority ?? '',
       localIp: request.local.ip,
@@ -86,7 +96,7 @@ export class Inbound {
     throw new ConnectionFailure(verdict.status === 400 ? 'ip-mismatch' : 'unknown-service', verdict.reason)
   }
 
-  async #judged(request: HboneRequest, workload: Workload, target: Accepted): Promise<void> {
+  async #judged(request: AcceptedConnect, workload: Workload, target: Accepted): Promise<void> {
     const { connections, events } = this.#components
     const cut = new Cut()
     const { identity } = request.peer
@@ -107,29 +117,22 @@ export class Inbound {
       cut.end,
     )
     const open = events.opened(traffic, bytes)
-    let answered = false
     try {
       const verdict = tracked.authorize()
       this.#components.policyLog.verdict(verdict)
       if (!verdict.allowed) throw deniedAtStart(verdict)
-      const stopWatching = request.onGone(() =>
-        cut.end(new ConnectionFailure('connect-failed', 'connection failed: the client closed the stream')),
-      )
-      const app = await this.#dial(request, target, cut)
+      const stopWatching = request.onGone(() => cut.end(new ConnectionFailure('connect-failed', CLIENT_LEFT)))
+      const prefix =
+        target.proxyHeader &&
+        encodeProxyHeader({ source: request.remote, destination: target.proxyHeader.destination, identity })
+      const headers = this.#options.responseBaggage ? { baggage: this.#baggage.of(workload) } : {}
+      const copy = await request.serve(this.#dial(request, target), { headers, prefix }, { bytes, cut })
       stopWatching()
-      cut.owns(app)
-      cut.throwIfCut()
-      answered = true
-      const stream = request.accept(this.#options.responseBaggage ? { baggage: this.#baggage.of(workload) } : {})
-      cut.owns(stream)
-      if (target.proxyHeader !== undefined) {
-        app.write(encodeProxyHeader({ source: request.remote, destination: target.proxyHeader.destination, identity }))
-      }
-      open.close(await this.#components.relay.copy(stream, app, bytes, cut))
+      open.close(await outcome(copy, cut))
     } catch (error) {
       const failure = cut.failure ?? dialFailure(error)
       open.close(failure)
-      if (!answered) request.reject(failure.status)
+      request.reject(failure.status)
       // The application may be connected already when its client turns out to have left.
       cut.end(failure)
     } finally {
@@ -137,19 +140,13 @@ export class Inbound {
     }
   }
 
-  async #dial(request: HboneRequest, target: Accepted, cut: Cut): ReturnType<SocketFactory['dial']> {
+  #dial(request: AcceptedConnect, target: Accepted): PathDial {
     // Towards loopback the source is loopback too; otherwise the application sees its client.
     const from = target.originalSource ? (this.#options.originalSource ? request.remote.ip : undefined) : target.dial.ip
-    return await this.#components.sockets.dial({
-      to: target.dial,
-      from,
-      allowHalfOpen: true,
-      timeoutMs: CONNECT_TIMEOUT_MS,
-      signal: cut.signal,
-    })
+    return { to: target.dial, from }
   }
 
-  #traffic(request: HboneRequest, workload: Workload, target: Accepted): Traffic {
+  #traffic(request: AcceptedConnect, workload: Workload, target: Accepted): Traffic {
     const hint = parseForwardedHost(header(request.headers['forwarded']))
     return {
       reporter: 'destination',
@@ -166,7 +163,7 @@ export class Inbound {
   }
 
   /** The workload at the peer's address when its identity fits, otherwise what the peer's proxy says, for telemetry only. */
-  #sourceParty(request: HboneRequest): Party | undefined {
+  #sourceParty(request: AcceptedConnect): Party | undefined {
     const { network } = this.#options
     const through = header(request.headers['x-forwarded-network'])
     const behindGateway = through !== undefined && through.toLowerCase() !== network.toLowerCase()

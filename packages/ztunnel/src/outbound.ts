@@ -1,9 +1,6 @@
 import { lookup } from 'node:dns/promises'
-import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import type { Clock, Ip, SocketAddress, SocketFactory } from '@ambit/core'
+import type { Ip, SocketAddress } from '@ambit/core'
 import { abortable, formatSocketAddress, parseIp } from '@ambit/core'
-import type { HbonePool, Tunnel } from '@ambit/hbone'
 import {
   type Resolution,
   resolveOutbound,
@@ -12,33 +9,30 @@ import {
   type WorkloadLookup,
   withResolvedAddress,
 } from '@ambit/state'
-import { type Captured, capturedEnds, isOutboundLoop } from './captured.ts'
+import { isOutboundLoop } from './captured.ts'
 import { ConnectHeaders } from './connect-headers.ts'
 import type { Connections } from './connections.ts'
 import { Cut } from './cut.ts'
+import { Bytes } from './data-path/bytes.ts'
+import type { CapturedConnection, Flow, RunningCopy, TunnelledCopy } from './data-path/data-path.types.ts'
+import { outcome } from './data-path/outcome.ts'
 import type { ConnectionEvents, OpenConnection } from './events.ts'
 import { ConnectionFailure, dialFailure, type FailureCode } from './failures.ts'
 import { hboneFailure } from './hbone-failure.ts'
-import { CONNECT_TIMEOUT_MS, MAX_CONNECTING_PER_POD, RESOLVE_TIMEOUT_MS } from './limits.ts'
+import { MAX_CONNECTING_PER_POD, RESOLVE_TIMEOUT_MS } from './limits.ts'
 import type { LocalWorkload } from './local-workload.ts'
-import { refuse } from './refuse.ts'
-import { Bytes, type Relay } from './relay.ts'
 import { partyOf, type Traffic } from './traffic.types.ts'
 
 export interface OutboundComponents {
-  readonly sockets: SocketFactory
-  readonly pool: Pick<HbonePool, 'open'>
   readonly workloads: WorkloadLookup
   readonly local: LocalWorkload
   readonly connections: Connections
   readonly events: ConnectionEvents
-  readonly relay: Relay
   /** Addresses of a workload that only has a name. */
   readonly resolveHostname?: (hostname: string, source: Workload) => Promise<readonly Ip[]>
   /** Asks the control plane for what is at an address, where not everything is sent unasked. */
   readonly demand?: ((target: SocketAddress, signal: AbortSignal) => Promise<void>) | undefined
   readonly random: () => number
-  readonly clock: Clock
 }
 
 type Reachable = Exclude<Resolution, { kind: 'refused' | 'resolve-hostname' }>
@@ -63,26 +57,19 @@ export class Outbound {
     this.#network = options.network
   }
 
-  /** Takes a captured socket over; never throws. */
-  accept(socket: Socket): void {
-    // Without a listener an error of this peer would end the process.
-    socket.on('error', () => undefined)
-    const ends = capturedEnds(socket, this.#components.sockets)
-    if (ends === undefined) {
-      socket.destroy()
-      return
-    }
-    const refusal = this.#refusal(ends, socket)
+  /** Takes a captured connection over; never throws. */
+  accept(client: CapturedConnection): void {
+    const refusal = this.#refusal(client)
     if (refusal !== undefined) {
-      this.#components.events.refusedEarly('outbound', ends.source, ends.target, refusal)
-      socket.resetAndDestroy()
+      this.#components.events.refusedEarly('outbound', client.source, client.target, refusal)
+      client.cut()
       return
     }
-    void this.#serve(socket, ends)
+    void this.#serve(client)
   }
 
-  #refusal({ target }: Captured, socket: Socket): ConnectionFailure | undefined {
-    if (isOutboundLoop(target, socket))
+  #refusal({ target, local }: CapturedConnection): ConnectionFailure | undefined {
+    if (isOutboundLoop(target, local))
       return new ConnectionFailure('self-call', 'attempted recursive call to ourselves')
     if (!this.#components.connections.hasRoom('outbound') || this.#connecting >= MAX_CONNECTING_PER_POD) {
       return new ConnectionFailure('too-many-connections', 'too many outbound connections of this pod')
@@ -90,13 +77,13 @@ export class Outbound {
     return undefined
   }
 
-  async #serve(socket: Socket, ends: Captured): Promise<void> {
+  async #serve(client: CapturedConnection): Promise<void> {
     const { events, connections, local } = this.#components
     const cut = new Cut()
-    cut.owns(socket)
-    const goneWhileConnecting = (): void =>
-      cut.end(new ConnectionFailure('connect-failed', 'connection failed: the application closed it first'))
-    socket.once('close', goneWhileConnecting)
+    cut.owns(client)
+    const stopWatching = client.onGone(() =>
+      cut.end(new ConnectionFailure('connect-failed', 'connection failed: the application closed it first')),
+    )
     this.#connecting++
     let connected = false
     const doneConnecting = (): void => {
@@ -106,37 +93,43 @@ export class Outbound {
     const bytes = new Bytes()
     let open: OpenConnection | undefined
     const tracked = connections.trackOutbound(
-      { source: ends.source, originalDestination: undefined, actualDestination: ends.target, protocol: 'TCP', bytes },
+      {
+        source: client.source,
+        originalDestination: undefined,
+        actualDestination: client.target,
+        protocol: 'TCP',
+        bytes,
+      },
       cut.end,
     )
     try {
       const source = local.current() ?? (await local.get(cut.signal))
-      if (this.#components.demand !== undefined) await this.#components.demand(ends.target, cut.signal)
-      const resolution = await this.#resolve(source, ends)
+      if (this.#components.demand !== undefined) await this.#components.demand(client.target, cut.signal)
+      const resolution = await this.#resolve(source, client)
       cut.throwIfCut()
-      open = events.opened(trafficOf(resolution, source, ends), bytes)
+      open = events.opened(trafficOf(resolution, source, client), bytes)
       const route = reachable(resolution)
       tracked.refine(rowOf(route))
-      const upstream = await this.#connect(route, source, ends, cut, (tunnel) => {
-        open?.peerIs(tunnel.peer)
-        tracked.refine({ sourceIdentity: source.identity, destinationIdentity: tunnel.peer, tls: tunnel.tls })
-      })
-      cut.owns(upstream)
-      socket.off('close', goneWhileConnecting)
+      const copy = await this.#connect(route, source, client, { bytes, cut })
+      stopWatching()
       doneConnecting()
-      open.close(await this.#components.relay.copy(socket, upstream, bytes, cut))
+      if ('peer' in copy) {
+        open.peerIs(copy.peer)
+        tracked.refine({ sourceIdentity: source.identity, destinationIdentity: copy.peer, tls: copy.tls })
+      }
+      open.close(await outcome(copy, cut))
     } catch (error) {
       const failure = cut.failure ?? (error instanceof ConnectionFailure ? error : dialFailure(error))
-      if (open === undefined) events.refusedEarly('outbound', ends.source, ends.target, failure)
+      if (open === undefined) events.refusedEarly('outbound', client.source, client.target, failure)
       else open.close(failure)
-      await refuse(socket, this.#components.clock)
+      await client.refuse()
     } finally {
       doneConnecting()
       tracked.release()
     }
   }
 
-  async #resolve(source: Workload, { source: client, target }: Captured): Promise<Resolution> {
+  async #resolve(source: Workload, { source: client, target }: CapturedConnection): Promise<Resolution> {
     const { workloads, random, resolveHostname } = this.#components
     const resolution = resolveOutbound(workloads, {
       source,
@@ -153,34 +146,23 @@ export class Outbound {
   async #connect(
     route: Reachable,
     source: Workload,
-    { source: client }: Captured,
-    cut: Cut,
-    learned: (tunnel: Tunnel) => void,
-  ): Promise<Duplex> {
-    const { pool, sockets } = this.#components
+    client: CapturedConnection,
+    flow: Flow,
+  ): Promise<RunningCopy | TunnelledCopy> {
     const authority = route.kind === 'passthrough' ? undefined : route.authority
-    if (route.kind === 'passthrough' || authority === undefined) {
-      return await sockets.dial({
-        to: route.to,
-        allowHalfOpen: true,
-        timeoutMs: CONNECT_TIMEOUT_MS,
-        signal: cut.signal,
-      })
-    }
+    if (route.kind === 'passthrough' || authority === undefined) return await client.forward({ to: route.to }, flow)
     try {
-      const tunnel = await pool.open({
+      const request = {
         source: source.identity,
-        sourceIp: client.ip,
+        sourceIp: client.source.ip,
         to: route.to,
         expected: route.expected,
         authority: formatSocketAddress(authority),
-        headers: this.#headers.of({ source, client, serviceHostname: route.service?.hostname }),
-        signal: cut.signal,
-      })
-      learned(tunnel)
-      return tunnel.stream
+        headers: this.#headers.of({ source, client: client.source, serviceHostname: route.service?.hostname }),
+      }
+      return await client.tunnel(request, flow)
     } catch (error) {
-      throw cut.failure ?? hboneFailure(error, route.to)
+      throw flow.cut.failure ?? hboneFailure(error, route.to)
     }
   }
 }
@@ -193,7 +175,7 @@ function reachable(resolution: Resolution): Reachable {
 }
 
 /** What is known when the connection opens; the peer's identity comes with its handshake. */
-function trafficOf(resolution: Resolution, source: Workload, { source: client, target }: Captured): Traffic {
+function trafficOf(resolution: Resolution, source: Workload, { source: client, target }: CapturedConnection): Traffic {
   const service = resolution.kind === 'resolve-hostname' ? resolution.pending.service : resolution.service
   const workload = resolution.kind === 'passthrough' ? undefined : resolution.workload
   const tunnel = resolution.kind === 'direct' || resolution.kind === 'waypoint' ? resolution.authority : undefined

@@ -1,20 +1,16 @@
-import type { Server, Socket } from 'node:net'
-import type { Clock, Closable, Ip, SocketFactory } from '@ambit/core'
-import type { HbonePool, HboneServer } from '@ambit/hbone'
+import type { Clock, Closable, Ip } from '@ambit/core'
 import type { ProxyPorts } from './config.types.ts'
 import type { Connections } from './connections.ts'
+import type { CapturedConnection, PathListener, PodPath } from './data-path/data-path.types.ts'
 import type { DnsServer } from './dns/server.ts'
 import { ConnectionFailure } from './failures.ts'
 import { HANDOVER_MS } from './limits.ts'
-import { untilRead } from './until-read.ts'
 
 export interface PodProxyComponents {
-  readonly sockets: SocketFactory
   readonly connections: Connections
-  readonly outbound: { accept(socket: Socket): void }
-  readonly inboundPlaintext: { accept(socket: Socket): void }
-  readonly hbone: HboneServer
-  readonly pool: HbonePool
+  readonly outbound: { accept(connection: CapturedConnection): void }
+  readonly inboundPlaintext: { accept(connection: CapturedConnection): void }
+  readonly path: PodPath
   /** Opens the DNS proxy of this pod; absent where DNS is not captured. */
   readonly startDns?: (() => Promise<DnsServer>) | undefined
   readonly clock: Clock
@@ -31,7 +27,7 @@ export interface PodProxyOptions {
 /** Everything ztunnel has open inside one pod's network namespace. */
 export class PodProxy implements Closable {
   readonly #components: PodProxyComponents
-  readonly #servers: Server[] = []
+  readonly #listeners: PathListener[] = []
   #dns: DnsServer | undefined
   #closed = false
 
@@ -61,13 +57,13 @@ export class PodProxy implements Closable {
 
   /** Listeners end as soon as nothing is on its way to them; connections that are open may go on until the deadline. */
   async drain(deadlineMs: number): Promise<void> {
-    const { connections, hbone, clock } = this.#components
+    const { connections, path, clock } = this.#components
     const deadline = Promise.withResolvers<void>()
     using _timer = clock.after(deadlineMs, deadline.resolve)
     await Promise.race([this.#handOver(), deadline.promise])
     if (this.#closed) return
     this.#stopListening()
-    const goaway = hbone.drain(deadlineMs)
+    const goaway = path.drain(deadlineMs)
     await Promise.race([Promise.all([connections.idle(), goaway]), deadline.promise])
     connections.cutAll(new ConnectionFailure('drained', 'connection closed due to connection drain'))
     await this.close()
@@ -78,9 +74,9 @@ export class PodProxy implements Closable {
     if (this.#closed) return
     this.#closed = true
     this.#stopListening()
-    const { connections, hbone, pool } = this.#components
+    const { connections, path } = this.#components
     connections.cutAll(new ConnectionFailure('pod-removed', 'connection closed due to connection drain'))
-    await Promise.all([hbone.close(), pool.close(), this.#dns?.close()])
+    await Promise.all([path.close(), this.#dns?.close()])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -88,44 +84,29 @@ export class PodProxy implements Closable {
   }
 
   async #listen({ ports, listenIp, reusePort, transparent }: PodProxyOptions): Promise<void> {
-    const { sockets, outbound, inboundPlaintext, hbone, startDns } = this.#components
+    const { path, outbound, inboundPlaintext, startDns } = this.#components
     const common = { ip: listenIp, reusePort, transparent }
-    this.#servers.push(
-      // Never half-open: the death of an HBONE peer would go unnoticed.
-      await sockets.listen({ ...common, port: ports.hbone, onConnection: (socket) => hbone.accept(socket) }),
+    this.#listeners.push(await path.listenForPeers({ ...common, port: ports.hbone }))
+    this.#listeners.push(
+      await path.listen({ ...common, port: ports.inboundPlaintext }, (client) => inboundPlaintext.accept(client)),
     )
-    this.#servers.push(
-      await sockets.listen({
-        ...common,
-        port: ports.inboundPlaintext,
-        allowHalfOpen: true,
-        onConnection: (socket) => inboundPlaintext.accept(socket),
-      }),
-    )
-    this.#servers.push(
-      await sockets.listen({
-        ...common,
-        port: ports.outbound,
-        allowHalfOpen: true,
-        onConnection: (socket) => outbound.accept(socket),
-      }),
-    )
+    this.#listeners.push(await path.listen({ ...common, port: ports.outbound }, (client) => outbound.accept(client)))
     this.#dns = await startDns?.()
   }
 
   /** New connections go to the ztunnel that follows; resolves when those that were promised to this one are here. */
   async #handOver(): Promise<void> {
-    const { sockets, clock } = this.#components
-    const shared = this.#servers.filter((server) => sockets.preferNewer(server))
+    const { path, clock } = this.#components
+    const shared = this.#listeners.filter((listener) => listener.preferNewer())
     if (shared.length === 0) return
     const passed = Promise.withResolvers<void>()
     using _timer = clock.after(HANDOVER_MS, passed.resolve)
     await passed.promise
-    await untilRead()
+    await path.untilTaken()
   }
 
   #stopListening(): void {
-    for (const server of this.#servers.splice(0)) server.close()
+    for (const listener of this.#listeners.splice(0)) listener.close()
     if (this.#dns !== undefined) void this.#dns.close()
   }
 }

@@ -2,10 +2,10 @@ import { ip, systemClock } from '@ambit/core'
 import { createLogger, PrometheusMetrics } from '@ambit/telemetry'
 import test from 'ava'
 import fc from 'fast-check'
+import { Bytes } from '../src/data-path/bytes.ts'
 import { ConnectionEvents, type OpenConnection } from '../src/events.ts'
 import { ConnectionFailure } from '../src/failures.ts'
 import { MAX_GATHERED_SERIES } from '../src/limits.ts'
-import { Bytes } from '../src/relay.ts'
 import type { Traffic } from '../src/traffic.types.ts'
 
 const identity = (serviceAccount: string) => ({ trustDomain: 'cluster.local', namespace: 'default', serviceAccount })
