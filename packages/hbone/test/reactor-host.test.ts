@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { connect as connectTls, createSecureContext } from 'node:tls'
 import { silentLogger, systemClock } from '@ambit/core'
-import { listenerFd } from '@ambit/linux'
+import { clientFd, listenerFd } from '@ambit/linux'
 import test from 'ava'
-import { Reactor, type ReactorCrashError, type ReactorFacts } from '../src/index.ts'
+import { Reactor, type ReactorConnection, type ReactorCrashError, type ReactorFacts } from '../src/index.ts'
 import { REACTOR_CRASH_LOOP_MS } from '../src/limits.ts'
 import { secureContextOptions } from '../src/secure-context.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -249,3 +249,33 @@ async function probe(fd: number): Promise<number> {
   socket.close()
   return port
 }
+
+test.serial('a connection that is refused is reset when its peer has said something, or after a moment', async (t) => {
+  const HOLD_MS = 60_000
+  await using reactor = await Reactor.start({ logger: silentLogger, clock: systemClock })
+  await using server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
+  server.listen(0, LOOPBACK.ip)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const pair = async (): Promise<[peer: Socket, ours: ReactorConnection]> => {
+    const fd = clientFd(undefined, LOOPBACK.ip, {})
+    const connecting = reactor.connect(fd, { to: { ip: LOOPBACK.ip, port }, timeoutMs: HOLD_MS })
+    const [peer] = (await once(server, 'connection')) as [Socket]
+    return [peer, await connecting]
+  }
+  const resetOf = async (peer: Socket): Promise<unknown> => {
+    peer.resume()
+    const [error] = (await once(peer, 'error')) as [NodeJS.ErrnoException]
+    return error.code
+  }
+  for (const says of ['after', 'before', 'nothing']) {
+    const [peer, ours] = await pair()
+    const reset = resetOf(peer)
+    if (says === 'before') await new Promise((resolve) => peer.write('x', resolve))
+    ours.refuse(says === 'nothing' ? 1 : HOLD_MS)
+    if (says === 'after') peer.write('x')
+    t.is(await reset, 'ECONNRESET', says)
+    await until(() => ours.isClosed)
+  }
+  t.is((await reactor.facts()).timers, 0)
+})

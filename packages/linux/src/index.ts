@@ -1,3 +1,4 @@
+export * from './descriptor-factory.ts'
 export { DialTimeoutError } from './dial.ts'
 export { raiseFileLimit } from './file-limit.ts'
 export { hostSockets } from './host-sockets.ts'

@@ -3,30 +3,20 @@ import { createServer, Server, Socket } from 'node:net'
 import {
   codeOf,
   type DialOptions,
-  type Ip,
-  ip,
   ipFamily,
   type ListenOptions,
   type SocketAddress,
   type SocketFactory,
 } from '@ambit/core'
+import { type DescriptorFactory, type DescriptorOptions, netnsDescriptors } from './descriptor-factory.ts'
 import { connected } from './dial.ts'
 import { LISTEN_BACKLOG, SPOOFED_PORT_ATTEMPTS } from './limits.ts'
 import type { Netns } from './netns.ts'
-import { clientFd, listenerFd, udpFd } from './netns-fd.ts'
+import { udpFd } from './netns-fd.ts'
 import { descriptorOf, originalDestination } from './original-destination.ts'
 import { preferNewer } from './prefer-newer.ts'
-import { spoofedPorts } from './spoofed-ports.ts'
 
-export interface NetnsSocketsOptions {
-  /** Packet mark of every socket, set before it can send anything. */
-  readonly mark?: number | undefined
-  /**
-   * A foreign source address could not be taken, and the connection goes out with the namespace's own (Istio does the
-   * same). Reported here because the application then sees the wrong client.
-   */
-  readonly onSourceRefused?: ((error: unknown, options: DialOptions) => void) | undefined
-}
+export type NetnsSocketsOptions = DescriptorOptions
 
 /** Sockets that live in the namespace although this process does not. The namespace handle stays the caller's. */
 export function netnsSockets(netns: Netns, options: NetnsSocketsOptions = {}): SocketFactory {
@@ -41,17 +31,19 @@ export function markedSockets(options: NetnsSocketsOptions & { readonly mark: nu
 class NetnsSockets implements SocketFactory {
   readonly #netns: Netns | undefined
   readonly #options: NetnsSocketsOptions
-  readonly #nextSpoofedPort = spoofedPorts()
+  readonly #descriptors: DescriptorFactory
   /** Descriptors of open sockets, which Node does not tell. */
   readonly #datagrams = new WeakMap<UdpSocket, number>()
 
   constructor(netns: Netns | undefined, options: NetnsSocketsOptions) {
     this.#netns = netns
     this.#options = options
+    this.#descriptors = netnsDescriptors(netns, options)
   }
 
   async listen(options: ListenOptions): Promise<Server> {
-    const fd = this.#listenerFd(options)
+    // Half-open listeners face applications; tunnels have pings of their own.
+    const fd = this.#descriptors.listener({ ...options, keepAlive: options.allowHalfOpen })
     const server = createServer({ allowHalfOpen: options.allowHalfOpen ?? false }, options.onConnection)
     return await new Promise((resolve, reject) => {
       const onError = (error: Error): void => {
@@ -109,44 +101,10 @@ class NetnsSockets implements SocketFactory {
     return fd !== undefined && preferNewer(fd)
   }
 
-  #listenerFd(options: ListenOptions): number {
-    const fdOptions = {
-      mark: this.#options.mark,
-      reusePort: options.reusePort,
-      transparent: options.transparent,
-      // Half-open listeners face applications; tunnels have pings of their own.
-      keepAlive: options.allowHalfOpen,
-    }
-    try {
-      return listenerFd(this.#netns, { ip: options.ip, port: options.port }, fdOptions)
-    } catch (error) {
-      const noIpv6 = options.ip === '::' && codeOf(error) === 'EAFNOSUPPORT'
-      if (!noIpv6) throw error
-      return listenerFd(this.#netns, { ip: ip('0.0.0.0'), port: options.port }, fdOptions)
-    }
-  }
-
   #dialOnce(options: DialOptions): Promise<Socket> {
-    const fd = this.#clientFd(options)
+    const fd = this.#descriptors.client(options)
     // connect() in the tick of the constructor: a later one finds the socket destroyed by its first read.
     const socket = new Socket({ fd, allowHalfOpen: options.allowHalfOpen ?? false })
     return connected(socket.connect({ host: options.to.ip, port: options.to.port }), options)
   }
-
-  #clientFd(options: DialOptions): number {
-    const mark = this.#options.mark
-    const from = foreignSource(options)
-    if (from === undefined) return clientFd(this.#netns, options.to.ip, { mark })
-    try {
-      return clientFd(this.#netns, options.to.ip, { mark, from: { ip: from, nextPort: this.#nextSpoofedPort } })
-    } catch (error) {
-      this.#options.onSourceRefused?.(error, options)
-      return clientFd(this.#netns, options.to.ip, { mark })
-    }
-  }
-}
-
-/** The source to take; none towards oneself, where replies could not be told apart, nor across families. */
-function foreignSource({ from, to }: DialOptions): Ip | undefined {
-  return from === undefined || from === to.ip || ipFamily(from) !== ipFamily(to.ip) ? undefined : from
 }

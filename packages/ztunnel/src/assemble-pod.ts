@@ -169,7 +169,7 @@ export class PodAssembly {
     const { packetMark: mark } = this.#options.config
     const options = {
       mark,
-      onSourceRefused: (error: unknown, dial: DialOptions): void =>
+      onSourceRefused: (error: unknown, dial: Pick<DialOptions, "to">): void =>
         this.#components.logger.warn(
           'could not take the address of the client; the application sees the pod as source',
           { to: formatSocketAddress(dial.to), error: messageOf(error) },

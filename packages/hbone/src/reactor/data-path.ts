@@ -138,6 +138,11 @@ export class DataPath implements Disposable {
         this.#handles.set(id, end)
         return
       }
+      case 'refuse': {
+        const end = this.#handles.get(id)
+        if (end instanceof TcpEnd) end.refuse(command.holdMs)
+        return
+      }
       case 'answer': {
         const end = this.#handles.get(id)
         if (end instanceof StreamEnd) end.carrier.answer(end, command.headers, command.isEnd)

@@ -61,6 +61,8 @@ export type Command =
     }
   /** RST or RST_STREAM CANCEL, of a copy on both sides; a session loses its streams. */
   | { readonly kind: 'cut'; readonly id: HandleId }
+  /** RST of a connection that nothing was asked of, as soon as its peer has said something, at the latest after so long. */
+  | { readonly kind: 'refuse'; readonly id: HandleId; readonly holdMs: number }
   /** A session takes nothing new and ends with its last stream; a listener or connection ends at once. */
   | { readonly kind: 'close'; readonly id: HandleId }
   /** GOAWAY: first "open nothing new", then, with `isLast`, what the last stream served was. */

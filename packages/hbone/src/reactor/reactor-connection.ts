@@ -51,6 +51,11 @@ export class ReactorConnection extends ReactorHandle {
     return secured.promise
   }
 
+  /** RST, as soon as the peer has said something, at the latest after so long. */
+  refuse(holdMs: number): void {
+    if (!this.isClosed) this.port.post({ kind: 'refuse', id: this.id, holdMs })
+  }
+
   become(session: (event: EventWithId) => void): void {
     this.#next = session
   }

@@ -33,6 +33,8 @@ export class TcpEnd implements End, Runnable {
   /** The peer has ended or is gone: a short read is not the last one. */
   #hasEnd = false
   #connecting: ReactorTimer | undefined
+  /** Is only waited for before it is reset. */
+  #refusal: ReactorTimer | undefined
   #isConnecting = false
   #isBegun = false
   #isEnding = false
@@ -66,6 +68,7 @@ export class TcpEnd implements End, Runnable {
     this.#isReadable = true
     if ((events & SOCKET_EVENT.ended) !== 0) this.#hasEnd = true
     if (this.#isBegun) this.#shared.run(this)
+    else if (this.#refusal !== undefined) this.#endRefused()
     else if ((events & SOCKET_EVENT.failed) !== 0) this.#lose(-this.socket.pendingError())
   }
 
@@ -166,12 +169,25 @@ export class TcpEnd implements End, Runnable {
     gone(this, undefined)
   }
 
+  /** Resets it, but not before its peer has said something or has had a moment. */
+  refuse(holdMs: number): void {
+    if (this.isGone || this.#isBegun || this.#isConnecting || this.#refusal !== undefined) return
+    if (this.#isReadable) this.#endRefused()
+    else this.#refusal = this.#shared.loop.after(holdMs, () => this.#endRefused())
+  }
+
   /** Gives the descriptor to whoever makes TLS of it; undefined when it is not to be had any more. */
   surrender(): number | undefined {
     if (this.isGone || this.#isBegun || this.#isConnecting) return undefined
     const fd = this.socket.surrender()
     this.#leave()
     return fd
+  }
+
+  #endRefused(): void {
+    this.socket.reset()
+    this.#leave()
+    this.#shared.post({ kind: 'gone', id: this.id, failure: undefined, code: undefined })
   }
 
   #keep(bytes: Buffer): void {
@@ -244,6 +260,7 @@ export class TcpEnd implements End, Runnable {
   #leave(): void {
     this.isGone = true
     this.#connecting?.cancel()
+    this.#refusal?.cancel()
     this.#pending = []
     this.#shared.forget(this.id)
   }
