@@ -61,7 +61,8 @@ export interface ServerSession extends EngineSession {
   finishDrain(): void
 }
 
-export interface ServerStream {
+/** A CONNECT of a peer, as the engine tells it. */
+export interface ServerStream<Stream = TunnelStream> {
   readonly method: string
   readonly authority: string | undefined
   /** Neither `:scheme` nor `:path` nor `:protocol`. */
@@ -70,6 +71,6 @@ export interface ServerStream {
   readonly signal: AbortSignal
   /** Calls once or twice when the stream is gone, at once if it is; answers how to stop that. Cheaper than a signal. */
   onGone(listener: () => void): () => void
-  accept(headers: Readonly<Record<string, string>>): TunnelStream
+  accept(headers: Readonly<Record<string, string>>): Stream
   reject(status: number): void
 }

@@ -13,8 +13,9 @@ import {
   type SpiffeId,
 } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
+import { acceptsTunnel } from './accepts-tunnel.ts'
 import { IDLE_RELEASE_MS, type KeyExchangeGroup } from './defaults.ts'
-import type { ClientStream, Engine, HeaderMap, TunnelStream } from './engine.types.ts'
+import type { ClientSession, ClientStream, Engine, HeaderMap, TunnelStream } from './engine.types.ts'
 import { HboneConnectError, HboneLimitError, HboneResetError, HboneStatusError } from './errors.ts'
 import { HANDSHAKE_TIMEOUT_MS, MAX_POOLED_CONNECTIONS, MAX_STREAMS_PER_CONNECTION } from './limits.ts'
 import type { LivenessOptions } from './liveness.ts'
@@ -56,25 +57,29 @@ export interface HbonePoolOptions extends LivenessOptions {
 /** RFC 9113 §7: nothing of the stream was processed, so it may be sent again. */
 const REFUSED_STREAM = 7
 
+type Ask<Stream, Session> = (session: Session) => ClientStream<Stream>
+
 /** One attempt to connect, shared by everybody who needs the same connection. */
-interface Attempt<Stream extends PoolStream> {
-  readonly connection: Promise<PooledConnection<Stream>>
+interface Attempt<Stream extends PoolStream, Session extends ClientSession<Stream>> {
+  readonly connection: Promise<PooledConnection<Stream, Session>>
   readonly abort: AbortController
   waiters: number
 }
 
 /** Outbound HBONE connections of one workload, shared by all streams with equal identities, destination and source address. */
-export class ConnectionPool<Stream extends PoolStream> implements Closable {
-  readonly #components: ConnectionPoolComponents<Stream>
+export class ConnectionPool<Stream extends PoolStream, Session extends ClientSession<Stream> = ClientSession<Stream>>
+  implements Closable
+{
+  readonly #components: ConnectionPoolComponents<Stream, Session>
   readonly #options: HbonePoolOptions
   readonly #logger: Logger
-  readonly #available = new Map<string, Set<PooledConnection<Stream>>>()
-  readonly #attempts = new Map<string, Attempt<Stream>>()
+  readonly #available = new Map<string, Set<PooledConnection<Stream, Session>>>()
+  readonly #attempts = new Map<string, Attempt<Stream, Session>>()
   /** Every living connection, in the pool or only finishing its streams. */
-  readonly #connections = new Set<PooledConnection<Stream>>()
+  readonly #connections = new Set<PooledConnection<Stream, Session>>()
   #closed = false
 
-  constructor(components: ConnectionPoolComponents<Stream>, options: HbonePoolOptions = {}) {
+  constructor(components: ConnectionPoolComponents<Stream, Session>, options: HbonePoolOptions = {}) {
     this.#components = components
     this.#options = options
     this.#logger = components.logger.scope('hbone-pool')
@@ -95,13 +100,18 @@ export class ConnectionPool<Stream extends PoolStream> implements Closable {
   }
 
   /** Opens a stream on a pooled or new connection; resolves when the peer answered 200. */
-  async open(request: OpenRequest): Promise<Tunnel<Stream>> {
+  open(request: OpenRequest): Promise<Tunnel<Stream>> {
+    return this.openBy(request, (session) => session.request(request.authority, request.headers ?? {}))
+  }
+
+  /** The same, of a stream that is asked for in another way. */
+  protected async openBy(request: OpenRequest, ask: Ask<Stream, Session>): Promise<Tunnel<Stream>> {
     try {
-      return await this.#open(request)
+      return await this.#open(request, ask)
     } catch (error) {
       // The one case that is provably unprocessed: the connection was closing while the stream was sent.
       if (!(error instanceof HboneResetError) || error.resetCode !== REFUSED_STREAM) throw error
-      return await this.#open(request)
+      return await this.#open(request, ask)
     }
   }
 
@@ -117,12 +127,12 @@ export class ConnectionPool<Stream extends PoolStream> implements Closable {
     await this.close()
   }
 
-  async #open(request: OpenRequest): Promise<Tunnel<Stream>> {
-    const { connection, opened } = await this.#openStream(request)
+  async #open(request: OpenRequest, ask: Ask<Stream, Session>): Promise<Tunnel<Stream>> {
+    const { connection, opened } = await this.#openStream(request, ask)
     const { stream, response } = opened
     try {
       const { status, headers } = await abortable(response, request.signal)
-      if (status !== 200) {
+      if (!acceptsTunnel(status)) {
         throw new HboneStatusError(
           status,
           `http status: ${status} from ${formatSocketAddress(request.to)} for ${request.authority}`,
@@ -148,8 +158,11 @@ export class ConnectionPool<Stream extends PoolStream> implements Closable {
   }
 
   /** A stream on the first connection that has one free. It is taken in the turn it is found: others wait for it too. */
-  async #openStream(request: OpenRequest): Promise<{
-    connection: PooledConnection<Stream>
+  async #openStream(
+    request: OpenRequest,
+    ask: Ask<Stream, Session>,
+  ): Promise<{
+    connection: PooledConnection<Stream, Session>
     opened: ClientStream<Stream>
   }> {
     const key = poolKey(request)
@@ -157,11 +170,11 @@ export class ConnectionPool<Stream extends PoolStream> implements Closable {
       if (this.#closed) throw closedError()
       request.signal?.throwIfAborted()
       const candidates = this.#available.get(key) ?? []
-      let unsettled: PooledConnection<Stream> | undefined
+      let unsettled: PooledConnection<Stream, Session> | undefined
       for (const candidate of candidates) {
         const readiness = candidate.readiness()
         if (readiness === 'free') {
-          return { connection: candidate, opened: candidate.request(request.authority, request.headers ?? {}) }
+          return { connection: candidate, opened: candidate.request(ask) }
         }
         if (readiness === 'unsettled') unsettled = candidate
       }
@@ -196,11 +209,11 @@ export class ConnectionPool<Stream extends PoolStream> implements Closable {
     if (this.#attempts.get(key)?.abort === abort) this.#attempts.delete(key)
   }
 
-  async #connect(key: string, request: OpenRequest, signal: AbortSignal): Promise<PooledConnection<Stream>> {
+  async #connect(key: string, request: OpenRequest, signal: AbortSignal): Promise<PooledConnection<Stream, Session>> {
     const { clock, watches } = this.#components
     this.#makeRoom()
     const connected = await this.#components.connect(request, signal)
-    const connection = new PooledConnection<Stream>(
+    const connection = new PooledConnection<Stream, Session>(
       { connected, clock },
       {
         ...this.#options,
@@ -230,7 +243,7 @@ export class ConnectionPool<Stream extends PoolStream> implements Closable {
   #makeRoom(): void {
     const max = this.#options.maxConnections ?? MAX_POOLED_CONNECTIONS
     if (this.#connections.size + this.#attempts.size < max) return
-    let idle: PooledConnection<Stream> | undefined
+    let idle: PooledConnection<Stream, Session> | undefined
     for (const connection of this.#connections) {
       if (connection.streamCount === 0 && (idle === undefined || connection.lastUsedMs < idle.lastUsedMs))
         idle = connection
@@ -241,7 +254,7 @@ export class ConnectionPool<Stream extends PoolStream> implements Closable {
     idle.retire()
   }
 
-  #forget(key: string, connection: PooledConnection<Stream>): void {
+  #forget(key: string, connection: PooledConnection<Stream, Session>): void {
     const peers = this.#available.get(key)
     if (peers?.delete(connection) === true && peers.size === 0) this.#available.delete(key)
   }

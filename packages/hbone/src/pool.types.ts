@@ -20,15 +20,15 @@ export interface OpenRequest {
 }
 
 /** A new connection whose peer is verified. */
-export interface Connected<Stream> {
-  readonly session: ClientSession<Stream>
+export interface Connected<Stream, Session extends ClientSession<Stream> = ClientSession<Stream>> {
+  readonly session: Session
   readonly peer: SpiffeId
   readonly facts: TlsFacts
   readonly peerCertificate: X509Certificate | undefined
 }
 
-export interface ConnectionPoolComponents<Stream> {
-  readonly connect: (request: OpenRequest, signal: AbortSignal) => Promise<Connected<Stream>>
+export interface ConnectionPoolComponents<Stream, Session extends ClientSession<Stream>> {
+  readonly connect: (request: OpenRequest, signal: AbortSignal) => Promise<Connected<Stream, Session>>
   readonly cut: (stream: Stream) => void
   readonly clock: Clock
   readonly logger: Logger

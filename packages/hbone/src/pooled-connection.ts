@@ -15,13 +15,13 @@ export interface PooledConnectionOptions extends LivenessOptions {
 }
 
 /** One connection and its way through the pool: shared until its stream limit, a GOAWAY, idleness or death retires it. */
-export class PooledConnection<Stream extends PoolStream> {
+export class PooledConnection<Stream extends PoolStream, Session extends ClientSession<Stream>> {
   readonly peer: SpiffeId
   readonly peerCertificate: X509Certificate | undefined
   readonly facts: TlsFacts
   readonly closed: Promise<Error | undefined>
   readonly settled: Promise<void>
-  readonly #session: ClientSession<Stream>
+  readonly #session: Session
   readonly #clock: Clock
   readonly #options: PooledConnectionOptions
   #retired = false
@@ -31,7 +31,7 @@ export class PooledConnection<Stream extends PoolStream> {
   lastUsedMs: number
 
   constructor(
-    components: { readonly connected: Connected<Stream>; readonly clock: Clock },
+    components: { readonly connected: Connected<Stream, Session>; readonly clock: Clock },
     options: PooledConnectionOptions,
   ) {
     const { connected, clock } = components
@@ -67,11 +67,12 @@ export class PooledConnection<Stream extends PoolStream> {
     return this.#session.peerMaxStreams === undefined && this.#opened > 0 ? 'unsettled' : 'free'
   }
 
-  request(authority: string, headers: Readonly<Record<string, string>>): ClientStream<Stream> {
+  /** `ask` opens one stream. */
+  request(ask: (session: Session) => ClientStream<Stream>): ClientStream<Stream> {
     this.#opened++
     this.lastUsedMs = this.#clock.monotonic()
     this.#idleTimer?.[Symbol.dispose]()
-    const opened = this.#session.request(authority, headers)
+    const opened = ask(this.#session)
     opened.stream.once('close', () => this.#streamClosed())
     // T7: once full it never comes back to the pool, even when streams finish.
     if (this.#session.streamCount >= this.#limit()) this.retire()

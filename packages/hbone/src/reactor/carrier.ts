@@ -307,7 +307,8 @@ export class Carrier implements Runnable, Flushable {
     if (known === undefined || known.isAnswered) return
     if (headers[0] !== ':status' || headers[1]?.startsWith('1') === true) return
     known.isAnswered = true
-    this.shared.post({ kind: 'answered', id: known.id, headers })
+    if (known.waiter === undefined) this.shared.post({ kind: 'answered', id: known.id, headers })
+    else known.waiter.answered(headers)
   }
 
   #write(slab: Buffer, length: number): void {

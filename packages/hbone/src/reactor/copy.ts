@@ -42,6 +42,11 @@ export class Copy {
     a.into = this.backward
   }
 
+  /** What `b` gets before anything of `a`'s; to be told before `begin`. */
+  prefix(bytes: Uint8Array): void {
+    this.forward.prefix(bytes)
+  }
+
   begin(): void {
     const { from: a, to: b } = this.forward
     for (const end of [a, b]) {
@@ -87,7 +92,7 @@ export class Direction {
   opposite: Direction | undefined
   failure: CopyFailure | undefined
   isOver = false
-  /** Bytes that `from` gave, and those of them that `to` sent. */
+  /** Bytes that `from` gave, and those of them that `to` sent; less than none while a prefix is under way. */
   given = 0
   sent = 0
   #sourceOver = false
@@ -108,10 +113,17 @@ export class Direction {
     this.#environment.counters[this.#counter] = this.given
   }
 
+  /** Nothing that `from` gave: not counted. */
+  prefix(bytes: Uint8Array): void {
+    this.sent -= bytes.length
+    this.to.put(Buffer.from(bytes), 0, bytes.length)
+  }
+
   /** `to` has sent so many. */
   taken(bytes: number): void {
     this.sent += bytes
-    this.from.taken(bytes)
+    const given = Math.min(bytes, this.sent)
+    if (given > 0) this.from.taken(given)
   }
 
   /** The data is at its end: that is passed on, behind the data. */

@@ -11,12 +11,13 @@ import { CIPHER_SUITES } from '../defaults.ts'
 import { ACCEPTS_PER_TURN } from '../limits.ts'
 import { Carrier } from './carrier.ts'
 import { Copy, type CopyEnvironment } from './copy.ts'
+import { Joining, type JoiningComponents, NOT_SENT, refuse } from './joining.ts'
 import type { Command, HandleId, ReactorEvent, ReactorFacts } from './messages.types.ts'
 import { type Runnable, Shared } from './shared.ts'
 import { StreamEnd } from './stream-end.ts'
 import { TcpEnd } from './tcp-end.ts'
 
-type Handle = TcpEnd | StreamEnd | Carrier | Copy | Listener | TlsContext
+type Handle = TcpEnd | StreamEnd | Carrier | Copy | Joining | Listener | TlsContext
 
 /** Everything of one worker that has a number, and what is done with it. Holds no policy: commands say what, events tell what happened. */
 export class DataPath implements Disposable {
@@ -127,15 +128,21 @@ export class DataPath implements Disposable {
         return
       }
       case 'copy': {
-        const { a, b } = { a: this.#end(command.a), b: this.#end(command.b) }
-        this.#copy(command, a, b)
+        this.#copy(command, this.#end(command.a), this.#end(command.b))
         return
       }
+      case 'join-tunnel':
+        this.#joinTunnel(command)
+        return
+      case 'join-connection':
+        this.#joinConnection(command)
+        return
       case 'request': {
         const session = this.#handles.get(command.session)
         const end = session instanceof Carrier ? session.request(id, command.headers) : undefined
-        if (end === undefined) throw new Error('the connection takes no new streams')
-        this.#handles.set(id, end)
+        if (end === undefined)
+          this.#post({ kind: 'gone', id, failure: 'the connection takes no new streams', code: NOT_SENT })
+        else this.#handles.set(id, end)
         return
       }
       case 'refuse': {
@@ -166,7 +173,7 @@ export class DataPath implements Disposable {
         if (handle !== undefined && !(handle instanceof TlsContext)) handle.cut()
         return
       case 'close':
-        if (handle instanceof Copy) handle.cut()
+        if (handle instanceof Copy || handle instanceof Joining) handle.cut()
         else if (handle !== undefined && !(handle instanceof TlsContext)) handle.close()
         return
       case 'drain':
@@ -200,7 +207,8 @@ export class DataPath implements Disposable {
   #end(id: HandleId): TcpEnd | StreamEnd | undefined {
     const handle = this.#handles.get(id)
     const isEnd = handle instanceof TcpEnd || handle instanceof StreamEnd
-    return isEnd && handle.out === undefined && !handle.isGone ? handle : undefined
+    const isFree = isEnd && handle.out === undefined && handle.onLeft === undefined && handle.waiter === undefined
+    return isFree && !handle.isGone ? handle : undefined
   }
 
   #copy(
@@ -215,10 +223,68 @@ export class DataPath implements Disposable {
       this.#post({ kind: 'copied', id: command.id, aToB: 0, bToA: 0, failure: undefined, code: undefined })
       return
     }
-    const copy = new Copy(this.#copies, command.id, command.slot, a, b)
-    this.#handles.set(copy.id, copy)
-    if (command.prefix !== undefined) b.put(Buffer.from(command.prefix), 0, command.prefix.length)
+    this.#begin(command, a, b)
+  }
+
+  #begin(
+    { id, slot, prefix }: { readonly id: HandleId; readonly slot: number; readonly prefix: Uint8Array | undefined },
+    a: TcpEnd | StreamEnd,
+    b: TcpEnd | StreamEnd,
+  ): void {
+    const copy = new Copy(this.#copies, id, slot, a, b)
+    this.#handles.set(id, copy)
+    if (prefix !== undefined) copy.prefix(prefix)
     copy.begin()
+  }
+
+  #joinTunnel(command: Extract<Command, { kind: 'join-tunnel' }>): void {
+    const { id, headers } = command
+    const first = this.#end(command.a)
+    if (first === undefined) {
+      this.#unjoined(id, GONE_BEFORE, undefined)
+      return
+    }
+    const session = this.#handles.get(command.session)
+    const second = session instanceof Carrier ? session.request(command.b, headers) : undefined
+    if (second === undefined) {
+      this.#unjoined(id, 'the connection takes no new streams', NOT_SENT)
+      return
+    }
+    this.#handles.set(command.b, second)
+    this.#handles.set(id, new Joining(this.#joining(command), { id, first, second, answer: [] }))
+  }
+
+  #joinConnection(command: Extract<Command, { kind: 'join-connection' }>): void {
+    const { id, fd, headers } = command
+    const first = this.#end(command.a)
+    if (first === undefined) {
+      this.#shared.native.calls.close(fd)
+      this.#unjoined(id, GONE_BEFORE, undefined)
+      return
+    }
+    let second: TcpEnd
+    try {
+      second = new TcpEnd(this.#shared, command.b, fd)
+    } catch (error) {
+      if (first instanceof StreamEnd) refuse(first)
+      this.#unjoined(id, messageOf(error), undefined)
+      return
+    }
+    this.#handles.set(command.b, second)
+    this.#handles.set(id, new Joining(this.#joining(command), { id, first, second, answer: headers }))
+    second.connect(command.to, command.timeoutMs)
+  }
+
+  #joining(command: Extract<Command, { kind: 'join-tunnel' | 'join-connection' }>): JoiningComponents {
+    return {
+      begin: (a, b) => this.#begin(command, a, b),
+      post: this.#post,
+      forget: (id) => void this.#handles.delete(id),
+    }
+  }
+
+  #unjoined(id: HandleId, failure: string, code: number | undefined): void {
+    this.#post({ kind: 'unjoined', id, headers: undefined, failure, code })
   }
 
   #accepted(listener: HandleId, fd: number): void {
@@ -240,6 +306,8 @@ export class DataPath implements Disposable {
     this.#post({ kind: 'accepted', id, listener, remote, local, original: originalDestinationOf(fd) })
   }
 }
+
+const GONE_BEFORE = 'the connection ended before it was joined'
 
 /** A listening descriptor, whose connections are taken in turns with everything else. */
 class Listener implements Runnable {

@@ -1,11 +1,27 @@
+import type { SocketAddress } from '@ambit/core'
 import type { IoVectors } from '@ambit/linux'
 import type { Direction } from './copy.ts'
+import type { Headers } from './messages.types.ts'
+
+/** What a side that somebody waits for tells; at most one of the three. */
+export interface Waiter {
+  /** It is connected. */
+  ready(local: SocketAddress): void
+  /** The tunnel was answered. */
+  answered(headers: Headers): void
+  /** It will not be there any more. */
+  lost(failure: string, code: string | number | undefined): void
+}
 
 /** One side of a copy: a TCP connection or a stream of HTTP/2. */
 export interface End {
   /** Where what it receives goes, and where from what it sends comes; from the beginning of a copy. */
   out: Direction | undefined
   into: Direction | undefined
+  /** Instead of the main thread, before it is copied. */
+  waiter: Waiter | undefined
+  /** Told when it is gone or given away, once. */
+  onLeft: (() => void) | undefined
   /** Its sender has ended, in order. */
   readonly readEnded: boolean
   /** Everything was sent, and the end of it. */

@@ -26,6 +26,14 @@ export interface SessionOptions {
   readonly pingTimeoutMs: number
 }
 
+/** Two commands in one: what is asked for, and the copy that begins when it is there. */
+interface JoinBase {
+  /** Of the copy; a `cut` of it ends either. */
+  readonly id: HandleId
+  readonly slot: number
+  readonly prefix: Uint8Array | undefined
+}
+
 /** What the main thread decides. Descriptors in it belong to the worker from then on. */
 export type Command =
   | ContextCommand
@@ -59,6 +67,27 @@ export type Command =
       readonly slot: number
       readonly prefix: Uint8Array | undefined
     }
+  /** Asks for a tunnel, and copies when it is accepted; otherwise the connection `a` is left as it is. */
+  | (JoinBase & {
+      readonly kind: 'join-tunnel'
+      readonly a: HandleId
+      readonly session: HandleId
+      /** The new tunnel. */
+      readonly b: HandleId
+      readonly headers: Headers
+    })
+  /** Connects, and copies when that is done: a tunnel of the peer's is answered before, with 200 or else 503; a connection is left as it is. */
+  | (JoinBase & {
+      readonly kind: 'join-connection'
+      readonly a: HandleId
+      /** The new connection. */
+      readonly b: HandleId
+      readonly fd: number
+      readonly to: SocketAddress
+      readonly timeoutMs: number
+      /** With 200, when `a` is a tunnel. */
+      readonly headers: Headers
+    })
   /** RST or RST_STREAM CANCEL, of a copy on both sides; a session loses its streams. */
   | { readonly kind: 'cut'; readonly id: HandleId }
   /** RST of a connection that nothing was asked of, as soon as its peer has said something, at the latest after so long. */
@@ -112,6 +141,24 @@ export type ReactorEvent =
       readonly id: HandleId
       readonly failure: string | undefined
       /** Of the system call or of RST_STREAM. */
+      readonly code: string | number | undefined
+    }
+  /** What was asked for is there, and bytes flow. */
+  | {
+      readonly kind: 'joined'
+      readonly id: HandleId
+      /** Of the tunnel's answer. */
+      readonly headers: Headers | undefined
+      /** Of the new connection. */
+      readonly local: SocketAddress | undefined
+    }
+  /** It is not; nothing is copied, and the copy's number is over. */
+  | {
+      readonly kind: 'unjoined'
+      readonly id: HandleId
+      /** Of an answer that was no acceptance. */
+      readonly headers: Headers | undefined
+      readonly failure: string
       readonly code: string | number | undefined
     }
   | {

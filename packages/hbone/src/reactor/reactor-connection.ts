@@ -3,6 +3,7 @@ import type { TlsPeer } from '@ambit/linux'
 import { HboneConnectError, HboneTlsError } from '../errors.ts'
 import type { HandleId } from './messages.types.ts'
 import { type EventWithId, ReactorHandle, type ReactorPort } from './reactor-handle.ts'
+import { systemError } from './system-failure.ts'
 
 /** A TCP connection in a worker: accepted, dialled, or taken over. Nothing is read before it is copied or secured. */
 export class ReactorConnection extends ReactorHandle {
@@ -60,7 +61,7 @@ export class ReactorConnection extends ReactorHandle {
     this.#next = session
   }
 
-  protected hear(event: EventWithId): void {
+  hear(event: EventWithId): void {
     if (event.kind === 'connected') {
       this.local = event.local
       this.#connected?.resolve()
@@ -68,7 +69,7 @@ export class ReactorConnection extends ReactorHandle {
     else this.#next?.(event)
     if (event.kind !== 'gone') return
     const failure = event.failure ?? 'the connection was closed'
-    this.#failure = new HboneConnectError(failure, { cause: systemError(event) })
+    this.#failure = new HboneConnectError(failure, { cause: systemError(failure, event.code) })
     this.#secured?.reject(new HboneTlsError(failure))
     this.over()
   }
@@ -82,9 +83,4 @@ export class ReactorConnection extends ReactorHandle {
   #closed(): HboneConnectError {
     return this.#failure ?? new HboneConnectError('the connection was closed')
   }
-}
-
-/** As Node's own sockets have it, for those who look at `code`. */
-function systemError({ failure, code }: Extract<EventWithId, { kind: 'gone' }>): Error | undefined {
-  return typeof code === 'string' ? Object.assign(new Error(failure), { code, syscall: 'connect' }) : undefined
 }

@@ -1,18 +1,25 @@
 import type { Command, HandleId, ReactorEvent } from './messages.types.ts'
+import type { ReactorCopies } from './reactor-copies.ts'
 
 type EventWithId = Extract<ReactorEvent, { id: HandleId }>
+
+/** Who is told what happens to something in the worker. */
+export interface Listener {
+  hear(event: EventWithId): void
+}
 
 /** What handles need of their reactor. */
 export interface ReactorPort {
   nextId(): HandleId
   post(command: Command, transfer?: ArrayBuffer): void
   /** Events of a handle, until it is gone or copied. */
-  hear(id: HandleId, listener: (event: EventWithId) => void): void
+  hear(id: HandleId, listener: Listener): void
   deaf(id: HandleId): void
+  readonly copies: ReactorCopies
 }
 
 /** Something that lives in a worker and that this thread decides about. */
-export abstract class ReactorHandle {
+export abstract class ReactorHandle implements Listener {
   readonly id: HandleId
   protected readonly port: ReactorPort
   #isClosed = false
@@ -21,7 +28,7 @@ export abstract class ReactorHandle {
   constructor(port: ReactorPort, id: HandleId) {
     this.port = port
     this.id = id
-    port.hear(id, (event) => this.hear(event))
+    port.hear(id, this)
   }
 
   get isClosed(): boolean {
@@ -57,7 +64,7 @@ export abstract class ReactorHandle {
     for (const listener of listeners) listener()
   }
 
-  protected abstract hear(event: EventWithId): void
+  abstract hear(event: EventWithId): void
 }
 
 export type { EventWithId }

@@ -11,10 +11,11 @@ import type { WorkloadCertificate } from '@ambit/identity'
 import { clientFd } from '@ambit/linux'
 import { HboneConnectError } from '../errors.ts'
 import { HANDSHAKE_TIMEOUT_MS } from '../limits.ts'
-import { ConnectionPool, type HbonePoolOptions } from '../pool.ts'
+import { ConnectionPool, type HbonePoolOptions, type Tunnel } from '../pool.ts'
 import type { Connected, OpenRequest } from '../pool.types.ts'
 import type { Reactor } from './reactor.ts'
 import type { ReactorConnection } from './reactor-connection.ts'
+import type { ReactorCopy, ReactorCopyOptions } from './reactor-copies.ts'
 import { secureClientByReactor } from './reactor-peer.ts'
 import { ReactorClientSession, type ReactorTunnel } from './reactor-session.ts'
 
@@ -27,12 +28,20 @@ export interface ReactorPoolComponents {
   readonly logger: Logger
 }
 
+/** An accepted CONNECT whose bytes flow already. */
+export interface CopiedTunnel extends Omit<Tunnel<ReactorTunnel>, 'stream'> {
+  readonly copy: ReactorCopy
+}
+
 /** As {@link HbonePool}, of connections that live in a reactor. */
-export class ReactorPool extends ConnectionPool<ReactorTunnel> {
+export class ReactorPool extends ConnectionPool<ReactorTunnel, ReactorClientSession> {
   constructor(components: ReactorPoolComponents, options: HbonePoolOptions = {}) {
     const { reactor, certificate, clock, logger } = components
     const timeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
-    const connect = async (request: OpenRequest, signal: AbortSignal): Promise<Connected<ReactorTunnel>> => {
+    const connect = async (
+      request: OpenRequest,
+      signal: AbortSignal,
+    ): Promise<Connected<ReactorTunnel, ReactorClientSession>> => {
       const { source, to, expected } = request
       const certified = await certificate(source, signal)
       const fd = components.socket?.(to) ?? clientFd(undefined, to.ip, {})
@@ -58,6 +67,30 @@ export class ReactorPool extends ConnectionPool<ReactorTunnel> {
       }
     }
     super({ connect, cut: (tunnel) => tunnel.cut(), clock, logger, watches: false }, options)
+  }
+
+  /**
+   * Opens a stream, and copies from `connection` to it and back as soon as it is accepted, without waiting for this thread. Rejects as
+   * `open` does: then `connection` is left as it is. The signal of the request cuts, whatever has come of it by then.
+   */
+  async openAndCopy(
+    request: OpenRequest,
+    connection: ReactorConnection,
+    options: Pick<ReactorCopyOptions, 'prefix'> = {},
+  ): Promise<CopiedTunnel> {
+    const copying = { ...options, signal: request.signal }
+    let copy: ReactorCopy | undefined
+    const tunnel = await this.openBy(request, (session) => {
+      const { stream, response } = session.requestAndCopy(request.authority, request.headers ?? {}, connection, copying)
+      const answered = response.then((answer) => {
+        copy = answer.copy
+        return answer
+      })
+      answered.catch(() => undefined)
+      return { stream, response: answered }
+    })
+    if (copy === undefined) throw new HboneConnectError('the tunnel was opened and not copied')
+    return { ...tunnel, copy }
   }
 }
 

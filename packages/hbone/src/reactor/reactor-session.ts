@@ -1,11 +1,20 @@
+import { closeSync } from 'node:fs'
 import { PING_INTERVAL_MS, PING_TIMEOUT_MS } from '../defaults.ts'
-import type { HeaderMap } from '../engine.types.ts'
-import { HboneConnectError, HboneResetError } from '../errors.ts'
+import type { HeaderMap, ServerStream } from '../engine.types.ts'
+import { HboneConnectError, HboneLimitError } from '../errors.ts'
 import { MAX_CLIENT_HEADER_LIST_BYTES, MAX_CONCURRENT_STREAMS, MAX_SERVER_HEADER_LIST_BYTES } from '../limits.ts'
 import type { LivenessOptions } from '../liveness.ts'
 import { regularHeaders } from '../regular-headers.ts'
+import { unanswered } from '../unanswered.ts'
 import type { HandleId, Headers } from './messages.types.ts'
 import type { ReactorConnection } from './reactor-connection.ts'
+import {
+  type ReactorConnectOptions,
+  type ReactorCopy,
+  type ReactorCopyOptions,
+  type ReactorJoined,
+  TunnelAnswer,
+} from './reactor-copies.ts'
 import { type EventWithId, ReactorHandle, type ReactorPort } from './reactor-handle.ts'
 
 /** The payload of a CONNECT, to be copied to or from something else. */
@@ -13,10 +22,10 @@ export class ReactorTunnel extends ReactorHandle {
   /** The code of a RST_STREAM of the peer before anything was copied. */
   rstCode: number | undefined
   /** Nobody waits for one on the server. */
-  #answer: PromiseWithResolvers<{ readonly status: number; readonly headers: HeaderMap }> | undefined
+  #answer: PromiseWithResolvers<ReactorAnswer> | undefined
 
   /** Of the client: what the server answers. To be asked for when the request is sent. */
-  get response(): Promise<{ readonly status: number; readonly headers: HeaderMap }> {
+  get response(): Promise<ReactorAnswer> {
     if (this.#answer === undefined) {
       this.#answer = Promise.withResolvers()
       this.#answer.promise.catch(() => undefined)
@@ -28,10 +37,9 @@ export class ReactorTunnel extends ReactorHandle {
     this.onGone(listener)
   }
 
-  protected hear(event: EventWithId): void {
+  hear(event: EventWithId): void {
     if (event.kind === 'answered') {
-      const { headers } = event
-      this.#answer?.resolve({ status: Number(headers[1]), headers: regularHeaders(headers) })
+      this.#answer?.resolve(answerOf(event.headers))
       return
     }
     if (event.kind !== 'gone') return
@@ -41,17 +49,17 @@ export class ReactorTunnel extends ReactorHandle {
 
   override over(): void {
     super.over()
-    if (this.#answer === undefined) return
-    const failure =
-      this.rstCode === undefined
-        ? new HboneConnectError('the stream ended before it was answered')
-        : new HboneResetError(this.rstCode, `the peer reset the stream: HTTP/2 error code ${this.rstCode}`)
-    this.#answer.reject(failure)
+    this.#answer?.reject(unanswered(this.rstCode, undefined))
   }
 }
 
+export interface ReactorAcceptOptions extends ReactorConnectOptions {
+  /** Of the answer. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
 /** A CONNECT of the peer, to be answered once. */
-export class ReactorRequest {
+export class ReactorRequest implements ServerStream<ReactorTunnel> {
   readonly method: string
   readonly authority: string | undefined
   /** Neither `:scheme` nor `:path` nor `:protocol`. */
@@ -60,6 +68,7 @@ export class ReactorRequest {
   readonly #port: ReactorPort
   readonly #tunnel: ReactorTunnel
   #answered = false
+  #aborting: AbortController | undefined
 
   constructor(port: ReactorPort, id: HandleId, headers: Headers) {
     const of = (name: string): string | undefined => {
@@ -74,6 +83,17 @@ export class ReactorRequest {
     this.headers = regularHeaders(headers)
   }
 
+  /** Aborts when the stream is gone. Made when it is asked for: listeners of `onGone` cost less. */
+  get signal(): AbortSignal {
+    if (this.#aborting === undefined) {
+      const aborting = new AbortController()
+      this.#aborting = aborting
+      this.#tunnel.onGone(() => aborting.abort(new HboneConnectError('the stream is gone')))
+    }
+    return this.#aborting.signal
+  }
+
+  /** Calls once when the stream is gone, or a copy that it was in is; at once if it is. Answers how to stop that. */
   onGone(listener: () => void): () => void {
     return this.#tunnel.onGone(listener)
   }
@@ -84,9 +104,35 @@ export class ReactorRequest {
     return this.#tunnel
   }
 
+  /**
+   * Takes over the descriptor of an unconnected socket and connects it; then answers 200 and copies, all in the worker. When it cannot
+   * be connected, the answer was 503 and this rejects. Cut before that, the request may still be rejected otherwise.
+   */
+  async acceptAndConnect(fd: number, options: ReactorAcceptOptions): Promise<ReactorJoined> {
+    if (this.#answered) {
+      closeSync(fd)
+      throw new HboneConnectError('the request is answered already')
+    }
+    this.#answered = true
+    const headers = Object.entries(options.headers ?? {}).flat()
+    try {
+      return await this.#port.copies.joinConnection(this.#tunnel, fd, headers, options)
+    } catch (error) {
+      if (error instanceof HboneLimitError || options.signal?.aborted === true) this.#answered = false
+      else this.#tunnel.over()
+      throw error
+    }
+  }
+
   reject(status: number): void {
     if (!this.#send([':status', String(status)], true)) return
     this.#tunnel.over()
+  }
+
+  /** Its handler has failed: nobody would ever end what was accepted. */
+  abandon(): void {
+    this.reject(503)
+    this.#tunnel.cut()
   }
 
   #send(headers: Headers, isEnd: boolean): boolean {
@@ -176,6 +222,19 @@ abstract class ReactorSession {
   }
 }
 
+export interface ReactorAnswer {
+  readonly status: number
+  readonly headers: HeaderMap
+}
+
+function answerOf(headers: Headers): ReactorAnswer {
+  return { status: Number(headers[1]), headers: regularHeaders(headers) }
+}
+
+function connectHeaders(authority: string, headers: Readonly<Record<string, string>>): Headers {
+  return [':method', 'CONNECT', ':authority', authority, ...Object.entries(headers).flat()]
+}
+
 export class ReactorClientSession extends ReactorSession {
   /** Resolves when the peer's SETTINGS arrived or the session ended. */
   readonly settled: Promise<void>
@@ -210,9 +269,31 @@ export class ReactorClientSession extends ReactorSession {
     const stream = new ReactorTunnel(this.port, this.port.nextId())
     this.count(stream)
     const { response } = stream
-    const list = [':method', 'CONNECT', ':authority', authority, ...Object.entries(headers).flat()]
+    const list = connectHeaders(authority, headers)
     if (this.usable) this.port.post({ kind: 'request', id: stream.id, session: this.connection.id, headers: list })
     else stream.over()
+    return { stream, response }
+  }
+
+  /** Asks for a tunnel and copies when it is accepted, all in the worker. With any other answer `connection` is left as it is. */
+  requestAndCopy(
+    authority: string,
+    headers: Readonly<Record<string, string>>,
+    connection: ReactorConnection,
+    options: ReactorCopyOptions = {},
+  ): { readonly stream: ReactorTunnel; readonly response: Promise<ReactorAnswer & { readonly copy?: ReactorCopy }> } {
+    const stream = new ReactorTunnel(this.port, this.port.nextId())
+    this.count(stream)
+    const list = connectHeaders(authority, headers)
+    const joined = this.port.copies.joinTunnel(connection, stream, this.connection.id, list, options)
+    const response = joined.then(
+      ({ copy, headers: answer = [] }) => ({ ...answerOf(answer), copy }),
+      (reason: unknown) => {
+        if (reason instanceof TunnelAnswer) return answerOf(reason.headers)
+        throw reason
+      },
+    )
+    response.catch(() => undefined)
     return { stream, response }
   }
 

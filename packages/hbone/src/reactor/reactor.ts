@@ -4,13 +4,19 @@ import { abortable, type Clock, type Logger, messageOf, type SocketAddress } fro
 import type { WorkloadCertificate } from '@ambit/identity'
 import { duplicate, listenOn, nodeFfi } from '@ambit/linux'
 import { KEY_EXCHANGE_GROUPS, type KeyExchangeGroup } from '../defaults.ts'
-import { HboneConnectError, HboneCutError, HboneLimitError, HboneResetError } from '../errors.ts'
-import { MAX_REACTOR_COPIES, REACTOR_CRASH_LOOP_MS } from '../limits.ts'
-import type { SpliceCounters, SpliceResult } from '../splice.ts'
+import { HboneConnectError } from '../errors.ts'
+import { REACTOR_CRASH_LOOP_MS } from '../limits.ts'
 import type { Command, HandleId, ReactorEvent, ReactorFacts, ReactorWorkerData } from './messages.types.ts'
 import { ReactorConnection } from './reactor-connection.ts'
+import {
+  type ReactorConnectOptions,
+  ReactorCopies,
+  type ReactorCopy,
+  type ReactorCopyOptions,
+  type ReactorJoined,
+} from './reactor-copies.ts'
 import { ReactorCrashError } from './reactor-errors.ts'
-import type { EventWithId, ReactorHandle, ReactorPort } from './reactor-handle.ts'
+import type { Listener, ReactorHandle, ReactorPort } from './reactor-handle.ts'
 import type { ReactorTunnel } from './reactor-session.ts'
 
 export interface ReactorComponents {
@@ -19,22 +25,6 @@ export interface ReactorComponents {
   /** A worker ended by itself; what it had is lost, and another one takes its place unless `isLast`. */
   readonly onCrash?: (error: ReactorCrashError, isLast: boolean) => void
 }
-
-export interface ReactorCopyOptions {
-  /** Counted in while bytes flow; read them as often as wanted. */
-  readonly prefix?: Uint8Array | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-/** A copy under way. */
-export interface ReactorCopy {
-  /** Never rejects. */
-  readonly over: Promise<SpliceResult>
-  readonly counters: Readonly<SpliceCounters>
-  cut(): void
-}
-
-type Copied = Extract<ReactorEvent, { kind: 'copied' }>
 
 interface Listening {
   readonly fd: number
@@ -64,12 +54,8 @@ const ONE: Buffer = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0])
 export class Reactor implements AsyncDisposable {
   readonly #components: ReactorComponents
   readonly #logger: Logger
-  readonly #listeners = new Map<HandleId, (event: EventWithId) => void>()
+  readonly #listeners = new Map<HandleId, Listener>()
   readonly #listening = new Map<HandleId, Listening>()
-  readonly #copies = new Set<(failure: Error) => void>()
-  readonly #counters = new Float64Array(new SharedArrayBuffer(MAX_REACTOR_COPIES * 2 * Float64Array.BYTES_PER_ELEMENT))
-  readonly #freeSlots: number[] = []
-  #nextSlot = 0
   #contexts = new Map<WorkloadCertificate, HandleId>()
   #contextOf = new Map<string, WorkloadCertificate>()
   #lastId = -1
@@ -99,6 +85,7 @@ export class Reactor implements AsyncDisposable {
 
   /** For handles. */
   readonly port: ReactorPort = {
+    copies: new ReactorCopies(() => this.port),
     nextId: () => {
       this.#lastId += 2
       return this.#lastId
@@ -175,66 +162,15 @@ export class Reactor implements AsyncDisposable {
     b: ReactorConnection | ReactorTunnel,
     options: ReactorCopyOptions = {},
   ): ReactorCopy {
-    const slot = this.#freeSlots.pop() ?? this.#nextSlot
-    if (slot >= MAX_REACTOR_COPIES) {
-      a.cut()
-      b.cut()
-      throw new HboneLimitError(`refused: this worker copies ${MAX_REACTOR_COPIES} connections already`)
-    }
-    if (slot === this.#nextSlot) this.#nextSlot++
-    const counts = this.#counters
-    const [forward, backward] = [slot * 2, slot * 2 + 1]
-    counts[forward] = 0
-    counts[backward] = 0
-    const id = this.port.nextId()
-    const { promise, resolve } = Promise.withResolvers<SpliceResult>()
-    const last = { aToB: 0, bToA: 0 }
-    let isOver = false
-    const end = (result: SpliceResult): void => {
-      if (isOver) return
-      isOver = true
-      last.aToB = result.aToB
-      last.bToA = result.bToA
-      this.#freeSlots.push(slot)
-      this.#copies.delete(crashed)
-      this.#listeners.delete(id)
-      signal?.removeEventListener('abort', cut)
-      a.over()
-      b.over()
-      resolve(result)
-    }
-    const now = (): SpliceCounters =>
-      isOver ? last : { aToB: counts[forward] as number, bToA: counts[backward] as number }
-    const crashed = (error: Error): void => end({ ...now(), error })
-    let cutReason: Error | undefined
-    const cut = (): void => {
-      if (isOver || cutReason !== undefined) return
-      cutReason = signal?.reason instanceof Error ? signal.reason : new HboneCutError('the connection was cut')
-      this.#post({ kind: 'cut', id })
-    }
-    const { prefix, signal } = options
-    this.#copies.add(crashed)
-    this.#listeners.set(id, (event) => {
-      if (event.kind === 'copied') end(resultOf(event, cutReason))
-    })
-    // The worker ends them with the copy.
-    this.#listeners.delete(a.id)
-    this.#listeners.delete(b.id)
-    this.#post({ kind: 'copy', id, a: a.id, b: b.id, slot, prefix })
-    if (signal?.aborted === true) cut()
-    else signal?.addEventListener('abort', cut, { once: true })
-    return {
-      over: promise,
-      counters: {
-        get aToB(): number {
-          return now().aToB
-        },
-        get bToA(): number {
-          return now().bToA
-        },
-      },
-      cut,
-    }
+    return this.port.copies.copy(a, b, options)
+  }
+
+  /**
+   * Takes over the descriptor of an unconnected socket, connects it, and copies from then on. Rejects when it cannot be connected:
+   * `a` is left as it is.
+   */
+  connectAndCopy(a: ReactorConnection, fd: number, options: ReactorConnectOptions): Promise<ReactorJoined> {
+    return this.port.copies.joinConnection(a, fd, [], options)
   }
 
   /** What the worker holds now. */
@@ -277,7 +213,7 @@ export class Reactor implements AsyncDisposable {
   async #startWorker(): Promise<void> {
     const { port1, port2 } = new MessageChannel()
     const state = new Int32Array(new SharedArrayBuffer(8))
-    const workerData: ReactorWorkerData = { port: port2, state, counters: this.#counters }
+    const workerData: ReactorWorkerData = { port: port2, state, counters: this.port.copies.counters }
     const worker = new Worker(new URL('./reactor-worker.ts', import.meta.url), {
       workerData,
       transferList: [port2],
@@ -334,14 +270,14 @@ export class Reactor implements AsyncDisposable {
         return
       }
       case 'requested':
-        this.#listeners.get(event.session)?.(event)
+        this.#listeners.get(event.session)?.hear(event)
         return
       case 'gone':
         this.#contextFailed(event.id, event.failure)
-        this.#listeners.get(event.id)?.(event)
+        this.#listeners.get(event.id)?.hear(event)
         return
       default:
-        this.#listeners.get(event.id)?.(event)
+        this.#listeners.get(event.id)?.hear(event)
     }
   }
 
@@ -364,9 +300,9 @@ export class Reactor implements AsyncDisposable {
     const lost = this.#isStopping ? new HboneConnectError('the worker was stopped') : error
     this.#contexts.clear()
     this.#contextOf.clear()
-    for (const crashed of [...this.#copies]) crashed(lost)
+    this.port.copies.lost(lost)
     for (const [id, listener] of [...this.#listeners]) {
-      if (!this.#listening.has(id)) listener({ kind: 'gone', id, failure: lost.message, code: undefined })
+      if (!this.#listening.has(id)) listener.hear({ kind: 'gone', id, failure: lost.message, code: undefined })
     }
     for (const facts of this.#facts.splice(0)) facts.reject(lost)
     if (this.#isStopping) {
@@ -417,12 +353,6 @@ function send({ port, state, wakeDescriptor }: Running, batch: readonly Command[
   port.postMessage(batch, transfers)
   Atomics.add(state, 1, 1)
   if (Atomics.load(state, 0) === 1 && wakeDescriptor !== undefined) writeSync(wakeDescriptor, ONE)
-}
-
-function resultOf({ aToB, bToA, failure, code }: Copied, cutReason: Error | undefined): SpliceResult {
-  if (cutReason !== undefined) return { aToB, bToA, error: cutReason }
-  if (failure === undefined) return { aToB, bToA }
-  return { aToB, bToA, error: code === undefined ? new HboneCutError(failure) : new HboneResetError(code, failure) }
 }
 
 export type { ReactorHandle }

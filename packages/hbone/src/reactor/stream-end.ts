@@ -2,7 +2,7 @@ import { ERROR_CODE, type Http2Stream } from '@ambit/http2'
 import { COPY_QUANTUM_BYTES } from '../limits.ts'
 import type { Carrier } from './carrier.ts'
 import { type CopyFailure, type Direction, gone } from './copy.ts'
-import type { End } from './end.types.ts'
+import type { End, Waiter } from './end.types.ts'
 
 const NOTHING: Buffer = Buffer.alloc(0)
 
@@ -13,6 +13,8 @@ export class StreamEnd implements End {
   stream!: Http2Stream<StreamEnd>
   out: Direction | undefined
   into: Direction | undefined
+  waiter: Waiter | undefined
+  onLeft: (() => void) | undefined
   readEnded = false
   writeEnded = false
   isGone = false
@@ -103,6 +105,7 @@ export class StreamEnd implements End {
     this.carrier.http2.reset(this.stream, code)
     this.carrier.touched()
     this.#leave()
+    this.waiter?.lost('the stream was reset', undefined)
     gone(this, undefined)
   }
 
@@ -175,14 +178,16 @@ export class StreamEnd implements End {
   #lose(failure: CopyFailure | undefined, code: number | undefined): void {
     const isCopied = this.out !== undefined
     this.#leave()
+    const message = failure?.message ?? 'the stream was reset'
     if (isCopied) gone(this, failure)
-    else
-      this.carrier.shared.post({ kind: 'gone', id: this.id, failure: failure?.message ?? 'the stream was reset', code })
+    else if (this.waiter !== undefined) this.waiter.lost(message, code)
+    else this.carrier.shared.post({ kind: 'gone', id: this.id, failure: message, code })
   }
 
   #leave(): void {
     if (this.isGone) return
     this.isGone = true
+    this.onLeft?.()
     this.#early = []
     this.#pending = []
     // Nobody takes it any more: it must not stay in the window of the connection.

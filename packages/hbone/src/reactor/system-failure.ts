@@ -9,6 +9,11 @@ export function systemFailure(error: number): { readonly message: string; readon
   return { message: `${code}: ${text}`, code }
 }
 
+/** As Node's own sockets have it, for those who look at `code`. */
+export function systemError(failure: string, code: string | number | undefined): Error | undefined {
+  return typeof code === 'string' ? Object.assign(new Error(failure), { code, syscall: 'connect' }) : undefined
+}
+
 export function isOrdinary(code: string): boolean {
   return ORDINARY_ENDS.has(code)
 }

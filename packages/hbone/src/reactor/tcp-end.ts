@@ -9,7 +9,7 @@ import {
 } from '@ambit/linux'
 import { COPY_QUANTUM_BYTES } from '../limits.ts'
 import { type Direction, gone } from './copy.ts'
-import type { End } from './end.types.ts'
+import type { End, Waiter } from './end.types.ts'
 import type { Runnable, Shared } from './shared.ts'
 import { isOrdinary, systemFailure } from './system-failure.ts'
 
@@ -25,6 +25,8 @@ export class TcpEnd implements End, Runnable {
   readonly #shared: Shared
   out: Direction | undefined
   into: Direction | undefined
+  waiter: Waiter | undefined
+  onLeft: (() => void) | undefined
   readEnded = false
   writeEnded = false
   isGone = false
@@ -159,6 +161,7 @@ export class TcpEnd implements End, Runnable {
     if (this.isGone) return
     this.socket.reset()
     this.#leave()
+    this.waiter?.lost('the connection was cut', undefined)
     gone(this, undefined)
   }
 
@@ -235,15 +238,15 @@ export class TcpEnd implements End, Runnable {
     if (this.socket.remote() === undefined || local === undefined) return
     this.#isConnecting = false
     this.#connecting?.cancel()
-    this.#shared.post({ kind: 'connected', id: this.id, local })
+    if (this.waiter === undefined) this.#shared.post({ kind: 'connected', id: this.id, local })
+    else this.waiter.ready(local)
     if ((events & SOCKET_EVENT.readable) !== 0) this.ready(events & ~SOCKET_EVENT.writable)
   }
 
   #fail(error: number): void {
-    const { message, code } = systemFailure(error)
-    this.#shared.post({ kind: 'gone', id: this.id, failure: message, code })
     this.socket.close()
     this.#leave()
+    this.#tellGone(systemFailure(error))
   }
 
   /** By its peer or the network. */
@@ -254,11 +257,17 @@ export class TcpEnd implements End, Runnable {
     this.socket.reset()
     this.#leave()
     if (isCopied) gone(this, isOrdinary(failure.code) ? undefined : { message: failure.message })
-    else this.#shared.post({ kind: 'gone', id: this.id, failure: failure.message, code: failure.code })
+    else this.#tellGone(failure)
+  }
+
+  #tellGone({ message, code }: ReturnType<typeof systemFailure>): void {
+    if (this.waiter === undefined) this.#shared.post({ kind: 'gone', id: this.id, failure: message, code })
+    else this.waiter.lost(message, code)
   }
 
   #leave(): void {
     this.isGone = true
+    this.onLeft?.()
     this.#connecting?.cancel()
     this.#refusal?.cancel()
     this.#pending = []
