@@ -1,8 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import type { Closable, Logger, SocketAddress } from '@ambit/core'
-import { collectBytes, formatSocketAddress, messageOf, parseIp } from '@ambit/core'
+import { codeOf, collectBytes, formatSocketAddress, messageOf, parseIp } from '@ambit/core'
 import {
   ADMIN_HEADERS_TIMEOUT_MS,
   ADMIN_KEEP_ALIVE_TIMEOUT_MS,
@@ -29,7 +31,8 @@ export interface AdminResponse {
   readonly status?: number
   readonly contentType?: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body: string | Uint8Array
+  /** Pieces are sent as they come, no faster than the client reads; the request's signal ends them. */
+  readonly body: string | Uint8Array | AsyncIterable<string>
 }
 
 export interface AdminRoute {
@@ -105,10 +108,11 @@ export class AdminServer implements Closable {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => undefined)
     try {
-      send(request, response, await this.#answer(request, response))
+      await send(request, response, await this.#answer(request, response))
     } catch (error) {
       this.#options.logger.warn('administration request failed', { path: request.url ?? '', error: messageOf(error) })
-      send(request, response, { status: 500, body: 'internal error\n' })
+      if (response.headersSent) response.destroy()
+      else await send(request, response, { status: 500, body: 'internal error\n' })
     }
   }
 
@@ -142,8 +146,9 @@ export class AdminServer implements Closable {
   }
 }
 
-function send(request: IncomingMessage, response: ServerResponse, answer: AdminResponse): void {
+async function send(request: IncomingMessage, response: ServerResponse, answer: AdminResponse): Promise<void> {
   if (response.headersSent || response.destroyed) return
+  if (isPieces(answer.body)) return await sendPieces(request, response, answer, answer.body)
   const gzip = typeof answer.body === 'string' && answer.body.length > 1024 && acceptsGzip(request)
   response.writeHead(answer.status ?? 200, {
     'content-type': answer.contentType ?? 'text/plain; charset=utf-8',
@@ -162,6 +167,32 @@ function send(request: IncomingMessage, response: ServerResponse, answer: AdminR
   const packer = createGzip()
   packer.pipe(response)
   packer.end(answer.body)
+}
+
+function isPieces(body: AdminResponse['body']): body is AsyncIterable<string> {
+  return typeof body === 'object' && Symbol.asyncIterator in body
+}
+
+async function sendPieces(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: AdminResponse,
+  pieces: AsyncIterable<string>,
+): Promise<void> {
+  response.writeHead(answer.status ?? 200, {
+    'content-type': answer.contentType ?? 'text/plain; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+    ...answer.headers,
+  })
+  if (request.method === 'HEAD') {
+    response.end()
+    return
+  }
+  response.flushHeaders()
+  await pipeline(Readable.from(pieces, { objectMode: true }), response).catch((error: unknown) => {
+    // A client that leaves has had enough.
+    if (codeOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
+  })
 }
 
 function acceptsGzip(request: IncomingMessage): boolean {

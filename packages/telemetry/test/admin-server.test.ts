@@ -18,7 +18,7 @@ async function start(routes: readonly AdminRoute[]) {
     const response = await fetch(`http://127.0.0.1:${bound.port}${path}`, init)
     return { status: response.status, body: await response.text(), type: response.headers.get('content-type') }
   }
-  return { ask, [Symbol.asyncDispose]: () => server.close() }
+  return { ask, url: `http://127.0.0.1:${bound.port}`, [Symbol.asyncDispose]: () => server.close() }
 }
 
 test('an unknown path is 404, a known one with another method 405', async (t) => {
@@ -74,4 +74,41 @@ test('metrics are OpenMetrics on both paths', async (t) => {
     t.is(answer.body, '# EOF\n')
     t.regex(answer.type ?? '', /^application\/openmetrics-text/)
   }
+})
+
+test('pieces are sent as they come, until the client leaves', async (t) => {
+  const left = Promise.withResolvers<void>()
+  async function* pieces(signal: AbortSignal): AsyncGenerator<string> {
+    yield 'one\n'
+    const gone = Promise.withResolvers<void>()
+    signal.addEventListener('abort', () => gone.resolve())
+    await gone.promise
+    left.resolve()
+  }
+  await using admin = await start([{ method: 'GET', path: '/a', handle: ({ signal }) => ({ body: pieces(signal) }) }])
+  const leaving = new AbortController()
+  const response = await fetch(`${admin.url}/a`, { signal: leaving.signal })
+  const reader = response.body?.getReader()
+  t.is(new TextDecoder().decode((await reader?.read())?.value), 'one\n')
+  leaving.abort()
+  await t.throwsAsync(async () => await reader?.read())
+  await left.promise
+})
+
+test('pieces that end are a whole answer, and what fails among them breaks the connection', async (t) => {
+  async function* good(): AsyncGenerator<string> {
+    yield 'a'
+    yield 'b'
+  }
+  async function* bad(): AsyncGenerator<string> {
+    yield 'a'
+    throw new Error('boom')
+  }
+  await using admin = await start([
+    { method: 'GET', path: '/good', handle: () => ({ body: good(), contentType: 'application/x-ndjson' }) },
+    { method: 'GET', path: '/bad', handle: () => ({ body: bad() }) },
+  ])
+  t.deepEqual(await admin.ask('/good'), { status: 200, body: 'ab', type: 'application/x-ndjson' })
+  await t.throwsAsync(admin.ask('/bad'))
+  t.is((await admin.ask('/good', { method: 'HEAD' })).body, '')
 })
