@@ -12,7 +12,9 @@ export interface FlowQuery {
   readonly sinceMs: number
 }
 
-export type FlowQueryVerdict = { readonly ok: true; readonly query: FlowQuery } | { readonly ok: false; readonly reason: string }
+export type FlowQueryVerdict =
+  | { readonly ok: true; readonly query: FlowQuery }
+  | { readonly ok: false; readonly reason: string }
 
 const STATES: ReadonlySet<string> = new Set<FlowState>(['open', 'closed', 'denied', 'failed'])
 const NAMES: ReadonlySet<string> = new Set(['watch', 'state', 'since', 'namespace', 'id'])
@@ -21,7 +23,8 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, 
 /** Reads `watch=true&state=denied&since=10m`; `since` is a time or a duration, `state` and `namespace` may be repeated. */
 export function readFlowQuery(params: URLSearchParams, nowMs: number): FlowQueryVerdict {
   for (const name of params.keys()) {
-    if (!NAMES.has(name)) return { ok: false, reason: `unknown parameter ${JSON.stringify(name)}; there are: ${[...NAMES].join(', ')}` }
+    if (!NAMES.has(name))
+      return { ok: false, reason: `unknown parameter ${JSON.stringify(name)}; there are: ${[...NAMES].join(', ')}` }
   }
   const watch = params.get('watch') ?? 'false'
   if (watch !== 'true' && watch !== 'false') return { ok: false, reason: 'watch is true or false' }
@@ -30,7 +33,8 @@ export function readFlowQuery(params: URLSearchParams, nowMs: number): FlowQuery
   if (unknown !== undefined)
     return { ok: false, reason: `unknown state ${JSON.stringify(unknown)}; there are: ${[...STATES].join(', ')}` }
   const sinceMs = readSince(params.get('since') ?? undefined, nowMs)
-  if (sinceMs === undefined) return { ok: false, reason: 'since is a time as 2026-11-21T18:00:00Z, or a duration as 90s or 10m' }
+  if (sinceMs === undefined)
+    return { ok: false, reason: 'since is a time as 2026-11-21T18:00:00Z, or a duration as 90s or 10m' }
   return {
     ok: true,
     query: {

@@ -27,6 +27,7 @@ export interface Flow {
   readonly request?: FlowRequest | undefined
   /** Absent where nothing was judged. */
   readonly verdict?: FlowVerdict | undefined
+  /** Of what is denied or failed, as the access log words it. */
   readonly failure?: { readonly code: string; readonly message: string } | undefined
 }
 
@@ -55,6 +56,7 @@ export interface FlowEnd {
 export interface FlowService {
   readonly namespace: string
   readonly hostname: string
+  /** The service's own; 0 where its proxy sees the endpoint's only. */
   readonly port: number
 }
 

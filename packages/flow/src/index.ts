@@ -4,6 +4,7 @@ export { FlowJournal, type FlowJournalComponents, type LiveFlow } from './flow-j
 export { decodeFlowLine, encodeFlow, encodeLost, type FlowLine } from './flow-line.ts'
 export { FlowLineError, type FlowLineErrorCode } from './flow-line-error.ts'
 export { type FlowQuery, type FlowQueryVerdict, isWanted, readFlowQuery } from './flow-query.ts'
+export { type FlowsResponse, flowsResponse } from './flows-response.ts'
 export {
   FLOW_HEARTBEAT_MS,
   FLOW_UPDATE_MS,

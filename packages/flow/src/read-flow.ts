@@ -111,7 +111,7 @@ function verdict(json: Json): FlowVerdict {
     reason: text(json, 'reason', 'verdict'),
     policy: maybeText(json, 'policy', 'verdict'),
     rule: optional(json, 'rule', () => count(json, 'rule', 'verdict')),
-    unmatched: unmatched as readonly string[] | undefined,
+    unmatched,
   }
 }
 

@@ -37,14 +37,15 @@ export function closingFields(
   traffic: Traffic,
   bytes: Transferred,
   durationMs: number,
-  failure: ConnectionFailure | undefined,
+  { id, failure }: { readonly id: string; readonly failure: ConnectionFailure | undefined },
 ): LogFields {
   const outbound = traffic.reporter === 'source'
   return {
     bytes_sent: outbound ? bytes.fromDownstream : bytes.toDownstream,
     bytes_recv: outbound ? bytes.toDownstream : bytes.fromDownstream,
     duration: `${Math.round(durationMs)}ms`,
-    // Ours, before Istio's last field: which policies decided.
+    // Ours, before Istio's last field: what flows are called by, and which policies decided.
+    connection_id: id,
     policies: failure?.policies,
     error: failure?.message,
   }

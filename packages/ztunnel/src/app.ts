@@ -98,7 +98,9 @@ export class App implements Closable {
       preferredServiceNamespace: config.preferredServiceNamespace,
     })
     this.policies = new PolicyStore()
-    this.events = new ConnectionEvents(components)
+    this.events = new ConnectionEvents(components, {
+      reporter: { kind: 'ztunnel', pod: `${config.podNamespace}/${config.podName}`, node: config.nodeName },
+    })
     this.#localXds = readLocalXds(config)
     if (this.#localXds !== undefined) {
       this.store.put(this.#localXds)
@@ -332,6 +334,8 @@ export class App implements Closable {
     const control = adminRoutes({
       logControl: this.logger.filter,
       configDump: () => this.#dump(),
+      flows: this.events.flows,
+      now: () => this.#clock.now(),
       shutdown: () => this.#quit.resolve(),
     })
     const servers = {

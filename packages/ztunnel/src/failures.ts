@@ -81,11 +81,14 @@ export class ConnectionFailure extends AmbitError {
   override readonly code: FailureCode
   /** Policies that decided, `namespace/name` joined by commas: the one that denied, or the ALLOW ones that did not match. */
   readonly policies: string | undefined
+  /** What policy said, where it refused. */
+  readonly denial: Denial | undefined
 
-  constructor(code: FailureCode, message: string, options?: ErrorOptions & { readonly policies?: string | undefined }) {
+  constructor(code: FailureCode, message: string, options?: ErrorOptions & { readonly denial?: Denial }) {
     super(message.length > MAX_FAILURE_TEXT ? `${message.slice(0, MAX_FAILURE_TEXT)}...` : message, options)
     this.code = code
-    this.policies = options?.policies
+    this.denial = options?.denial
+    this.policies = options?.denial && policiesOf(options.denial)
   }
 
   get flag(): ResponseFlag {
@@ -100,14 +103,12 @@ export class ConnectionFailure extends AmbitError {
 /** A refusal at the start of a connection. */
 export function deniedAtStart(denial: Denial): ConnectionFailure {
   const text = `connection closed due to policy rejection: ${denial.reason}`
-  return new ConnectionFailure('policy-denied', text, { policies: policiesOf(denial) })
+  return new ConnectionFailure('policy-denied', text, { denial })
 }
 
 /** A connection that was let in and would not be now. */
 export function deniedLater(denial: Denial): ConnectionFailure {
-  return new ConnectionFailure('policy-changed', 'connection closed due to policy change', {
-    policies: policiesOf(denial),
-  })
+  return new ConnectionFailure('policy-changed', 'connection closed due to policy change', { denial })
 }
 
 function policiesOf({ policy, unmatched }: Denial): string {

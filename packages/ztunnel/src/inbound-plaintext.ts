@@ -9,7 +9,7 @@ import type { ConnectionEvents } from './events.ts'
 import { ConnectionFailure, deniedAtStart, dialFailure } from './failures.ts'
 import type { LocalWorkload } from './local-workload.ts'
 import type { PolicyLog } from './policy-log.ts'
-import { guessService } from './service-hint.ts'
+import { guessService, servicePort } from './service-hint.ts'
 import { partyOf } from './traffic.types.ts'
 
 export interface InboundPlaintextComponents {
@@ -73,6 +73,7 @@ export class InboundPlaintext {
       { source, originalDestination: undefined, actualDestination: target, protocol: 'TCP', bytes },
       cut.end,
     )
+    const service = guessService(workloads, workload, undefined)
     const open = events.opened(
       {
         reporter: 'destination',
@@ -81,12 +82,14 @@ export class InboundPlaintext {
         mutualTls: false,
         sourceParty: known && partyOf(known),
         destinationParty: partyOf(workload),
-        service: guessService(workloads, workload, undefined),
+        service,
+        servicePort: service && servicePort(workload, service, target.port),
       },
       bytes,
     )
     try {
       const verdict = tracked.authorize()
+      open.judged(verdict)
       policyLog.verdict(verdict)
       if (!verdict.allowed) throw deniedAtStart(verdict)
       const copy = await client.forward({ to: target, from: originalSource ? source.ip : undefined }, { bytes, cut })

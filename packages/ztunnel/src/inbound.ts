@@ -12,7 +12,7 @@ import { ConnectionFailure, deniedAtStart, dialFailure } from './failures.ts'
 import type { LocalWorkload } from './local-workload.ts'
 import type { PolicyLog } from './policy-log.ts'
 import { encodeProxyHeader } from './proxy-protocol.ts'
-import { guessService } from './service-hint.ts'
+import { guessService, servicePort } from './service-hint.ts'
 import { type Party, partyOf, type Traffic } from './traffic.types.ts'
 
 export interface InboundComponents {
@@ -119,6 +119,7 @@ export class Inbound {
     const open = events.opened(traffic, bytes)
     try {
       const verdict = tracked.authorize()
+      open.judged(verdict)
       this.#components.policyLog.verdict(verdict)
       if (!verdict.allowed) throw deniedAtStart(verdict)
       const stopWatching = request.onGone(() => cut.end(new ConnectionFailure('connect-failed', CLIENT_LEFT)))
@@ -148,6 +149,7 @@ export class Inbound {
 
   #traffic(request: AcceptedConnect, workload: Workload, target: Accepted): Traffic {
     const hint = parseForwardedHost(header(request.headers['forwarded']))
+    const service = target.service ?? guessService(this.#components.workloads, workload, hint)
     return {
       reporter: 'destination',
       source: request.remote,
@@ -158,7 +160,9 @@ export class Inbound {
       sourceIdentity: request.peer.identity,
       destinationParty: partyOf(workload),
       destinationIdentity: workload.identity,
-      service: target.service ?? guessService(this.#components.workloads, workload, hint),
+      service,
+      servicePort: service && servicePort(workload, service, target.destination.port),
+      tls: request.tls,
     }
   }
 

@@ -114,7 +114,7 @@ export class Outbound {
       stopWatching()
       doneConnecting()
       if ('peer' in copy) {
-        open.peerIs(copy.peer)
+        open.peerIs(copy.peer, copy.tls)
         tracked.refine({ sourceIdentity: source.identity, destinationIdentity: copy.peer, tls: copy.tls })
       }
       open.close(await outcome(copy, cut))
@@ -190,7 +190,13 @@ function trafficOf(resolution: Resolution, source: Workload, { source: client, t
     destinationParty: workload && partyOf(workload),
     destinationIdentity: tunnel && workload?.identity,
     service: service && servicePartyOf(service),
+    servicePort: service && target.port,
+    waypoint: resolution.kind === 'waypoint' ? waypointOf(resolution) : undefined,
   }
+}
+
+function waypointOf({ workload, target }: Extract<Resolution, { kind: 'waypoint' }>): Traffic['waypoint'] {
+  return { name: `${workload.namespace}/${workload.workloadName}`, target: target && partyOf(target) }
 }
 
 function rowOf(route: Reachable): {

@@ -1,4 +1,4 @@
-import type { Workload, WorkloadLookup } from '@ambit/state'
+import { serviceKey, type Workload, type WorkloadLookup } from '@ambit/state'
 import type { ServiceParty } from './traffic.types.ts'
 
 /**
@@ -19,4 +19,10 @@ export function guessService(
     first ??= party
   }
   return first
+}
+
+/** The port that leads from the service to this port of the workload. */
+export function servicePort(workload: Workload, service: ServiceParty, port: number): number | undefined {
+  for (const [of, target] of workload.services.get(serviceKey(service)) ?? []) if (target === port) return of
+  return undefined
 }

@@ -1,4 +1,5 @@
 import type { SocketAddress, SpiffeId } from '@ambit/core'
+import type { TlsFacts } from '@ambit/hbone'
 import type { Workload } from '@ambit/state'
 
 /** What telemetry says about one end of a connection. Every part may be unknown. */
@@ -36,6 +37,12 @@ export interface Traffic {
   readonly destinationParty: Party | undefined
   readonly destinationIdentity?: SpiffeId | undefined
   readonly service: ServiceParty | undefined
+  /** As the client addressed the service, where that is known. */
+  readonly servicePort?: number | undefined
+  /** The next hop is no endpoint but a waypoint. */
+  readonly waypoint?: { readonly name: string; readonly target: Party | undefined } | undefined
+  /** Of the tunnel it came by. */
+  readonly tls?: TlsFacts | undefined
 }
 
 export function partyOf(workload: Workload): Party {

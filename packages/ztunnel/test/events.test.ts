@@ -27,7 +27,10 @@ function traffic(workload: string): Traffic {
 function start() {
   const metrics = new PrometheusMetrics()
   const logger = createLogger({ write: () => undefined, level: 'off' })
-  const events = new ConnectionEvents({ logger, metrics, clock: systemClock })
+  const events = new ConnectionEvents(
+    { logger, metrics, clock: systemClock },
+    { reporter: { kind: 'ztunnel', pod: 'istio-system/ztunnel-1' } },
+  )
   const scrape = async (): Promise<(family: string, labels?: RegExp) => number> => {
     events.flush()
     const text = await metrics.expose()

@@ -29,7 +29,7 @@ test('bytes pass through HBONE both ways, the application sees its client, log a
     new RegExp(
       `^\\S+Z\\tinfo\\taccess\\tconnection complete\\tsrc.addr=${a.ip}:\\d+ src.workload="a" src.namespace="default" src.identity="spiffe://cluster.local/ns/default/sa/a" src.cluster="Kubernetes" ` +
         `dst.addr=${b.ip}:15008 dst.hbone_addr=${b.ip}:8080 dst.workload="b" dst.namespace="default" dst.identity="spiffe://cluster.local/ns/default/sa/b" dst.cluster="Kubernetes" ` +
-        `direction="outbound" bytes_sent=5 bytes_recv=5 duration="\\d+ms"$`,
+        `direction="outbound" bytes_sent=5 bytes_recv=5 duration="\\d+ms" connection_id="[0-9a-f]{12}-[0-9a-z]+"$`,
     ),
   )
   const destination = await b.lines.find(/connection complete/)
