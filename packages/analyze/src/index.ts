@@ -1,6 +1,8 @@
 export { type AnalyzeOptions, analyze } from './analyze.ts'
 export { ANALYZERS } from './analyzers/index.ts'
+export { asDeployed } from './as-deployed.ts'
 export { CODES, type Code, isCode, LEVELS, type Level } from './codes.ts'
+export { list, number, record, stringMap, text } from './field.ts'
 export { READ_KINDS, type ReadKind } from './kinds.ts'
 export type { Analyzer, Finding, Message } from './message.types.ts'
 export { namedSecrets } from './named-secrets.ts'
@@ -8,3 +10,4 @@ export { type FileProblem, type ReadFile, readDocuments } from './read-documents
 export { type Coverage, Snapshot, type SnapshotInput } from './snapshot.ts'
 export type { AnyObject, FilePlace, Position, Sourced } from './source.types.ts'
 export { parseSuppression, type Suppression } from './suppression.ts'
+export { templateOf } from './workload.ts'

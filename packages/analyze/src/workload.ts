@@ -1,5 +1,5 @@
 import { list, number, record, stringMap, text } from './field.ts'
-import type { Sourced } from './source.types.ts'
+import type { AnyObject, Sourced } from './source.types.ts'
 
 /** A pod, or what pods a file's Deployment, Job and their like would make. */
 export interface Workload {
@@ -29,13 +29,18 @@ export function workloadOf(kind: string, source: Sourced): Workload | undefined 
   const { object, place } = source
   const { namespace = '', name } = object.metadata
   if (kind === 'core/Pod') return hasEnded(object.status) ? undefined : made(source, namespace, name, object)
-  const way = TEMPLATES[kind]
   // The cluster's own are there as pods.
-  if (way === undefined || place === undefined) return undefined
-  let template: unknown = object.spec
+  const template = place === undefined ? undefined : templateOf(kind, object)
+  return template === undefined ? undefined : made(source, namespace, name, template)
+}
+
+/** What the pods of a Deployment, Job and their like look like; undefined where it starts none. */
+export function templateOf(kind: string, { spec }: AnyObject): unknown {
+  const way = TEMPLATES[kind]
+  if (way === undefined || number(record(spec)['replicas']) === 0) return undefined
+  let template: unknown = spec
   for (const step of way) template = record(template)[step]
-  if (number(record(object.spec)['replicas']) === 0) return undefined
-  return made(source, namespace, name, template)
+  return template
 }
 
 /** Its processes are gone for good, although the object stays. */

@@ -15,6 +15,16 @@ export interface Answer {
   readonly rule?: number | undefined
   /** ALLOW policies of which none matched. */
   readonly unmatched?: readonly string[] | undefined
+  /** Endpoints that might be chosen as well and answer otherwise; absent: all answer alike. */
+  readonly mixed?: readonly OtherEndpoint[] | undefined
+}
+
+export interface OtherEndpoint {
+  /** `namespace/name`. */
+  readonly endpoint: string
+  readonly outcome: Outcome
+  readonly reason: string
+  readonly policy?: string | undefined
 }
 
 /** `unreachable`: no policy refused it, and yet it does not arrive. */

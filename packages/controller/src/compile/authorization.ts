@@ -95,6 +95,15 @@ function allowGroups(policy: AuthorizationPolicy, rules: readonly CompiledRule[]
   return rules.filter((rule) => !rule.omitFromAllow)
 }
 
+/** Of the rules that proxies without HTTP are sent, in their order, the index of each as written; undefined for one that stands for all. */
+export function publishedRules(policy: AuthorizationPolicy): readonly (number | undefined)[] {
+  const rules = policy.rules.map((rule) => compileRule(rule, policy.namespace))
+  const published = policy.action === 'DENY' ? denyGroups(policy, rules) : allowGroups(policy, rules)
+  const written = new Map(rules.map((rule, i) => [rule, i]))
+  if (policy.action !== 'DENY') return published.map((rule) => written.get(rule))
+  return published.map((rule, i) => (rule === MATCHES_EVERYTHING ? undefined : i))
+}
+
 const MATCHES_EVERYTHING: CompiledRule = { clauses: [], http: [], unknown: [], omitFromAllow: false }
 
 function denyGroups(policy: AuthorizationPolicy, rules: readonly CompiledRule[]): readonly CompiledRule[] {

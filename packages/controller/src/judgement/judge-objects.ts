@@ -1,5 +1,6 @@
 import { messageOf } from '@ambit/core'
 import type { KubeObject } from '@ambit/kube'
+import type { ResourceTable } from '@ambit/xds'
 import type { MeshContext } from '../domain.types.ts'
 import { decodeGatewayRequest } from '../gateway/decode-gateway-request.ts'
 import { classOf } from '../gateway/gateway-classes.ts'
@@ -68,14 +69,16 @@ export function groupKindOf({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' 
 /**
  * The index of the running control plane over objects that lie before us: nothing is watched, written or served.
  * `credential` answers for a Secret; undefined says that it could not be looked for, and then nothing is said of who names it.
+ * `table` takes what proxies would be told.
  */
 export function judgeObjects(
   objects: Iterable<KubeObject>,
   mesh: MeshContext,
   credential: (namespace: string, name: string) => Credential | undefined,
+  table: Pick<ResourceTable, 'update'> = { update: () => undefined },
 ): Judgement {
   const failures: string[] = []
-  const index = new MeshIndex(mesh, { update: () => undefined })
+  const index = new MeshIndex(mesh, table)
   index.onError((key, error) => failures.push(`${key}: ${messageOf(error)}`))
   const decoders = inputDecoders(mesh.domain)
   const classes = new Map<string, KubeObject>()

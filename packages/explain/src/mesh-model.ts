@@ -1,0 +1,93 @@
+import type { Sourced } from '@ambit/analyze'
+import { ROOT_NAMESPACE } from '@ambit/api'
+import type { AuthorizationPolicy, KubeService, Pod } from '@ambit/controller/judgement'
+import { type CompiledMesh, compileMesh } from './compile/compile-mesh.ts'
+import type { Answer } from './explanation.types.ts'
+import { answerOf } from './journey/answer-of.ts'
+import type { Journey } from './journey/journey.types.ts'
+import { travel } from './journey/travel.ts'
+import type { Client } from './names/client.types.ts'
+import { findClient } from './names/find-client.ts'
+import { findTarget } from './names/find-target.ts'
+import type { Question } from './question.types.ts'
+import { asRunning } from './running/as-running.ts'
+
+export interface MeshModelInput {
+  /** Of files, of a cluster, or of both: then files are laid over the cluster. */
+  readonly objects: readonly Sourced[]
+  /** Text of the mesh's settings. */
+  readonly meshConfig?: string | undefined
+  readonly rootNamespace?: string | undefined
+  readonly domain?: string | undefined
+  /** What could not be read, and what is left out for it: part of every explanation. */
+  readonly gaps?: readonly string[] | undefined
+  /** Whether a Secret that is not among the objects does not exist. */
+  readonly knowsSecrets?: boolean | undefined
+}
+
+/** The mesh that a set of objects makes: compiled once, and asked as its proxies are. */
+export class MeshModel {
+  readonly #compiled: CompiledMesh
+  readonly #gaps: readonly string[]
+  readonly #clients = new Map<string, Client>()
+
+  private constructor(compiled: CompiledMesh, gaps: readonly string[]) {
+    this.#compiled = compiled
+    this.#gaps = gaps
+  }
+
+  static of(input: MeshModelInput): MeshModel {
+    const { objects, meshConfig = '', rootNamespace = ROOT_NAMESPACE, domain = 'cluster.local', gaps = [] } = input
+    const running = asRunning(objects, { rootNamespace })
+    const knowsSecrets = input.knowsSecrets ?? false
+    const compiled = compileMesh(running.objects, { meshConfig, rootNamespace, domain, knowsSecrets })
+    return new MeshModel(compiled, [...gaps, ...running.notes])
+  }
+
+  /** What the control plane could not compile, or a proxy would refuse. */
+  get problems(): readonly string[] {
+    return this.#compiled.problems
+  }
+
+  /** What could not be read, and what was made up. */
+  get gaps(): readonly string[] {
+    return this.#gaps
+  }
+
+  /** Throws UnknownNameError and AmbiguousNameError. */
+  ask(question: Question): Answer {
+    return answerOf(this.#compiled, this.#travel(question))
+  }
+
+  /** Every AuthorizationPolicy, sorted by name. */
+  policies(): readonly AuthorizationPolicy[] {
+    return sorted(this.#compiled.judgement.state.policies)
+  }
+
+  pods(): readonly Pod[] {
+    return sorted([...this.#compiled.judgement.state.pods].filter(({ running }) => running))
+  }
+
+  services(): readonly KubeService[] {
+    return sorted(this.#compiled.judgement.state.services)
+  }
+
+  /** Service accounts that something runs as, `namespace/name`. */
+  accounts(): readonly string[] {
+    return [...new Set(this.pods().map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`))].sort()
+  }
+
+  #travel(question: Question): Journey {
+    const client = this.#client(question)
+    return travel(this.#compiled, client, findTarget(this.#compiled, question, client), question)
+  }
+
+  #client(question: Question): Client {
+    const key = JSON.stringify([question.from, question.sourceIp])
+    return this.#clients.getOrInsertComputed(key, () => findClient(this.#compiled, question))
+  }
+}
+
+function sorted<T extends { readonly namespace: string; readonly name: string }>(all: Iterable<T>): readonly T[] {
+  return [...all].sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1))
+}
