@@ -35,6 +35,8 @@ const [
   targetHost = '',
   targetPort = '',
 ] = process.argv.slice(2)
+/** Clients take turns among as many identities. */
+const identities = Number(process.env['IDENTITIES'] ?? 1)
 const READ_BUFFER_BYTES = 256 * 1024
 const TIMEOUT_MS = 10_000
 const engine = [nodeHttp2Engine, framedEngine].find(({ name }) => name === engineName)
@@ -55,7 +57,9 @@ function identity(account: string): SpiffeId {
   if (id === undefined) throw new Error(account)
   return id
 }
-const client = identity('client')
+const clients = Array.from({ length: identities }, (_, i) => identity(i === 0 ? 'client' : `client-${i}`))
+let turn = 0
+const nextClient = (): SpiffeId => clients[turn++ % clients.length] ?? identity('client')
 const server = identity('server')
 
 const ca = new GrpcCaClient(
@@ -85,7 +89,7 @@ function outbound(): (socket: Socket) => void {
   })
   return (socket) => {
     const open = pool.open({
-      source: client,
+      source: nextClient(),
       sourceIp: ip(host),
       to: { ip: ip(targetHost), port: Number(targetPort) },
       expected: [server],
@@ -127,7 +131,7 @@ function outboundBy(reactor: Reactor): (connection: ReactorConnection) => void {
   const to: SocketAddress = { ip: ip(targetHost), port: Number(targetPort) }
   return (connection) => {
     const authority = `${targetHost}:9000`
-    pool.open({ source: client, sourceIp: ip(host), to, expected: [server], authority }).then(
+    pool.open({ source: nextClient(), sourceIp: ip(host), to, expected: [server], authority }).then(
       ({ stream }) => reactor.copy(connection, stream),
       (error: unknown) => {
         console.error(error)
@@ -162,7 +166,7 @@ async function listenBy(reactor: Reactor): Promise<void> {
   console.log('READY')
 }
 
-await secrets.get(role === 'out' ? client : server)
+for (const needed of role === 'out' ? clients : [server]) await secrets.get(needed)
 if (engineName === 'reactor') await listenBy(await Reactor.start({ logger, clock: systemClock }))
 else listen(role === 'out' ? outbound() : inbound())
 

@@ -6,18 +6,22 @@ import { Process } from './processes.ts'
 
 const OUT_PORT = 9400
 const BETWEEN_PORT = 15008
+/** Identities whose connections are never shared: the pods of a busy node. */
+const MANY = 24
 
 /** The hbone package alone, with each engine and the reactor: tells the tunnel's cost from that of resolution, policy and telemetry around it. */
 export const hboneLibraries: readonly Design[] = [
   libraryWith('hbone-library', 'node:http2'),
   libraryWith('hbone-framed', 'framed'),
   libraryWith('hbone-reactor', 'reactor'),
+  libraryWith('hbone-library-24', 'node:http2', MANY),
+  libraryWith('hbone-reactor-24', 'reactor', MANY),
 ]
 
-function libraryWith(name: string, engine: string): Design {
+function libraryWith(name: string, engine: string, identities = 1): Design {
   return {
     name,
-    summary: `two processes with nothing but the hbone package, engine ${engine}`,
+    summary: `two processes with nothing but the hbone package, engine ${engine}${identities > 1 ? `, clients of ${identities} identities` : ''}`,
     target: { host: NEAR, port: OUT_PORT },
     async start({ namespaces, ca, folder }) {
       const roots = join(folder, 'roots.pem')
@@ -41,6 +45,7 @@ function libraryWith(name: string, engine: string): Design {
         name: 'out',
         side: 'near',
         command: command('out', NEAR, OUT_PORT, FAR, BETWEEN_PORT),
+        env: { IDENTITIES: String(identities) },
       })
       return [outbound, inbound]
     },

@@ -6,6 +6,7 @@
  *   load rr HOST PORT CONNECTIONS SIZE SECS   request of SIZE bytes, same answer, closed loop
  *   load connect HOST PORT PARALLEL SECS      connect, one byte there and back, close
  *   load idle HOST PORT CONNECTIONS           open, one byte there and back, print READY, hold until stdin ends
+ *   load flood HOST PORT CONNECTIONS          print READY, upload until stdin ends
  *
  * With CONNECT=HOST:PORT in the environment a client asks for a tunnel first, as an HTTP proxy wants it.
  * SOURCE=HOST is the address a client connects from.
@@ -272,12 +273,36 @@ static int idle(int count) {
   return 0;
 }
 
+static int flood(int count) {
+  int ep = epoll_create1(0);
+  struct conn in = {.fd = 0}, *conns = calloc((size_t)count, sizeof *conns);
+  watch(ep, EPOLL_CTL_ADD, &in, EPOLLIN);
+  for (int i = 0; i < count; i++) {
+    conns[i].fd = dial_tunnel();
+    if (write(conns[i].fd, "S", 1) != 1) die("write");
+    non_blocking(conns[i].fd);
+    watch(ep, EPOLL_CTL_ADD, &conns[i], EPOLLOUT);
+  }
+  puts("READY");
+  fflush(stdout);
+  struct epoll_event events[EVENTS];
+  for (;;) {
+    int n = epoll_wait(ep, events, EVENTS, STALL_MS);
+    if (n == 0) errno = ETIMEDOUT, die("flood stalled");
+    for (int i = 0; i < n; i++) {
+      struct conn *c = events[i].data.ptr;
+      if (c == &in) return 0;
+      if (write(c->fd, chunk, CHUNK) < 0 && errno != EAGAIN) die("flood write");
+    }
+  }
+}
+
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   const char *mode = argc > 1 ? argv[1] : "";
   if (argc > 2 && !strcmp(mode, "serve")) serve(argc - 2, argv + 2);
   if (argc < 5) {
-    fputs("usage: load serve PORT... | bulk|rr|connect|idle HOST PORT ...\n", stderr);
+    fputs("usage: load serve PORT... | bulk|rr|connect|idle|flood HOST PORT ...\n", stderr);
     return 2;
   }
   read_target(argv[2], argv[3]);
@@ -286,5 +311,6 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "rr") && argc > 6) return request_response(count, (size_t)atoi(argv[5]), atof(argv[6]));
   if (!strcmp(mode, "connect") && argc > 5) return connect_rate(count, atof(argv[5]));
   if (!strcmp(mode, "idle")) return idle(count);
+  if (!strcmp(mode, "flood")) return flood(count);
   return 2;
 }

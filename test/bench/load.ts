@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Design } from './design.types.ts'
 import { CLIENT } from './namespaces.ts'
@@ -16,14 +17,16 @@ export interface LoadResult {
   readonly p99?: number
 }
 
-/** Compiles one of the generators into a folder and returns the program's path. */
-export function buildLoad(folder: string, name: 'load' | 'http' = 'load'): string {
+/** Compiles one of the programs here into a folder and returns its path. */
+export function build(folder: string, name: 'load' | 'http' | 'relay', libraries: readonly string[] = []): string {
   const program = join(folder, name)
+  if (existsSync(program)) return program
   const source = join(import.meta.dirname, `${name}.c`)
-  const result = spawnSync('gcc', ['-O2', '-Wall', '-o', program, source], { encoding: 'utf8' })
+  const result = spawnSync('gcc', ['-O2', '-Wall', '-o', program, source, ...libraries], { encoding: 'utf8' })
   if (result.error !== undefined || result.status !== 0) {
+    const packages = ['gcc', 'libc6-dev', ...(libraries.includes('-lssl') ? ['libssl-dev'] : [])].join(' ')
     throw new Error(
-      `cannot compile ${source}: ${result.error?.message ?? result.stderr}\nType, as root: apt-get install -y gcc libc6-dev`,
+      `cannot compile ${source}: ${result.error?.message ?? result.stderr}\nType, as root: apt-get install -y ${packages}`,
     )
   }
   return program

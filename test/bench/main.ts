@@ -4,12 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { cRelay } from './c-relay.ts'
 import { BenchCa } from './ca.ts'
 import { benchControlPlane, FULL_CONTROL_PLANE, QUICK_CONTROL_PLANE } from './control-plane/bench.ts'
 import type { Design } from './design.types.ts'
 import { haproxyDesigns } from './haproxy.ts'
 import { hboneLibraries } from './hbone-library.ts'
-import { buildLoad } from './load.ts'
+import { build } from './load.ts'
 import { machineFacts } from './machine-facts.ts'
 import { type Effort, FULL, measure, QUICK, type Sample, warmUp } from './measure.ts'
 import { DIRECT_PORT, FAR, MESH_PORT, Namespaces, NEAR } from './namespaces.ts'
@@ -59,7 +60,7 @@ async function bench(effort: Effort, designs: readonly Design[]): Promise<number
   let failures = 0
   let done = 0
   try {
-    const load = buildLoad(folder)
+    const load = build(folder, 'load')
     using namespaces = await Namespaces.create()
     await using ca = await BenchCa.start(NEAR)
     await using server = await Process.start(namespaces, {
@@ -112,7 +113,9 @@ function print(results: Results, rounds: number, facts: readonly string[]): void
   console.log('CPU and memory: both proxies together. Compare within a column; quote ratios.\n')
   for (const rows of [
     valueRows(results, COLUMNS),
-    ...['direct', 'haproxy-tcp', 'haproxy-mtls', 'haproxy-h2'].map((base) => ratioRows(results, base, COLUMNS)),
+    ...['direct', 'haproxy-tcp', 'haproxy-mtls', 'haproxy-h2', 'c-relay'].map((base) =>
+      ratioRows(results, base, COLUMNS),
+    ),
   ]) {
     if (rows === undefined) continue
     for (const line of align(rows)) console.log(line)
@@ -178,7 +181,7 @@ if (options.help) {
     const effort = withRounds(options.quick ? QUICK_HTTP : FULL_HTTP)
     process.exitCode = await benchHttp(effort, chosen(httpDesigns()), options.json)
   } else {
-    const designs = [direct, plain, ...hboneLibraries, ...ztunnelDesigns(), ...haproxyDesigns()]
+    const designs = [direct, plain, ...hboneLibraries, ...ztunnelDesigns(), ...haproxyDesigns(), cRelay]
     process.exitCode = await bench(withRounds(options.quick ? QUICK : FULL), chosen(designs))
   }
 }

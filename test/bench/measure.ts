@@ -45,8 +45,18 @@ export type Metric =
   | 'connectRate'
   | 'connectP99'
   | 'idleBytes'
+  | 'miceP99'
+  | 'miceBesideElephantP99'
+  | 'baseBytes'
+  | 'afterStormBytes'
 
 const REQUEST_BYTES = 1024
+/** Connections that carry small messages while one beside them uploads. */
+const MICE = 4
+/** At once, of a storm of new connections. */
+const STORM = 64
+/** What is freed late is freed by then. */
+const SETTLE_MS = 2000
 const GIB = 1024 ** 3
 
 /** Measures a design whose proxies are running and warm. */
@@ -64,12 +74,17 @@ export async function measure(
     const result = await work()
     return { ...result, cpu: cpuOf(proxies) - before }
   }
+  const baseBytes = memoryOf(proxies)
   const bulk1 = await costing(() => run('bulk', 1, effort.bulkBytes))
   const bulk16 = await run('bulk', 16, effort.bulkBytes)
   const rr1 = await run('rr', 1, REQUEST_BYTES, effort.seconds)
   const rr32 = await costing(() => run('rr', 32, REQUEST_BYTES, effort.seconds))
   const connects = await run('connect', 16, effort.seconds)
   const idleBytes = proxies.length === 0 ? 0 : await measureIdle(load, design, proxies, namespaces, effort)
+  const mice = await run('rr', MICE, REQUEST_BYTES, effort.seconds)
+  const disturbed = await besideElephant(load, design, namespaces, () => run('rr', MICE, REQUEST_BYTES, effort.seconds))
+  await run('connect', STORM, effort.seconds)
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
   return {
     bulk1Gbps: bulk1.gbps ?? 0,
     bulk16Gbps: bulk16.gbps ?? 0,
@@ -84,7 +99,31 @@ export async function measure(
     connectRate: (connects.failed ?? 0) > 0 ? 0 : (connects.rate ?? 0),
     connectP99: connects.p99 ?? 0,
     idleBytes,
+    miceP99: mice.p99 ?? 0,
+    miceBesideElephantP99: disturbed.p99 ?? 0,
+    baseBytes,
+    afterStormBytes: memoryOf(proxies) - baseBytes,
   }
+}
+
+/** Does something while one connection uploads as fast as it can. */
+async function besideElephant<T>(
+  load: string,
+  design: Design,
+  namespaces: Namespaces,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { host, port } = design.target
+  await using elephant = await Process.start(namespaces, {
+    name: 'elephant',
+    side: 'near',
+    command: [load, 'flood', host, String(port), '1'],
+    env: clientEnv(design),
+  })
+  const result = await work()
+  if (!elephant.alive) throw new Error(`the upload beside it ended:\n${elephant.tail}`)
+  elephant.endInput()
+  return result
 }
 
 /** Lets just-in-time compilation and connection pools settle. */
@@ -101,8 +140,7 @@ async function measureIdle(
   namespaces: Namespaces,
   effort: Effort,
 ): Promise<number> {
-  const memory = (): number => proxies.reduce((sum, proxy) => sum + proxy.residentBytes(), 0)
-  const before = memory()
+  const before = memoryOf(proxies)
   const { host, port } = design.target
   await using holder = await Process.start(namespaces, {
     name: 'idle',
@@ -111,10 +149,15 @@ async function measureIdle(
     env: clientEnv(design),
   })
   await new Promise((resolve) => setTimeout(resolve, 1000))
-  const grown = memory() - before
+  const grown = memoryOf(proxies) - before
   holder.endInput()
   // Both proxies together, as every other cost.
   return Math.max(0, grown / effort.idleConnections)
+}
+
+/** Of all proxies together. */
+function memoryOf(proxies: readonly Process[]): number {
+  return proxies.reduce((sum, proxy) => sum + proxy.residentBytes(), 0)
 }
 
 function cpuOf(proxies: readonly Process[]): number {

@@ -7,6 +7,8 @@ export interface Column<M extends string = Metric> {
   readonly scale?: number
 }
 
+const MIB = 1024 ** 2
+
 export const COLUMNS: readonly Column[] = [
   { metric: 'bulk1Gbps', title: 'bulk1 Gb/s', digits: 2 },
   { metric: 'bulk16Gbps', title: 'bulk16 Gb/s', digits: 2 },
@@ -21,6 +23,10 @@ export const COLUMNS: readonly Column[] = [
   { metric: 'connectRate', title: 'conn /s', digits: 0 },
   { metric: 'connectP99', title: 'p99 us', digits: 0 },
   { metric: 'idleBytes', title: 'KiB/idle', digits: 1, scale: 1 / 1024 },
+  { metric: 'miceP99', title: 'mice p99', digits: 0 },
+  { metric: 'miceBesideElephantP99', title: '+elephant', digits: 0 },
+  { metric: 'baseBytes', title: 'RSS MiB', digits: 0, scale: 1 / MIB },
+  { metric: 'afterStormBytes', title: '+storm', digits: 1, scale: 1 / MIB },
 ]
 
 /** Samples of one design over the rounds. */

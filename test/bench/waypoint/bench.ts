@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CertificateMaker } from '../../../packages/testing/src/index.ts'
-import { buildLoad } from '../load.ts'
+import { build } from '../load.ts'
 import { machineFacts } from '../machine-facts.ts'
 import { DIRECT_PORT, FAR, Namespaces } from '../namespaces.ts'
 import { portOpen } from '../port-open.ts'
@@ -41,7 +41,7 @@ export async function benchHttp(
   let failures = 0
   let done = 0
   try {
-    const generator = buildLoad(folder, 'http')
+    const generator = build(folder, 'http')
     const certificates = new CertificateMaker()
     using namespaces = await Namespaces.create()
     await using controlPlane = await BenchControlPlane.start(certificates)
