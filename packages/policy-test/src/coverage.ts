@@ -1,0 +1,126 @@
+import type { EnforcementPoint, Explanation, PolicyTrace, RuleTrace } from '@ambit/explain'
+import type { CoverageReport, PolicyCoverage, RuleCoverage, Share } from './coverage.types.ts'
+import { neededClauses, preventingClauses } from './decisive-clauses.ts'
+import type { PolicyFacts } from './policy-facts.ts'
+
+interface Count {
+  asked: number
+  decided: number
+  readonly rules: { decided: number; asked: boolean; excluded: string | undefined }[]
+  /** By rule and field. */
+  readonly held: Map<string, number>
+  readonly prevented: Map<string, number>
+  notEnforced: string | undefined
+}
+
+/** What of the policies the explained cases tried. `flaws`: why some can never match, by kind and name. */
+export function coverageOf(
+  policies: readonly PolicyFacts[],
+  explanations: Iterable<Explanation>,
+  flaws: ReadonlyMap<string, string> = new Map(),
+): CoverageReport {
+  const counts = new Map<string, Count>()
+  for (const { kind, policy, rules } of policies)
+    counts.set(`${kind} ${policy}`, {
+      asked: 0,
+      decided: 0,
+      rules: rules.map(() => ({ decided: 0, asked: false, excluded: undefined })),
+      held: new Map(),
+      prevented: new Map(),
+      notEnforced: undefined,
+    })
+  for (const explanation of explanations) count(explanation, counts)
+  const details = policies.map((facts) => {
+    const key = `${facts.kind} ${facts.policy}`
+    return detailsOf(facts, counts.get(key), flaws.get(key))
+  })
+  const rules = details.flatMap((policy) => policy.rules)
+  const clauses = rules.flatMap((rule) => rule.clauses)
+  const shares = {
+    policies: share(details, ({ asked }) => asked > 0),
+    rules: share(rules, ({ decided }) => decided > 0),
+    clauses: share(clauses, ({ held, prevented }) => held > 0 && prevented > 0),
+  }
+  return { percent: percentOf(Object.values(shares)), ...shares, details }
+}
+
+function count(explanation: Explanation, counts: ReadonlyMap<string, Count>): void {
+  for (const point of explanation.points) {
+    if (point.verdict === 'not-reached') continue
+    for (const trace of point.policies) {
+      const found = counts.get(`${trace.kind} ${trace.policy}`)
+      if (found !== undefined && !trace.dryRun) countPolicy(found, trace, point, explanation)
+    }
+  }
+  for (const { kind, policy, because } of explanation.notEnforced) {
+    const found = counts.get(`${kind} ${policy}`)
+    if (found !== undefined) found.notEnforced = because
+  }
+}
+
+function countPolicy(found: Count, trace: PolicyTrace, point: EnforcementPoint, explanation: Explanation): void {
+  found.asked++
+  const isPoint = explanation.point === undefined || explanation.point === point.name
+  const decidedByRule = isPoint && explanation.policy === trace.policy && trace.matched
+  const decidedByNone = isPoint && (explanation.unmatched ?? []).includes(trace.policy)
+  if (decidedByRule || decidedByNone) found.decided++
+  for (const rule of trace.rules) {
+    const counted = found.rules[rule.rule]
+    if (counted === undefined) continue
+    if (rule.excluded !== undefined) {
+      counted.excluded = rule.excluded
+      continue
+    }
+    counted.asked = true
+    if (decidedByRule && explanation.rule === rule.rule) {
+      counted.decided++
+      add(found.held, rule.rule, neededClauses(rule))
+    } else if (wouldChange(trace, rule, point, decidedByNone)) {
+      add(found.prevented, rule.rule, preventingClauses(rule))
+    }
+  }
+}
+
+/** Whether the point would have said something else if the rule had matched. */
+function wouldChange(
+  { action }: PolicyTrace,
+  { matched }: RuleTrace,
+  point: EnforcementPoint,
+  keptOut: boolean,
+): boolean {
+  if (matched) return false
+  return action.toUpperCase() === 'ALLOW' ? keptOut : point.verdict === 'allowed'
+}
+
+function add(counts: Map<string, number>, rule: number, fields: readonly string[]): void {
+  for (const field of fields) counts.set(`${rule} ${field}`, (counts.get(`${rule} ${field}`) ?? 0) + 1)
+}
+
+function detailsOf(facts: PolicyFacts, counted: Count | undefined, flaw: string | undefined): PolicyCoverage {
+  const { policy, kind, action } = facts
+  const rules = facts.rules.map((fields, rule): RuleCoverage => {
+    const { decided = 0, asked = false, excluded } = counted?.rules[rule] ?? {}
+    const clauses = fields.map((field) => ({
+      field,
+      held: counted?.held.get(`${rule} ${field}`) ?? 0,
+      prevented: counted?.prevented.get(`${rule} ${field}`) ?? 0,
+    }))
+    return { rule, decided, ...(asked || excluded === undefined ? {} : { excluded }), clauses }
+  })
+  const { asked = 0, decided = 0 } = counted ?? {}
+  const hasNoRules = kind === 'AuthorizationPolicy' && action !== 'ALLOW' && rules.length === 0
+  const neverAsked = asked === 0 ? (flaw ?? counted?.notEnforced) : undefined
+  const neverMatches = hasNoRules ? 'it has no rules' : neverAsked
+  return { policy, kind, action, asked, decided, ...(neverMatches === undefined ? {} : { neverMatches }), rules }
+}
+
+function share<T>(all: readonly T[], isTried: (one: T) => boolean): Share {
+  return { tried: all.filter(isTried).length, of: all.length }
+}
+
+function percentOf(shares: readonly Share[]): number {
+  const of = shares.reduce((sum, share) => sum + share.of, 0)
+  const tried = shares.reduce((sum, share) => sum + share.tried, 0)
+  // Rounded down: 100 means all.
+  return of === 0 ? 100 : Math.floor((tried / of) * 1000) / 10
+}
