@@ -1,6 +1,6 @@
 import type { Sourced } from '@ambit/analyze'
 import { ROOT_NAMESPACE } from '@ambit/api'
-import type { AuthorizationPolicy, KubeService, Pod } from '@ambit/controller/judgement'
+import type { AuthorizationPolicy, KubeService, MeshContext, Pod, ServiceEntry } from '@ambit/controller/judgement'
 import { type CompiledMesh, compileMesh } from './compile/compile-mesh.ts'
 import type { Answer } from './explanation.types.ts'
 import { answerOf } from './journey/answer-of.ts'
@@ -70,6 +70,15 @@ export class MeshModel {
 
   services(): readonly KubeService[] {
     return sorted(this.#compiled.judgement.state.services)
+  }
+
+  serviceEntries(): readonly ServiceEntry[] {
+    return sorted(this.#compiled.judgement.state.serviceEntries)
+  }
+
+  /** What the mesh's settings say. */
+  get mesh(): MeshContext {
+    return this.#compiled.mesh
   }
 
   /** Service accounts that something runs as, `namespace/name`. */

@@ -15,7 +15,12 @@ export type ClientRef =
   /** Any pod of the account; without one that runs, the account alone is asked about. */
   | { readonly kind: 'account'; readonly namespace: string; readonly serviceAccount: string }
   /** `spiffe://…` as a certificate has it, for one of another trust domain; of the mesh's own the same as its account. */
-  | { readonly kind: 'identity'; readonly identity: string }
+  | {
+      readonly kind: 'identity'
+      readonly identity: string
+      /** Its certificate is taken for granted, even where nothing that runs as the account is captured. */
+      readonly isProven?: boolean | undefined
+    }
   /** Somebody without an identity of the mesh. */
   | { readonly kind: 'outside'; readonly ip?: string | undefined }
 

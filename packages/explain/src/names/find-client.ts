@@ -22,7 +22,7 @@ export function findClient(compiled: CompiledMesh, { from, sourceIp }: Pick<Ques
     case 'account':
       return ofAccount(compiled, from, given)
     case 'identity':
-      return ofIdentity(compiled, from.identity, given)
+      return ofIdentity(compiled, from, given)
     case 'outside': {
       const address = given ?? (from.ip === undefined ? OUTSIDE : readIp(from.ip))
       return outside(address)
@@ -117,7 +117,11 @@ function ofAccount(
   }
 }
 
-function ofIdentity(compiled: CompiledMesh, written: string, given: Ip | undefined): Client {
+function ofIdentity(
+  compiled: CompiledMesh,
+  { identity: written, isProven = false }: Extract<ClientRef, { readonly kind: 'identity' }>,
+  given: Ip | undefined,
+): Client {
   const identity = parseSpiffeId(written)
   if (identity === undefined)
     throw new UnknownNameError(
@@ -127,7 +131,7 @@ function ofIdentity(compiled: CompiledMesh, written: string, given: Ip | undefin
   const runs = [...judgement.state.pods.in(identity.namespace)].some(
     (pod) => pod.running && pod.serviceAccount === identity.serviceAccount,
   )
-  if (identity.trustDomain === mesh.trustDomain && runs) return ofAccount(compiled, identity, given)
+  if (!isProven && identity.trustDomain === mesh.trustDomain && runs) return ofAccount(compiled, identity, given)
   return {
     ...alone(compiled, identity, given),
     isCaptured: true,
