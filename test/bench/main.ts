@@ -1,9 +1,10 @@
-// `npm run bench [-- --waypoint | --control-plane | --scale] [--quick] [--only NAME,NAME] [--rounds N] [--json FILE]`
+// `npm run bench [-- --waypoint | --control-plane | --scale] [--quick] [--only NAME,NAME] [--rounds N] [--base REV] [--json FILE]`
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { BaseRevision } from './base-revision.ts'
 import { cRelay } from './c-relay.ts'
 import { BenchCa } from './ca.ts'
 import { benchControlPlane, FULL_CONTROL_PLANE, QUICK_CONTROL_PLANE } from './control-plane/bench.ts'
@@ -38,6 +39,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     rounds: { type: 'string' },
     json: { type: 'string' },
+    base: { type: 'string' },
     inside: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -116,11 +118,38 @@ function print(results: Results, rounds: number, facts: readonly string[]): void
     ...['direct', 'haproxy-tcp', 'haproxy-mtls', 'haproxy-h2', 'c-relay'].map((base) =>
       ratioRows(results, base, COLUMNS),
     ),
+    // Each design to what it was at the other revision.
+    ...[...results.keys()]
+      .filter((name) => name.includes('@'))
+      .map((base) => ratioRows(pairOf(results, base), base, COLUMNS)),
   ]) {
     if (rows === undefined) continue
     for (const line of align(rows)) console.log(line)
     console.log('')
   }
+}
+
+function pairOf(results: Results, base: string): Results {
+  const [design = ''] = base.split('@')
+  return new Map([...results].filter(([name]) => name === base || name === design))
+}
+
+/** Our own designs, each beside what it was at another revision. */
+async function benchBeside(revision: string, effort: Effort, designs: readonly Design[]): Promise<number> {
+  let base: BaseRevision
+  try {
+    base = new BaseRevision(revision)
+  } catch (error) {
+    console.error(`--base ${revision}: ${error instanceof Error ? error.message : String(error)}`)
+    return 1
+  }
+  using _base = base
+  const before = await base.designs()
+  const pairs = designs.map((design) => [
+    design,
+    ...before.filter(({ name }) => name === `${design.name}@${base.name}`),
+  ])
+  return await bench(effort, pairs.flat())
 }
 
 /** Those asked for that can run here. */
@@ -160,7 +189,9 @@ function controlPlaneEffort(): typeof FULL_CONTROL_PLANE {
 }
 
 if (options.help) {
-  console.log('npm run bench -- [--waypoint|--scale] [--quick] [--rounds N] [--only direct,hbone,...] [--json FILE]')
+  console.log(
+    'npm run bench -- [--waypoint|--scale] [--quick] [--rounds N] [--only direct,hbone,...] [--base REV] [--json FILE]',
+  )
   console.log(
     'npm run bench -- --control-plane [--quick] [--pods N] [--proxies N] [--wildcard N] [--rate N] [--minutes N]',
   )
@@ -181,7 +212,11 @@ if (options.help) {
     const effort = withRounds(options.quick ? QUICK_HTTP : FULL_HTTP)
     process.exitCode = await benchHttp(effort, chosen(httpDesigns()), options.json)
   } else {
-    const designs = [direct, plain, ...hboneLibraries, ...ztunnelDesigns(), ...haproxyDesigns(), cRelay]
-    process.exitCode = await bench(withRounds(options.quick ? QUICK : FULL), chosen(designs))
+    const own = [...hboneLibraries, ...ztunnelDesigns()]
+    const effort = withRounds(options.quick ? QUICK : FULL)
+    process.exitCode =
+      options.base === undefined
+        ? await bench(effort, chosen([direct, plain, ...own, ...haproxyDesigns(), cRelay]))
+        : await benchBeside(options.base, effort, chosen(own))
   }
 }
