@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import test from 'ava'
 import { parseManifest } from '../../packages/cli/src/index.ts'
-import { type Cluster, startCluster } from '../support/cluster.ts'
+import { type Cluster, MESH_SETTINGS, startCluster } from '../support/cluster.ts'
 import { Follower } from '../support/follow.ts'
 import { curlFrom, enrolled, ready } from '../support/mesh.ts'
 import { AMBIENT, client, namespace, server } from './manifests.ts'
@@ -36,7 +36,14 @@ test.serial.after.always(async () => {
 })
 
 async function install(...more: readonly string[]): Promise<string> {
-  const result = await cluster.ambit('install', '--set', 'profile=ambient', '--skip-confirmation', ...more)
+  const result = await cluster.ambit(
+    'install',
+    '--set',
+    'profile=ambient',
+    '--skip-confirmation',
+    ...MESH_SETTINGS,
+    ...more,
+  )
   if (result.code !== 0) throw new Error(`install: exit ${result.code}\n${result.stdout}${result.stderr}`)
   return result.stdout
 }

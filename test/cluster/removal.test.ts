@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { type Cluster, startCluster } from '../support/cluster.ts'
+import { type Cluster, MESH_SETTINGS, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { inspector, NODES, redirectionOn } from '../support/inspect.ts'
 import { curlFrom, enrolled, inPod, podIps, ready } from '../support/mesh.ts'
@@ -75,7 +75,7 @@ test.serial('new pods start without the mesh, even in a namespace that still has
 })
 
 test.serial('installed again, it captures the same pods again', async (t) => {
-  const installed = await cluster.ambit('install', '-y')
+  const installed = await cluster.ambit('install', '-y', ...MESH_SETTINGS)
   t.is(installed.code, 0, installed.stdout + installed.stderr)
   await enrolled(cluster, 'people', 'shop')
   t.is((await curlFrom(cluster, 'people/alice', `${URL}/get`)).code, 0)

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { MESH_SETTINGS } from '../support/cluster.ts'
 import { Narrator } from './narrator.ts'
 import { takeTour } from './tour.ts'
 
@@ -63,8 +64,9 @@ try {
   const up = await openly('sandbox', 'up', '--nodes', '2', '--name', name)
   if (up !== 0) throw new Error('the sandbox did not start; its message is above')
   env['KUBECONFIG'] = (await narrator.quiet(ambit, ['sandbox', 'kubeconfig', '--name', name])).stdout.trim()
-  narrator.say('$ npx ambit install --set profile=ambient -y')
-  const installed = await openly('install', '--set', 'profile=ambient', '-y')
+  const words = ['install', '--set', 'profile=ambient', ...MESH_SETTINGS, '-y']
+  narrator.say(`$ npx ambit ${words.join(' ')}`)
+  const installed = await openly(...words)
   if (installed !== 0) throw new Error('the mesh was not installed; the message is above')
   await takeTour(narrator, ambit)
   passed = narrator.summary()

@@ -6,6 +6,13 @@ import { type CommandOptions, type CommandResult, runCommand } from './command.t
 
 const root = join(import.meta.dirname, '../..')
 
+/** What carries ztunnel's bytes in this run, where the chart's default is not meant. */
+const dataPath = process.env['AMBIT_TEST_DATA_PATH']
+
+/** For `ambit install`. */
+export const MESH_SETTINGS: readonly string[] =
+  dataPath === undefined ? [] : ['--set', `values.ztunnel.dataPath=${dataPath}`]
+
 /** A sandbox of its own, driven as a user would: by the command line tool and by kubectl. */
 export interface Cluster extends AsyncDisposable {
   readonly name: string
@@ -51,7 +58,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     options.name,
     '--nodes',
     String(options.nodes ?? 2),
-    ...(options.mesh === false ? [] : ['--install']),
+    ...(options.mesh === false ? [] : ['--install', ...MESH_SETTINGS]),
   ]
   const up = await ambit('sandbox', 'up', ...flags)
   if (up.code !== 0) {

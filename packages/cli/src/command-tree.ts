@@ -54,6 +54,7 @@ const sandbox: Command = {
           summary: 'keep objects and keys in DIR for the next start',
         },
         { name: 'install', kind: 'none', summary: 'ambit install -y in it as well' },
+        { name: 'set', kind: 'list', placeholder: 'PATH=VALUE', summary: 'as of ambit install, with --install' },
         { name: 'foreground', kind: 'none', summary: 'stay until Ctrl-C, which ends the sandbox' },
       ],
       run: ({ flags }, context) => runSandboxUp(flags, context),

@@ -11,7 +11,7 @@ import {
   systemClock,
 } from '@ambit/core'
 import { type CaClient, CaUnavailableError, GrpcCaClient, SecretManager } from '@ambit/identity'
-import { Netns, netnsSockets, SeqpacketConnection, warmThreadPool } from '@ambit/linux'
+import { type DescriptorFactory, Netns, netnsSockets, SeqpacketConnection, warmThreadPool } from '@ambit/linux'
 import { PolicyStore, WorkloadStore } from '@ambit/state'
 import {
   AdminServer,
@@ -29,7 +29,8 @@ import { type BoundPorts, listenForAdmins } from './admin-servers.ts'
 import { PodAssembly } from './assemble-pod.ts'
 import type { Config, WorkloadInfo } from './config.types.ts'
 import { configDump } from './config-dump.ts'
-import { StreamDataPath } from './data-path/stream-data-path.ts'
+import type { DataPath } from './data-path/data-path.types.ts'
+import { startDataPath } from './data-path/start-data-path.ts'
 import { parseResolvConf, type ResolvConf } from './dns/resolv-conf.ts'
 import { dnsMetrics } from './dns/server.ts'
 import { ConnectionEvents } from './events.ts'
@@ -50,6 +51,7 @@ export interface AppOverrides {
   readonly ca?: CaClient
   /** Sockets of the dedicated pod. */
   readonly sockets?: SocketFactory
+  readonly descriptors?: DescriptorFactory
   /** Where the DNS proxy of the dedicated pod listens. */
   readonly dnsAddresses?: readonly Ip[]
   /** Name servers queries are forwarded to. */
@@ -76,6 +78,7 @@ export class App implements Closable {
   readonly #quit = Promise.withResolvers<void>()
   readonly #proxying = Promise.withResolvers<void>()
   readonly #assembly: PodAssembly
+  #dataPath: DataPath | undefined
   readonly #localXds: LocalXds | undefined
   readonly logger: LeveledLogger
   readonly store: WorkloadStore
@@ -129,7 +132,7 @@ export class App implements Closable {
         secrets: this.secrets,
         events: this.events,
         policyLog: new PolicyLog(this.logger, { info: config.authorizationInfoLogging }),
-        dataPath: new StreamDataPath(),
+        dataPath: () => this.dataPath,
         dnsMetrics: dnsMetrics(this.#metrics),
         demand: config.xdsOnDemand ? this.#demand : undefined,
         clock: this.#clock,
@@ -141,6 +144,7 @@ export class App implements Closable {
         config,
         resolvConf: readResolvConf(),
         sockets: overrides.sockets,
+        descriptors: overrides.descriptors,
         dnsAddresses: overrides.dnsAddresses,
         nameservers: overrides.nameservers,
       },
@@ -180,6 +184,11 @@ export class App implements Closable {
     return this.#bound
   }
 
+  get dataPath(): DataPath {
+    if (this.#dataPath === undefined) throw new TypeError('not started')
+    return this.#dataPath
+  }
+
   get ready(): boolean {
     return this.#readiness.pending.length === 0
   }
@@ -214,6 +223,16 @@ export class App implements Closable {
     if (ignored.length > 0) this.logger.warn('settings without effect here', { names: ignored.join(', ') })
     this.logger.info('starting', { version: VERSION, istio: version, mode: mode.kind, node: this.#config.nodeName })
     await warmThreadPool()
+    this.#dataPath = await startDataPath(
+      {
+        clock: this.#clock,
+        logger: this.logger,
+        metrics: this.#metrics,
+        onLost: (error) => this.#failure.reject(error),
+      },
+      this.#config,
+    )
+    this.#stack.use(this.#dataPath)
     const stateReady = this.#readiness.task('state manager')
     await this.#startServers()
     this.#stack.use(this.#followPolicies())
@@ -354,6 +373,7 @@ export class App implements Closable {
       certificates: () => this.secrets.states(),
       workloadState: () => this.pods.dump(),
       config: this.#config,
+      dataPath: this.dataPath.name,
       staticConfig: this.#localXds && dumpLocalXds(this.#localXds),
       version: VERSION,
     })

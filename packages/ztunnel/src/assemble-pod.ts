@@ -11,7 +11,15 @@ import {
 } from '@ambit/core'
 import { POST_QUANTUM_GROUPS } from '@ambit/hbone'
 import type { SecretManager } from '@ambit/identity'
-import { hostSockets, interfaceAddresses, markedSockets, Netns, netnsSockets } from '@ambit/linux'
+import {
+  type DescriptorFactory,
+  hostSockets,
+  interfaceAddresses,
+  markedSockets,
+  Netns,
+  netnsDescriptors,
+  netnsSockets,
+} from '@ambit/linux'
 import type { PolicyStore, WorkloadStore } from '@ambit/state'
 import type { Config, WorkloadInfo } from './config.types.ts'
 import { Connections } from './connections.ts'
@@ -37,7 +45,7 @@ export interface PodAssemblyComponents {
   readonly secrets: Pick<SecretManager, 'get'>
   readonly events: ConnectionEvents
   readonly policyLog: PolicyLog
-  readonly dataPath: DataPath
+  readonly dataPath: () => DataPath
   readonly dnsMetrics: DnsMetrics
   readonly demand: OutboundComponents['demand']
   readonly clock: Clock
@@ -52,6 +60,7 @@ export interface PodAssemblyOptions {
   readonly resolvConf: ResolvConf
   /** Sockets of the dedicated pod instead of the host's. */
   readonly sockets?: SocketFactory | undefined
+  readonly descriptors?: DescriptorFactory | undefined
   readonly dnsAddresses?: readonly Ip[] | undefined
   readonly nameservers?: readonly SocketAddress[] | undefined
 }
@@ -70,7 +79,7 @@ export class PodAssembly {
   async start(workload: WorkloadInfo, netns: PodNetns): Promise<PodProxy> {
     const { config } = this.#options
     const { store, policies, events, policyLog, dataPath, secrets, demand, clock, logger, random } = this.#components
-    const sockets = this.#sockets(netns)
+    const { sockets, descriptors } = this.#sockets(netns)
     const connections = new Connections({
       policies,
       currentWorkload: (uid) => store.workload(uid),
@@ -87,9 +96,10 @@ export class PodAssembly {
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
     })
-    const path = dataPath.forPod(
+    const path = dataPath().forPod(
       {
         sockets,
+        descriptors,
         certificate: (identity, cancelled) => secrets.get(identity, cancelled),
         ownCertificate: async () => await secrets.get((await local.get()).identity),
         onConnect: (connect) => inbound.serve(connect),
@@ -165,19 +175,21 @@ export class PodAssembly {
     return hasIpv6 ? [ip('127.0.0.1'), loopback] : [ip('127.0.0.1')]
   }
 
-  #sockets(netns: PodNetns): SocketFactory {
+  #sockets(netns: PodNetns): { readonly sockets: SocketFactory; readonly descriptors: DescriptorFactory } {
     const { packetMark: mark } = this.#options.config
     const options = {
       mark,
-      onSourceRefused: (error: unknown, dial: Pick<DialOptions, "to">): void =>
+      onSourceRefused: (error: unknown, dial: Pick<DialOptions, 'to'>): void =>
         this.#components.logger.warn(
           'could not take the address of the client; the application sees the pod as source',
           { to: formatSocketAddress(dial.to), error: messageOf(error) },
         ),
     }
-    if (netns instanceof Netns) return netnsSockets(netns, options)
-    if (this.#options.sockets !== undefined) return this.#options.sockets
-    return mark === undefined ? hostSockets() : markedSockets({ ...options, mark })
+    const home = netns instanceof Netns ? netns : undefined
+    const descriptors = this.#options.descriptors ?? netnsDescriptors(home, options)
+    if (home !== undefined) return { sockets: netnsSockets(home, options), descriptors }
+    if (this.#options.sockets !== undefined) return { sockets: this.#options.sockets, descriptors }
+    return { sockets: mark === undefined ? hostSockets() : markedSockets({ ...options, mark }), descriptors }
   }
 
   #onTlsError(error: Error, remote: SocketAddress | undefined): void {

@@ -12,6 +12,7 @@ export interface DumpSources {
   readonly workloadState: () => object
   readonly config: Config
   readonly staticConfig: unknown
+  readonly dataPath: string
   readonly version: string
 }
 
@@ -21,6 +22,7 @@ export function configDump(sources: DumpSources): object {
   return {
     ...dumpState(store, policies),
     staticConfig: sources.staticConfig ?? {},
+    dataPath: sources.dataPath,
     version: {
       version: sources.version,
       gitRevision: 'unknown',

@@ -3,6 +3,7 @@ import { AmbitError, DEFAULT_TRUST_DOMAIN, ip, PACKET_MARK, PORTS, parsePort, pa
 import { parse as parseYaml } from 'yaml'
 import type { Config, ControlPlane, ProxyMode, RootSource, TokenSource, WorkloadInfo } from './config.types.ts'
 import { parseDuration } from './duration.ts'
+import { workerThreads } from './worker-threads.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 
@@ -11,6 +12,8 @@ export interface ConfigFiles {
   readonly exists: (path: string) => boolean
   /** Content of the mesh configuration mounted into the pod, if it is. */
   readonly meshConfig: string | undefined
+  /** CPUs this process may use; by default 1. */
+  readonly cpus?: number
 }
 
 /** A variable that cannot be understood: the process must not start with a guess. */
@@ -27,6 +30,7 @@ const DEFAULT_TOKEN_PATH = './var/run/secrets/tokens/istio-token'
 const DEFAULT_ROOT_PATH = './var/run/secrets/istio/root-cert.pem'
 const DEFAULT_ZDS_SOCKET = '/var/run/ztunnel/ztunnel.sock'
 const DEFAULT_DRAIN_MS = 5_000
+const DEFAULT_DATA_PATH = 'node'
 const DEFAULT_SECRET_TTL_MS = 86_400_000
 
 /** Variables of upstream without a counterpart here; being set is worth a warning, not a failure. */
@@ -38,7 +42,6 @@ const IGNORED = [
   'HTTP2_STREAM_WINDOW_SIZE',
   'HTTP2_CONNECTION_WINDOW_SIZE',
   'HTTP2_FRAME_SIZE',
-  'ZTUNNEL_WORKER_THREADS',
   'FAKE_CA',
   'KEEPALIVE_TIME',
   'KEEPALIVE_INTERVAL',
@@ -108,6 +111,8 @@ export function readConfig(env: Env, files: ConfigFiles): Config {
     tls12Enabled: flag(env, 'TLS12_ENABLED', false),
     pqcOnly: env['COMPLIANCE_POLICY'] === 'pqc',
     authorizationInfoLogging: flag(env, 'AUTHZ_POLICY_INFO_LOGGING', false),
+    dataPath: dataPathOf(env),
+    workerThreads: workerThreadsOf(env, proxyConfig.concurrency, files.cpus ?? 1),
     log: { format: env['LOG_FORMAT'] === 'json' ? 'json' : 'plain', level: env['RUST_LOG'] || undefined },
     dns: { enabled: dnsEnabled, address: dnsAddress(metadata) },
     adminPort: proxyConfig.adminPort ?? PORTS.admin,
@@ -123,6 +128,25 @@ export function readConfig(env: Env, files: ConfigFiles): Config {
         : undefined,
     ignored: IGNORED.filter((name) => (env[name] ?? '') !== '' && env[name] !== 'false'),
   }
+}
+
+function dataPathOf(env: Env): Config['dataPath'] {
+  const value = env['AMBIT_DATA_PATH']?.toLowerCase() || DEFAULT_DATA_PATH
+  if (value === 'auto' || value === 'reactor' || value === 'node') return value
+  throw new ConfigError('AMBIT_DATA_PATH', env['AMBIT_DATA_PATH'], 'want auto, reactor or node')
+}
+
+function workerThreadsOf(env: Env, concurrency: number | undefined, cpus: number): number {
+  const wanted = env['ZTUNNEL_WORKER_THREADS']
+  const threads = workerThreads({
+    wanted,
+    concurrency,
+    cpus: optionalInteger(env, 'ZTUNNEL_CPU_LIMIT') ?? cpus,
+    limit: optionalInteger(env, 'ZTUNNEL_RESOURCE_CPU_LIMIT'),
+    requested: optionalInteger(env, 'ZTUNNEL_RESOURCE_CPU_REQUEST'),
+  })
+  if (threads === undefined) throw new ConfigError('ZTUNNEL_WORKER_THREADS', wanted, 'want a number or a percentage')
+  return threads
 }
 
 function modeOf(env: Env): ProxyMode {
@@ -216,6 +240,7 @@ function prefixed(env: Env, prefix: string): Record<string, string> {
 }
 
 interface ProxyConfig {
+  readonly concurrency: number | undefined
   readonly discoveryAddress: string | undefined
   readonly adminPort: number | undefined
   readonly statsPort: number | undefined
@@ -234,6 +259,7 @@ function readProxyConfig(own: string | undefined, mesh: string | undefined): Pro
     discoveryAddress: text(merged['discoveryAddress']),
     adminPort: portOf(merged['proxyAdminPort']),
     statsPort: portOf(merged['statsPort']),
+    concurrency: wholeNumber(merged['concurrency']),
     metadata,
   }
 }
@@ -253,6 +279,10 @@ function record(value: unknown): Record<string, unknown> {
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
+}
+
+function wholeNumber(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 }
 
 function portOf(value: unknown): number | undefined {
@@ -275,6 +305,12 @@ function integer(env: Env, name: string, fallback: number): number {
     throw new ConfigError(name, value, 'want a whole number')
   }
   return number
+}
+
+/** Zero says nothing: it is what the downward API gives where there is no such thing. */
+function optionalInteger(env: Env, name: string): number | undefined {
+  const number = integer(env, name, 0)
+  return number === 0 ? undefined : number
 }
 
 function duration(env: Env, name: string, fallback: number): number {

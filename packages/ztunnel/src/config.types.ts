@@ -67,6 +67,10 @@ export interface Config {
   readonly tls12Enabled: boolean
   readonly pqcOnly: boolean
   readonly authorizationInfoLogging: boolean
+  /** What carries the bytes; `auto`: the reactor where this Node can do it. */
+  readonly dataPath: 'auto' | 'reactor' | 'node'
+  /** Of the reactor. */
+  readonly workerThreads: number
   readonly log: { readonly format: 'plain' | 'json'; readonly level: string | undefined }
   readonly dns: { readonly enabled: boolean; readonly address: SocketAddress | undefined }
   readonly adminPort: number

@@ -84,3 +84,12 @@ export const MAX_POLICIES_IN_LOG = 10
 
 /** How long the end of one pod's proxy may hold up other pods, milliseconds; the node agent waits 5 s for an answer. */
 export const STOP_DEADLINE_MS = 2_000
+
+/** Threads of the reactor where nothing else is said: at least so many (Istio). */
+export const MIN_WORKER_THREADS = 2
+
+/** Or this share of the node's CPUs (Istio). */
+export const WORKER_THREADS_SHARE = 0.25
+
+/** Most threads of the reactor, whatever is said: each is an isolate of its own. */
+export const MAX_WORKER_THREADS = 128

@@ -6,6 +6,7 @@ import test from 'ava'
 import { readConfig } from '../src/config.ts'
 import { configDump } from '../src/config-dump.ts'
 import { parseDuration } from '../src/duration.ts'
+import { MAX_WORKER_THREADS, MIN_WORKER_THREADS } from '../src/limits.ts'
 import { parseLocalXds } from '../src/local-xds.ts'
 import { encodeProxyHeader } from '../src/proxy-protocol.ts'
 import { decodeZdsRequest, encodeAck, encodeHello } from '../src/zds-messages.ts'
@@ -41,6 +42,7 @@ test('the dump holds nothing that lets its reader act as the proxy', (t) => {
       workloadState: () => ({}),
       config: readConfig(env, files),
       staticConfig: undefined,
+      dataPath: 'node',
       version: '1',
     }),
   )
@@ -96,6 +98,27 @@ test('PROXY_CONFIG lies over the mesh config', (t) => {
   t.is(config.xds?.address, 'https://istiod:15012')
   t.like(config.nodeMetadata, { A: '1', B: '2', X: { y: 1 } })
   t.false(config.dns.enabled)
+})
+
+test('what carries the bytes, and with how many workers', (t) => {
+  const config = (env: Record<string, string>, cpus = 16) => readConfig(env, { ...files, cpus })
+  t.is(config({}).dataPath, 'node')
+  t.is(config({ AMBIT_DATA_PATH: 'Auto' }).dataPath, 'auto')
+  t.is(config({ AMBIT_DATA_PATH: 'reactor' }).dataPath, 'reactor')
+  t.throws(() => config({ AMBIT_DATA_PATH: 'rust' }), { code: 'config-invalid', message: /auto, reactor or node/ })
+  const workers = (env: Record<string, string>, cpus?: number) => config(env, cpus).workerThreads
+  t.is(workers({}, 1), MIN_WORKER_THREADS)
+  t.is(workers({}, 18), 5)
+  t.is(workers({ ZTUNNEL_RESOURCE_CPU_REQUEST: '6' }), 6)
+  t.is(workers({ ZTUNNEL_RESOURCE_CPU_LIMIT: '1', ZTUNNEL_RESOURCE_CPU_REQUEST: '6' }), 1)
+  t.is(workers({ ZTUNNEL_WORKER_THREADS: '3' }), 3)
+  t.is(workers({ ZTUNNEL_WORKER_THREADS: '0' }), 16)
+  t.is(workers({ ZTUNNEL_WORKER_THREADS: '10%' }), 2)
+  t.is(workers({ ZTUNNEL_WORKER_THREADS: '1%', ZTUNNEL_CPU_LIMIT: '4' }), 1)
+  t.is(workers({ ZTUNNEL_WORKER_THREADS: '9999' }), MAX_WORKER_THREADS)
+  t.is(workers({ PROXY_CONFIG: 'concurrency: 7' }), 7)
+  for (const bad of ['-1', '1.5', '101%', 'all'])
+    t.throws(() => config({ ZTUNNEL_WORKER_THREADS: bad }), { code: 'config-invalid' }, bad)
 })
 
 test('durations', (t) => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type ClientHttp2Session, connect, type OutgoingHttpHeaders } from 'node:http2'
 import { connect as tlsConnect } from 'node:tls'
-import test from 'ava'
+import { testOnDataPaths } from './support/data-paths.ts'
 import { Mesh, type Pod } from './support/mesh.ts'
 
 async function session(mesh: Mesh, pod: Pod): Promise<ClientHttp2Session> {
@@ -33,11 +33,11 @@ async function statusOf(
   return { status: Number(answer[':status']), baggage: answer['baggage'] }
 }
 
-test('the statuses of HBONE', async (t) => {
+testOnDataPaths('the statuses of HBONE', async (t, { server }) => {
   const mesh = await Mesh.start()
   await using _ = mesh
   mesh.workload('b', 3)
-  const b = await mesh.pod('b', 3)
+  const b = await mesh.pod('b', 3, { dataPath: server })
   await mesh.echo(3, 8080)
   const client = await session(mesh, b)
   const ask = async (authority: string, method = 'CONNECT') =>

@@ -60,7 +60,7 @@ async function completeSandbox(
   const cluster = await context.clusterAt(kubeconfigPath)
   const out = (line: string): void => (signal.aborted ? undefined : context.out(line))
   try {
-    await installAmbient(cluster, { ...context, out }, [])
+    await installAmbient(cluster, { ...context, out }, flags.list('set'))
   } catch (error) {
     const end = `ambit sandbox down${name === DEFAULT_NAME ? '' : ` --name ${name}`}`
     if (!signal.aborted)

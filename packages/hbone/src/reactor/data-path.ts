@@ -11,7 +11,7 @@ import { CIPHER_SUITES } from '../defaults.ts'
 import { ACCEPTS_PER_TURN } from '../limits.ts'
 import { Carrier } from './carrier.ts'
 import { Copy, type CopyEnvironment } from './copy.ts'
-import { Joining, type JoiningComponents, NOT_SENT, refuse } from './joining.ts'
+import { Joining, type JoiningComponents, NOT_SENT } from './joining.ts'
 import type { Command, HandleId, ReactorEvent, ReactorFacts } from './messages.types.ts'
 import { type Runnable, Shared } from './shared.ts'
 import { StreamEnd } from './stream-end.ts'
@@ -266,7 +266,6 @@ export class DataPath implements Disposable {
     try {
       second = new TcpEnd(this.#shared, command.b, fd)
     } catch (error) {
-      if (first instanceof StreamEnd) refuse(first)
       this.#unjoined(id, messageOf(error), undefined)
       return
     }

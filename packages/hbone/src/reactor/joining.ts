@@ -14,7 +14,7 @@ export interface JoiningComponents {
 
 /**
  * A connection or tunnel that is there waits for another one that was asked for; then they are copied without asking the main thread.
- * When it does not come, a tunnel is answered 503 and a connection is left as it is.
+ * When it does not come, the first one is left as it is, a tunnel unanswered: the main thread may try another address.
  */
 export class Joining {
   readonly #components: JoiningComponents
@@ -55,11 +55,10 @@ export class Joining {
   }
 
   lost(failure: string, code: string | number | undefined): void {
-    if (this.#first instanceof StreamEnd) refuse(this.#first)
     this.#fail(failure, code, undefined)
   }
 
-  /** The main thread gives up; what a tunnel that waited is answered is its business again. */
+  /** The main thread gives up. */
   cut(): void {
     this.#fail('the connection was cut', undefined, undefined)
   }
@@ -90,12 +89,6 @@ export class Joining {
     this.#second.waiter = undefined
     return true
   }
-}
-
-/** Nothing could be connected. */
-export function refuse(tunnel: StreamEnd): void {
-  tunnel.onLeft = undefined
-  tunnel.carrier.answer(tunnel, [':status', '503'], true)
 }
 
 /** As if the peer had said that it did not look at it: another connection may be tried. */

@@ -76,7 +76,7 @@ export type Command =
       readonly b: HandleId
       readonly headers: Headers
     })
-  /** Connects, and copies when that is done: a tunnel of the peer's is answered before, with 200 or else 503; a connection is left as it is. */
+  /** Connects, and copies when that is done: a tunnel of the peer's is answered 200 before. When not, `a` is left as it is. */
   | (JoinBase & {
       readonly kind: 'join-connection'
       readonly a: HandleId

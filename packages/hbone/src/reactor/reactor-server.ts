@@ -36,8 +36,7 @@ export interface ReactorServerOptions extends TunnelServerOptions, ServeOptions 
 export class ReactorHboneRequest extends TunnelRequest<ReactorTunnel, ReactorRequest> {
   /**
    * Takes over the descriptor of an unconnected socket and connects it; then answers 200 and copies (`a` is the tunnel), without waiting
-   * for this thread. When it cannot be connected, the answer was 503 and this rejects. Cut by the signal before that, the request is not
-   * answered yet: reject it.
+   * for this thread. When it cannot be connected this rejects, and the request is still to be answered.
    */
   acceptAndConnect(fd: number, options: ReactorAcceptOptions): Promise<ReactorJoined> {
     return this.stream.acceptAndConnect(fd, options)

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { PING_INTERVAL_MS, PING_TIMEOUT_MS } from '../defaults.ts'
 import type { HeaderMap, ServerStream } from '../engine.types.ts'
-import { HboneConnectError, HboneLimitError } from '../errors.ts'
+import { HboneConnectError } from '../errors.ts'
 import { MAX_CLIENT_HEADER_LIST_BYTES, MAX_CONCURRENT_STREAMS, MAX_SERVER_HEADER_LIST_BYTES } from '../limits.ts'
 import type { LivenessOptions } from '../liveness.ts'
 import { regularHeaders } from '../regular-headers.ts'
@@ -106,7 +106,7 @@ export class ReactorRequest implements ServerStream<ReactorTunnel> {
 
   /**
    * Takes over the descriptor of an unconnected socket and connects it; then answers 200 and copies, all in the worker. When it cannot
-   * be connected, the answer was 503 and this rejects. Cut before that, the request may still be rejected otherwise.
+   * be connected this rejects, and the request is still to be answered.
    */
   async acceptAndConnect(fd: number, options: ReactorAcceptOptions): Promise<ReactorJoined> {
     if (this.#answered) {
@@ -118,8 +118,7 @@ export class ReactorRequest implements ServerStream<ReactorTunnel> {
     try {
       return await this.#port.copies.joinConnection(this.#tunnel, fd, headers, options)
     } catch (error) {
-      if (error instanceof HboneLimitError || options.signal?.aborted === true) this.#answered = false
-      else this.#tunnel.over()
+      this.#answered = false
       throw error
     }
   }

@@ -1,6 +1,7 @@
 import type { Clock, Ip, Logger, SocketAddress, SocketFactory, SpiffeId } from '@ambit/core'
 import type { HeaderMap, KeyExchangeGroup, OpenRequest, PeerIdentity, TlsFacts } from '@ambit/hbone'
 import type { WorkloadCertificate } from '@ambit/identity'
+import type { DescriptorFactory } from '@ambit/linux'
 import type { Cut } from '../cut.ts'
 import type { Bytes } from './bytes.ts'
 
@@ -13,6 +14,8 @@ export interface DataPath extends AsyncDisposable {
 
 export interface PodPathComponents {
   readonly sockets: SocketFactory
+  /** The same namespace, for those who have no use for Node's sockets. */
+  readonly descriptors: DescriptorFactory
   /** Of workloads of the pod that open tunnels. */
   readonly certificate: (identity: SpiffeId, signal?: AbortSignal) => Promise<WorkloadCertificate>
   /** That peers' connections are answered with. Asked for each, so that a new one serves the next. */

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { TYPE_URLS } from '@ambit/api'
 import { type Ip, ip, type SocketAddress, type SocketFactory } from '@ambit/core'
-import { hostSockets } from '@ambit/linux'
+import { type DescriptorFactory, hostSockets, netnsDescriptors } from '@ambit/linux'
 import { createLogger } from '@ambit/telemetry'
 import {
   type AuthorizationInit,
@@ -44,6 +44,27 @@ export class PodSockets implements SocketFactory {
   originalDestination(socket: Socket): SocketAddress | undefined {
     return this.redirected.get(socket.localPort ?? 0) ?? this.#host.originalDestination(socket)
   }
+}
+
+/** The same for the reactor, redirected alike. */
+class PodDescriptors implements DescriptorFactory {
+  readonly #host = netnsDescriptors(undefined)
+  readonly #podIp: Ip
+  readonly #sockets: PodSockets
+
+  constructor(podIp: Ip, sockets: PodSockets) {
+    this.#podIp = podIp
+    this.#sockets = sockets
+  }
+
+  readonly listener: DescriptorFactory['listener'] = (options) => this.#host.listener({ ...options, ip: this.#podIp })
+  readonly client: DescriptorFactory['client'] = (options) =>
+    this.#host.client({ ...options, from: options.from ?? this.#podIp })
+  /** As those sockets: no handover. */
+  readonly preferNewer: DescriptorFactory['preferNewer'] = () => false
+
+  readonly originalDestination: DescriptorFactory['originalDestination'] = (accepted) =>
+    this.#sockets.redirected.get(accepted.local.port) ?? this.#host.originalDestination(accepted)
 }
 
 /** Log lines, and waiting for one. */
@@ -131,7 +152,12 @@ export class Mesh implements AsyncDisposable {
   async pod(
     name: string,
     last: number,
-    more: { env?: Record<string, string>; overrides?: AppOverrides; config?: Partial<Config> } = {},
+    more: {
+      env?: Record<string, string>
+      overrides?: AppOverrides
+      config?: Partial<Config>
+      dataPath?: Config['dataPath']
+    } = {},
   ): Promise<Pod> {
     const address = this.at(last)
     const lines = new Lines()
@@ -147,6 +173,8 @@ export class Mesh implements AsyncDisposable {
           CA_ADDRESS: '',
           ISTIO_META_DNS_CAPTURE: 'false',
           CONNECTION_TERMINATION_DEADLINE: '300ms',
+          AMBIT_DATA_PATH: more.dataPath ?? 'node',
+          ZTUNNEL_WORKER_THREADS: '1',
           ...more.env,
         },
         { exists: () => false, meshConfig: undefined },
@@ -156,6 +184,7 @@ export class Mesh implements AsyncDisposable {
     const app = await App.start(config, {
       ca: this.certificates.client(),
       sockets,
+      descriptors: new PodDescriptors(address, sockets),
       logger: createLogger({ write: lines.write, level: 'info' }),
       adminIp: ip('127.0.0.1'),
       dnsAddresses: [address],
