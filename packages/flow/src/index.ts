@@ -13,3 +13,4 @@ export {
   MAX_FLOW_POLICIES,
   MAX_FLOW_TEXT,
 } from './limits.ts'
+export { WITHHELD } from './withheld.ts'

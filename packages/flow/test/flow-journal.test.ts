@@ -1,6 +1,6 @@
 import { systemClock } from '@ambit/core'
-import { FakeClock } from '@ambit/testing'
 import test from 'ava'
+import { FakeClock } from '../../testing/src/fake-clock.ts'
 import { decodeFlowLine, type Flow, FlowJournal, type FlowLine, type LiveFlow, readFlowQuery } from '../src/index.ts'
 import {
   FLOW_HEARTBEAT_MS,

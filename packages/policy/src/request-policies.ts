@@ -1,6 +1,7 @@
 import type { HttpAuthorization, HttpPolicySource } from '@ambit/state'
 import { compileRequestPolicy } from './compile-request-policy.ts'
 import type { CompiledPolicy } from './compiled-policy.types.ts'
+import { type FieldsRead, fieldsRead } from './fields-read.ts'
 import type { RequestPolicies, RequestPolicyLookup } from './request-verdict.types.ts'
 import type { TrustDomains } from './trust-domains.ts'
 
@@ -14,12 +15,14 @@ export class CompiledRequestPolicies implements RequestPolicyLookup, Disposable 
   #domains: TrustDomains | undefined
   #compiled = new WeakMap<HttpAuthorization, CompiledPolicy>()
   #sorted = new WeakMap<readonly string[], RequestPolicies>()
+  #read = new WeakMap<readonly string[], FieldsRead>()
 
   constructor(source: HttpPolicySource, domains?: TrustDomains) {
     this.#source = source
     this.#domains = domains
     this.#subscription = source.subscribe(() => {
       this.#sorted = new WeakMap()
+      this.#read = new WeakMap()
     })
   }
 
@@ -40,6 +43,15 @@ export class CompiledRequestPolicies implements RequestPolicyLookup, Disposable 
     const sorted = sortPolicies(names, (name) => this.#policy(name))
     this.#sorted.set(names, sorted)
     return sorted
+  }
+
+  /** What those of them that are known look at. */
+  fieldsRead(names: readonly string[]): FieldsRead {
+    const known = this.#read.get(names)
+    if (known !== undefined) return known
+    const read = fieldsRead(names.flatMap((name) => this.#source.get(name) ?? []))
+    this.#read.set(names, read)
+    return read
   }
 
   #policy(name: string): CompiledPolicy | undefined {

@@ -1,5 +1,6 @@
 export * from './certificate-maker.ts'
 export * from './fake-clock.ts'
+export * from './flow-stream.ts'
 export * from './loopback-sockets.ts'
 export * from './recorders.ts'
 export * from './resources.ts'

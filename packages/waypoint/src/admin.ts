@@ -1,3 +1,4 @@
+import { type FlowJournal, flowsResponse } from '@ambit/flow'
 import type { AdminRoute, LogControl, PrometheusMetrics } from '@ambit/telemetry'
 import { loggingRoute, metricsRoutes } from '@ambit/telemetry'
 
@@ -6,6 +7,8 @@ export interface AdminSources {
   readonly metrics: PrometheusMetrics
   readonly configDump: () => object
   readonly serverInfo: () => object
+  readonly flows: FlowJournal
+  readonly now: () => number
   readonly shutdown: () => void
 }
 
@@ -15,6 +18,8 @@ export function adminRoutes({
   metrics,
   configDump,
   serverInfo,
+  flows,
+  now,
   shutdown,
 }: AdminSources): readonly AdminRoute[] {
   const json = (read: () => object): AdminRoute['handle'] => {
@@ -24,6 +29,11 @@ export function adminRoutes({
     { method: 'GET', path: '/config_dump', handle: json(configDump) },
     { method: 'GET', path: '/server_info', handle: json(serverInfo) },
     { method: 'GET', path: '/stats', handle: async () => ({ body: await metrics.expose() }) },
+    {
+      method: 'GET',
+      path: '/flows',
+      handle: ({ query, signal }) => flowsResponse(flows, { query, signal, nowMs: now() }),
+    },
     ...metricsRoutes(metrics),
     loggingRoute(logControl),
     {

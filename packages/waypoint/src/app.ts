@@ -41,6 +41,7 @@ import { identifyDestination } from './steps/identify-destination.ts'
 import { identifyHost } from './steps/identify-host.ts'
 import { TcpProxy } from './tcp-proxy.ts'
 import { AccessLog } from './telemetry/access-log.ts'
+import { reporterOf } from './telemetry/reporter.ts'
 import { sourceOf } from './telemetry/source-of.ts'
 import { TrafficEvents } from './telemetry/traffic-events.ts'
 import { TrafficLookup } from './traffic-lookup.ts'
@@ -124,16 +125,20 @@ export class App implements Closable {
       random,
       isIngress: config.role === 'gateway',
     })
-    this.#events = new TrafficEvents({
-      metrics,
-      logger,
-      accessLog: new AccessLog({
-        write: output,
-        settings: () => destinations.settings?.accessLog,
-      }),
-      sourceOf: sourceOf({ client: (tunnel) => lookup.client(tunnel), own: () => ownWorkload(workloads, config) }),
-      clock,
-    })
+    this.#events = new TrafficEvents(
+      {
+        metrics,
+        logger,
+        accessLog: new AccessLog({
+          write: output,
+          settings: () => destinations.settings?.accessLog,
+        }),
+        sourceOf: sourceOf({ client: (tunnel) => lookup.client(tunnel), own: () => ownWorkload(workloads, config) }),
+        fieldsRead: (names) => this.#policies.fieldsRead(names),
+        clock,
+      },
+      { reporter: reporterOf(config) },
+    )
     const service = (key: string): ReturnType<WorkloadStore['service']> => workloads.service(key)
     const mirrors = new Mirrors({
       pools: this.#pools,
@@ -385,6 +390,8 @@ export class App implements Closable {
           state: this.#draining === undefined ? 'LIVE' : 'DRAINING',
           pending: this.#readiness.pending,
         }),
+        flows: this.#events.flows,
+        now: () => this.#clock.now(),
         shutdown: () => this.#quit.resolve(),
       }),
     })

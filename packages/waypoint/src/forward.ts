@@ -176,6 +176,7 @@ class Forwarding {
     record.upstreamHost = hostOf(endpoint)
     record.upstreamCluster = clusterOf(upstream, downstream)
     record.endpoint = endpoint.kind === 'passthrough' ? undefined : endpoint.workload
+    record.waypoint = endpoint.kind === 'waypoint' ? endpoint.workload : undefined
     const over = uid === undefined ? () => undefined : endpoints.begin(uid)
     let leave: (() => void) | undefined
     const release = (): void => {
@@ -312,7 +313,9 @@ class Forwarding {
     const { record, downstream, facts } = this.#state
     const counters = { aToB: 0, bToA: 0 }
     using _open = facts && this.#components.open.add({ facts, downstream, record, streams: () => [client, server] })
+    record.copying = counters
     await splice(client, server, { counters })
+    record.copying = undefined
     record.receivedBytes += counters.aToB
     record.sentBytes += counters.bToA
   }

@@ -43,7 +43,10 @@ export class OpenConnections {
   #judgeAgain({ facts, downstream, record, streams }: OpenConnection): void {
     const { find, judge } = this.#components
     const target = find(downstream)
-    if (target !== undefined && judge(target.destination.authorizationPolicies, facts).allowed) return
+    const policies = target?.destination.authorizationPolicies ?? []
+    const verdict = target && judge(policies, facts)
+    if (verdict?.allowed === true) return
+    if (verdict !== undefined) record.judged = { facts, verdict, policies }
     const peer = downstream.peer === undefined ? downstream.remote.ip : formatSpiffeId(downstream.peer)
     record.connectionDetails = `closed after a change of policy: ${peer} is not allowed any more`
     for (const stream of streams()) cut(stream)

@@ -26,6 +26,7 @@ export function requestHandler(components: RequestHandlerComponents, downstream:
       if (current === undefined) return exchange.reset()
       const record = recordOf(exchange, components.clock)
       const state: RequestState = { exchange, downstream, record, settings: current }
+      events.requestStarted(downstream, record)
       void pipeline(state)
         .catch((error: unknown) => {
           logger.error('a request could not be handled', {
@@ -48,7 +49,9 @@ function recordOf({ head }: Exchange, clock: Clock): RequestRecord {
   record.protocol = head.version
   record.authority = head.authority
   record.requestHeaders = head.headers
-  record.requestId = headerOf(head.headers, 'x-request-id') ?? randomUUID()
+  const requestId = headerOf(head.headers, 'x-request-id')
+  record.isOwnRequestId = requestId === undefined
+  record.requestId = requestId ?? randomUUID()
   record.requestHeaderBytes = headerBytes(head.headers) + head.target.length
   record.isGrpc = isGrpc(head.headers)
   return record

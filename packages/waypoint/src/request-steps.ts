@@ -31,8 +31,11 @@ export function requestSteps(
 ): PipelineSteps {
   const authorization: AuthorizeComponents = {
     judge,
-    onVerdict: ({ downstream, record }: RequestState, verdict: RequestVerdict) =>
-      events.judged(downstream, record, verdict),
+    onVerdict: ({ downstream, record, facts, target }: RequestState, verdict: RequestVerdict) => {
+      if (facts !== undefined)
+        record.judged = { facts, verdict, policies: target?.destination.authorizationPolicies ?? [] }
+      events.judged(downstream, record, verdict)
+    },
     onDenied: ({ downstream, record }: RequestState, denial: RequestDenial) =>
       events.denied(downstream, record, denial),
   }

@@ -1,5 +1,5 @@
 import type { Ip, SocketAddress, SpiffeId } from '@ambit/core'
-import type { Authority } from '@ambit/hbone'
+import type { Authority, TlsFacts } from '@ambit/hbone'
 import type { RequestFacts, RequestVerdict } from '@ambit/policy'
 import type { HeaderList, RequestTarget } from '@ambit/route'
 import type {
@@ -51,6 +51,7 @@ export interface TunnelFacts extends DownstreamBase {
   readonly kind: 'tunnel'
   /** Of the client, by its certificate. */
   readonly peer: SpiffeId
+  readonly transport: TlsFacts
   /** What CONNECT asks for. */
   readonly asked: Authority
   /** Absent when the client gave a name; then the destination's address is the service's first. */
@@ -70,6 +71,9 @@ export interface GatewayConnectionFacts extends DownstreamBase {
 }
 
 export interface ClientTls {
+  /** `TLSv1.3`. */
+  readonly version: string | undefined
+  readonly cipher: string
   readonly serverName: string | undefined
   /** Of the listener, when it let the client in. */
   readonly terms: string

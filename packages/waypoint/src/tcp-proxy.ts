@@ -35,6 +35,7 @@ export class TcpProxy {
     const { judge, events, clock } = this.#components
     const record = new RequestRecord({ wallMs: clock.now(), monotonicMs: clock.monotonic() })
     record.service = target.kind === 'service' ? target.service : undefined
+    record.addressed = record.service
     const facts: RequestFacts = {
       sourceIdentity: downstream.peer,
       sourceIp: downstream.remote.ip,
@@ -43,6 +44,7 @@ export class TcpProxy {
       destinationPort: downstream.destinationPort,
     }
     const verdict = judge(target.destination.authorizationPolicies, facts)
+    record.judged = { facts, verdict, policies: target.destination.authorizationPolicies }
     events.judged(downstream, record, verdict)
     events.connectionOpened(downstream, record)
     if (!verdict.allowed) {
@@ -123,11 +125,13 @@ export class TcpProxy {
     }
     sides.push(server)
     const counters = { aToB: 0, bToA: 0 }
+    record.copying = counters
     try {
       const { error } = await splice(client, server, { counters, slabs: this.#slabs })
       if (error !== undefined) record.flag('UC')
     } finally {
       release()
+      record.copying = undefined
       record.receivedBytes = counters.aToB
       record.sentBytes = counters.bToA
     }

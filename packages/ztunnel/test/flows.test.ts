@@ -1,9 +1,6 @@
-import { once } from 'node:events'
-import { get as httpGet } from 'node:http'
-import { createInterface } from 'node:readline'
 import { ip } from '@ambit/core'
-import { decodeFlowLine, type Flow, type FlowLine } from '@ambit/flow'
-import { type AuthorizationInit, addressBytes } from '@ambit/testing'
+import type { Flow } from '@ambit/flow'
+import { type AuthorizationInit, addressBytes, FlowStream, flowsAt } from '@ambit/testing'
 import test from 'ava'
 import { Mesh, type Pod, readAll, readSome } from './support/mesh.ts'
 
@@ -15,38 +12,8 @@ async function twoPods() {
   return { mesh, a, b }
 }
 
-/** What the admin port tells at once. */
-async function flowsOf(pod: Pod, query = ''): Promise<readonly Flow[]> {
-  const text = await pod.get(`/flows${query}`)
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => flowIn(decodeFlowLine(line)))
-}
-
-function flowIn(line: FlowLine): Flow {
-  if ('flow' in line) return line.flow
-  throw new TypeError(`${line.lost} lines were lost`)
-}
-
-/** Follows the admin port as `ambit` does. */
-async function follow(mesh: Mesh, pod: Pod, query = '') {
-  const request = httpGet(`http://127.0.0.1:${pod.app.bound.admin.port}/flows?watch=true${query}`)
-  mesh.defer(() => void request.destroy())
-  const [response] = await once(request, 'response')
-  const lines = createInterface({ input: response })[Symbol.asyncIterator]()
-  return {
-    async until(wanted: (flow: Flow) => boolean): Promise<Flow> {
-      for (;;) {
-        const { value, done } = await lines.next()
-        if (done === true) throw new TypeError('the stream ended')
-        if (value === '') continue
-        const flow = flowIn(decodeFlowLine(value))
-        if (wanted(flow)) return flow
-      }
-    },
-    close: () => request.destroy(),
-  }
+function flowsOf(pod: Pod, query = ''): Promise<readonly Flow[]> {
+  return flowsAt(pod.app.bound.admin.port, query)
 }
 
 const DENY_8080: AuthorizationInit = {
@@ -110,7 +77,7 @@ test('a follower is told of the opening, of bytes under way, and of the end', as
   const { mesh, a, b } = await twoPods()
   await using _ = mesh
   await mesh.echo(3, 8080)
-  const flows = await follow(mesh, a)
+  using flows = await FlowStream.open(a.app.bound.admin.port)
   const client = await a.connectTo({ ip: b.ip, port: 8080 })
   const opened = await flows.until(({ state }) => state === 'open')
   client.write('hello')
@@ -130,7 +97,7 @@ test('a denial is kept with its policy, and told on; the client’s proxy knows 
   const { mesh, a, b } = await twoPods()
   await using _ = mesh
   await mesh.echo(3, 8080)
-  const flows = await follow(mesh, b, '&state=denied')
+  using flows = await FlowStream.open(b.app.bound.admin.port, '&state=denied')
   mesh.policy(DENY_8080)
   await changed(b)
   const client = await a.connectTo({ ip: b.ip, port: 8080 })

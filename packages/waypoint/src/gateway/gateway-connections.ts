@@ -176,7 +176,13 @@ export class GatewayConnections {
       return {
         stream,
         peer: certificate && identityOfCertificate(certificate),
-        tls: { serverName, terms, forwardedCertificate: certificate && forwardedCertificate(certificate) },
+        tls: {
+          version: stream.getProtocol() ?? undefined,
+          cipher: stream.getCipher().standardName,
+          serverName,
+          terms,
+          forwardedCertificate: certificate && forwardedCertificate(certificate),
+        },
       }
     } finally {
       socket.off('close', onClose)

@@ -52,6 +52,7 @@ function take(
       state.mirrors = chooseMirrors(mirrors, random)
       state.upstream = upstreamOf(found, backend, addressed)
       state.record.service = found
+      state.record.servicePort = backend.port
       return undefined
     }
   }

@@ -11,7 +11,7 @@ export function identifyDestination(find: (tunnel: TunnelFacts) => TunnelTarget 
       const target = downstream.kind === 'tunnel' ? find(downstream) : undefined
       if (target === undefined) return CLUSTER_NOT_FOUND
       state.target = target
-      if (target.kind === 'service') state.record.service = target.service
+      if (target.kind === 'service') state.record.service = state.record.addressed = target.service
       return undefined
     },
   }

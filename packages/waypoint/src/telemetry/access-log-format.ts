@@ -11,7 +11,7 @@ export const DEFAULT_TEXT_FORMAT: string =
   '"%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% ' +
   '%DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n'
 
-/** Istio's default keys of the JSON format. */
+/** Istio's default keys of the JSON format, and one of ours. */
 export const DEFAULT_JSON_FORMAT: Readonly<Record<string, string>> = {
   start_time: '%START_TIME%',
   route_name: '%ROUTE_NAME%',
@@ -37,6 +37,8 @@ export const DEFAULT_JSON_FORMAT: Readonly<Record<string, string>> = {
   downstream_remote_address: '%DOWNSTREAM_REMOTE_ADDRESS%',
   requested_server_name: '%REQUESTED_SERVER_NAME%',
   upstream_transport_failure_reason: '%UPSTREAM_TRANSPORT_FAILURE_REASON%',
+  // Ours: what flows are called by.
+  stream_id: '%STREAM_ID%',
 }
 
 type Value = string | number | undefined
@@ -157,6 +159,7 @@ const OPERATORS: Readonly<Record<string, Reader>> = {
   REQUESTED_SERVER_NAME: ({ downstream }) =>
     downstream.kind === 'gateway' ? downstream.tls?.serverName || undefined : undefined,
   ROUTE_NAME: ({ record }) => record.routeName,
+  STREAM_ID: ({ id }) => id,
   GRPC_STATUS_NUMBER: ({ record }) => record.grpcStatus,
 }
 

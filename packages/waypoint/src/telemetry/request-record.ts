@@ -1,7 +1,16 @@
 import type { SocketAddress } from '@ambit/core'
+import type { RequestFacts, RequestVerdict } from '@ambit/policy'
 import type { HeaderList } from '@ambit/route'
 import type { Service, Workload } from '@ambit/state'
 import type { ResponseFlag } from './response-flags.ts'
+
+/** What policy was asked, and what it said. */
+export interface Judged {
+  readonly facts: RequestFacts
+  /** Names of those of the destination. */
+  readonly policies: readonly string[]
+  readonly verdict: RequestVerdict
+}
 
 /** What is to be told about one request when it is over; filled while it is under way. */
 export class RequestRecord {
@@ -16,6 +25,9 @@ export class RequestRecord {
   requestHeaders: HeaderList = []
   /** The client's, or one that was made for it. */
   requestId = ''
+  isOwnRequestId = false
+  /** What flows call it, where it has no id of our own making. */
+  flowNumber: number | undefined
   isGrpc = false
   /** 0 until something was answered. */
   status = 0
@@ -37,6 +49,15 @@ export class RequestRecord {
   /** The service it went to, and its endpoint. */
   service: Service | undefined
   endpoint: Workload | undefined
+  /** The service that the client addressed, where a tunnel says so. */
+  addressed: Service | undefined
+  /** Of the service, where the route chose it. */
+  servicePort: number | undefined
+  /** The next hop is no endpoint but this waypoint. */
+  waypoint: Workload | undefined
+  judged: Judged | undefined
+  /** Bytes of a connection under way, until they are counted. */
+  copying: { readonly aToB: number; readonly bToA: number } | undefined
   readonly #flags = new Set<ResponseFlag>()
 
   constructor(now: { readonly wallMs: number; readonly monotonicMs: number }) {

@@ -131,6 +131,7 @@ function factsOf(request: HboneRequest, authority: Authority, target: TunnelTarg
   return {
     kind: 'tunnel',
     peer: request.peer.identity,
+    transport: request.tls,
     remote: request.remote,
     local: request.local,
     authority: request.authority ?? '',
