@@ -15,8 +15,17 @@ export interface Answer {
   readonly rule?: number | undefined
   /** ALLOW policies of which none matched. */
   readonly unmatched?: readonly string[] | undefined
+  /** Of what is allowed: each policy that let it pass, in the order of the points. */
+  readonly allowedBy?: readonly PolicyPermit[] | undefined
   /** Endpoints that might be chosen as well and answer otherwise; absent: all answer alike. */
   readonly mixed?: readonly OtherEndpoint[] | undefined
+}
+
+export interface PolicyPermit {
+  readonly point: PointName
+  /** `namespace/name`. */
+  readonly policy: string
+  readonly rule?: number | undefined
 }
 
 export interface OtherEndpoint {

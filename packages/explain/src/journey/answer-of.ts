@@ -1,5 +1,5 @@
 import type { CompiledMesh } from '../compile/compile-mesh.ts'
-import type { Answer } from '../explanation.types.ts'
+import type { Answer, PolicyPermit } from '../explanation.types.ts'
 import { writtenRule } from '../trace/written-policies.ts'
 import type { Check, Journey } from './journey.types.ts'
 
@@ -13,7 +13,21 @@ export function answerOf(compiled: CompiledMesh, { outcome, checks, others }: Jo
       ? { outcome, reason: 'no enforcement point is on the way', ...mixed }
       : { outcome, reason: last.reason, ...mixed }
   }
-  return { outcome, point: deciding.point, reason: deciding.reason, ...namesIn(compiled, deciding), ...mixed }
+  const allowedBy =
+    outcome === 'allowed' ? { allowedBy: checks.filter(decides).flatMap((check) => permitOf(compiled, check)) } : {}
+  return {
+    outcome,
+    point: deciding.point,
+    reason: deciding.reason,
+    ...namesIn(compiled, deciding),
+    ...allowedBy,
+    ...mixed,
+  }
+}
+
+function permitOf(compiled: CompiledMesh, check: Check): readonly PolicyPermit[] {
+  const { policy, rule } = namesIn(compiled, check)
+  return policy === undefined ? [] : [{ point: check.point, policy, rule }]
 }
 
 /** Whether a policy let it through. */
