@@ -25,24 +25,38 @@ export function ztunnelDesigns(): readonly Design[] {
       missing,
       start: (surroundings) => startPair(surroundings, 'server'),
     },
+    {
+      name: 'hbone-reactor-ztunnel',
+      summary: 'the same, their bytes moved by the reactor',
+      target: { host: FAR, port: MESH_PORT },
+      missing,
+      start: (surroundings) => startPair(surroundings, 'server', 'reactor'),
+    },
   ]
 }
 
-async function startPair(surroundings: Surroundings, server: 'server' | 'server-plain'): Promise<readonly Process[]> {
+async function startPair(
+  surroundings: Surroundings,
+  server: 'server' | 'server-plain',
+  dataPath: 'node' | 'reactor' = 'node',
+): Promise<readonly Process[]> {
   const { namespaces, folder } = surroundings
   writeFileSync(join(folder, 'roots.pem'), surroundings.ca.rootsPem)
   writeFileSync(join(folder, 'xds.yaml'), localXds())
   namespaces.redirect()
-  const inbound = await startZtunnel(surroundings, 'far', server, FAR)
-  const outbound = await startZtunnel(surroundings, 'near', 'client', NEAR)
+  const inbound = await startZtunnel(surroundings, { side: 'far', workload: server, address: FAR, dataPath })
+  const outbound = await startZtunnel(surroundings, { side: 'near', workload: 'client', address: NEAR, dataPath })
   return [outbound, inbound]
 }
 
 function startZtunnel(
   surroundings: Surroundings,
-  side: 'near' | 'far',
-  workload: string,
-  address: string,
+  {
+    side,
+    workload,
+    address,
+    dataPath,
+  }: { readonly side: 'near' | 'far'; readonly workload: string; readonly address: string; readonly dataPath: string },
 ): Promise<Process> {
   const { namespaces, ca, folder } = surroundings
   return Process.start(namespaces, {
@@ -51,6 +65,7 @@ function startZtunnel(
     command: [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'proxy', 'ztunnel'],
     env: {
       PROXY_MODE: 'dedicated',
+      AMBIT_DATA_PATH: dataPath,
       PROXY_WORKLOAD_INFO: `bench/${workload}/${workload.replace('-plain', '')}`,
       XDS_ADDRESS: '',
       LOCAL_XDS_PATH: join(folder, 'xds.yaml'),
