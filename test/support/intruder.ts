@@ -57,10 +57,15 @@ function hold(count: number): void {
   }
   for (let i = 0; i < count; i++) {
     const socket = connect(Number(port), host)
-    socket.once('connect', settle)
+    let isOpen = false
+    socket.once('connect', () => {
+      isOpen = true
+      settle()
+    })
     socket.once('error', () => {
       refused++
-      if (socket.connecting) settle()
+      // A reset may overtake the connection.
+      if (!isOpen) settle()
     })
     // The first bytes of a TLS record whose rest never comes.
     socket.write(Buffer.from([22, 3, 1, 2, 0, 1]))
