@@ -44,6 +44,7 @@ const CHECKS = [
   ['metrics', 'node', '.ci/check-metrics.ts'],
   ['manifests', 'node', '.ci/manifests.ts', '--check'],
   ['links', 'node', '.ci/check-links.ts'],
+  ['costs', 'node', 'test/costs/main.ts'],
   ['unused', bin('knip'), '--config', '.ci/knip.json', '--no-config-hints'],
 ]
 

@@ -27,8 +27,19 @@ export interface VerdictCase {
   readonly subject: Subject
 }
 
-/** Connections of one client after another, so that nothing is remembered of the last. */
+/** CPU of them. */
 export function measureVerdicts(given: VerdictCase, budgetMs: number): VerdictSample {
+  const { hit, miss, hitLookedAt, missLookedAt } = verdictCalls(given)
+  return { hitUs: perCallUs(hit, budgetMs), missUs: perCallUs(miss, budgetMs), hitLookedAt, missLookedAt }
+}
+
+export interface VerdictCalls extends Pick<VerdictSample, 'hitLookedAt' | 'missLookedAt'> {
+  readonly hit: (round: number) => void
+  readonly miss: (round: number) => void
+}
+
+/** Verdicts of connections of one client after another, so that nothing is remembered of the last. */
+export function verdictCalls(given: VerdictCase): VerdictCalls {
   const counter = { lookedAt: 0 }
   const policies = policySet(given)
   const workload = destination(given.scope === 'WorkloadSelector' ? policies.map(policyKey) : [])
@@ -48,8 +59,8 @@ export function measureVerdicts(given: VerdictCase, budgetMs: number): VerdictSa
   const timed = ask(storeOf(policies))
   const counted = ask(storeOf(policies.map((policy) => countedPolicy(policy, counter))))
   return {
-    hitUs: perCallUs(timed('hit'), budgetMs),
-    missUs: perCallUs(timed('miss'), budgetMs),
+    hit: timed('hit'),
+    miss: timed('miss'),
     hitLookedAt: lookedAt(counted('hit'), counter),
     missLookedAt: lookedAt(counted('miss'), counter),
   }
