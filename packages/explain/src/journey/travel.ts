@@ -161,7 +161,7 @@ class Traveller {
         return this.#passthrough(resolution.to)
       case 'waypoint':
         this.#noteService(resolution.service)
-        return this.#toWaypoint(resolution)
+        return this.#toWaypoint(resolution, this.#clientSender)
       case 'resolve-hostname':
         this.#noteService(resolution.pending.service)
         return this.#byName(resolution)
@@ -287,7 +287,7 @@ class Traveller {
     return 'unreachable'
   }
 
-  #toWaypoint({ to, authority, workload, service, target }: ViaWaypoint): End {
+  #toWaypoint({ to, authority, workload, service, target }: ViaWaypoint, peer: Sender): End {
     const pod = this.#podOf(workload)
     const name = pod === undefined ? `${workload.namespace}/${workload.name}` : proxyName(pod)
     this.#hops.push({
@@ -321,18 +321,18 @@ class Traveller {
       { network, namespace: proxy.namespace },
     )
     if (found.kind === 'none') return this.#stopped('waypoint', name, `${found.message}: it answers 404`)
-    return this.#atWaypoint(proxy, sender, found, authority)
+    return this.#atWaypoint(proxy, { peer, sender }, found, authority)
   }
 
   #atWaypoint(
     proxy: ProxyState,
-    sender: Sender,
+    { peer, sender }: { readonly peer: Sender; readonly sender: Sender },
     found: Exclude<DestinationVerdict, { kind: 'none' }>,
     authority: SocketAddress,
   ): End {
     const incoming = {
-      peer: this.#client.identity,
-      sourceIp: this.#client.ip,
+      peer: peer.identity,
+      sourceIp: peer.ip,
       remoteIp: undefined,
       isTunnel: true,
       destination: authority,
@@ -383,7 +383,7 @@ class Traveller {
       routes: found.kind === 'service' ? found.port.routes : undefined,
       judged,
       request,
-      sourceNamespace: this.#client.identity?.namespace,
+      sourceNamespace: peer.identity?.namespace,
       scheme: judged.header('x-forwarded-proto') === 'https' ? 'https' : 'http',
       addressed,
     })
@@ -641,7 +641,11 @@ class Traveller {
         port: onward.port,
         random: FIRST,
       })
-      if (via?.kind === 'waypoint') return this.#toWaypoint(via)
+      if (via?.kind === 'waypoint') {
+        // As gateways do; a waypoint judges the client that it names, too.
+        this.#request = { ...request, headers: [...request.headers, 'x-forwarded-for', client.ip] }
+        return this.#toWaypoint(via, sender)
+      }
       if (via?.kind === 'refused') return this.#stopped('gateway', name, via.message)
     }
     return this.#onward(proxy, 'gateway', sender, onward, destination)
