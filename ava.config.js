@@ -4,8 +4,6 @@ export default {
   files: [
     'packages/*/test/**/*.test.ts',
     '!packages/*/test/**/*.netns.test.ts',
-    // .ci/ava.reactor.config.js
-    '!packages/hbone/test/reactor*.test.ts',
   ],
   nodeArguments: ['--disable-warning=ExperimentalWarning'],
   workerThreads: false,

@@ -31,8 +31,6 @@ const TIERS = {
         : `no outside test data at ${goldens}; set AMBIT_SHARED to its folder`,
   },
   cluster: { title: 'cluster', command: ava('.ci/ava.cluster.config.js') },
-  // Not part of `npm test` yet: docs/decisions/023-reactor.md says why.
-  reactor: { title: "hbone's reactor", command: ava('.ci/ava.reactor.config.js'), isOnlyByName: true },
 }
 
 const CHECKS = [
@@ -69,8 +67,7 @@ async function test(given) {
   for (const name of names)
     if (TIERS[name] === undefined) throw new Error(`unknown tier ${name}; there are: ${Object.keys(TIERS).join(', ')}`)
   const rows = []
-  const usual = Object.keys(TIERS).filter((name) => TIERS[name].isOnlyByName !== true)
-  for (const name of names.length > 0 ? names : usual) {
+  for (const name of names.length > 0 ? names : Object.keys(TIERS)) {
     const { title, command, skip } = TIERS[name]
     const reason = skip?.()
     const started = Date.now()

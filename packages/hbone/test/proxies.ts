@@ -10,17 +10,24 @@ import {
   HboneServer,
   type Reactor,
   type ReactorConnection,
+  type ReactorCopy,
+  type ReactorHboneRequest,
   ReactorPool,
-  ReactorServerSession,
+  ReactorServer,
   type SpliceResult,
-  secureServerByReactor,
   splice,
   type TlsFacts,
 } from '../src/index.ts'
 import { dial, listen } from './mesh.ts'
 
 /** One way of being a proxy: an engine over streams of Node, or a reactor. */
-export type Means = { readonly engine: Engine } | { readonly reactor: Reactor }
+export type Means = { readonly engine: Engine } | ReactorMeans
+
+export interface ReactorMeans {
+  readonly reactor: Reactor
+  /** Whether opening, connecting and copying are told one after the other, not as one command. */
+  readonly steps?: boolean
+}
 
 export const LOOPBACK: SocketAddress = { ip: ip('127.0.0.1'), port: 0 }
 const TIMEOUT_MS = 10_000
@@ -66,7 +73,7 @@ export async function serverProxy(
 ): Promise<ServerProxy> {
   return 'engine' in means
     ? await engineServer(means.engine, certificate, decide)
-    : reactorServer(means.reactor, certificate, decide)
+    : reactorServer(means, certificate, decide)
 }
 
 export async function clientProxy(
@@ -77,7 +84,7 @@ export async function clientProxy(
 ): Promise<ClientProxy> {
   return 'engine' in means
     ? await engineClient(means.engine, certificate, to, expected)
-    : reactorClient(means.reactor, certificate, to, expected)
+    : reactorClient(means, certificate, to, expected)
 }
 
 export function listenWith(reactor: Reactor, onConnection: (connection: ReactorConnection) => void, reusePort = false) {
@@ -177,7 +184,7 @@ async function engineClient(
   return proxy
 }
 
-async function portOf(fd: number): Promise<SocketAddress> {
+export async function portOf(fd: number): Promise<SocketAddress> {
   const { EventLoop, ReactorSocket, duplicate } = await import('@ambit/linux')
   using loop = new EventLoop()
   const socket = new ReactorSocket(loop, duplicate.of(fd), { ready: () => undefined })
@@ -187,67 +194,63 @@ async function portOf(fd: number): Promise<SocketAddress> {
   return address
 }
 
-async function reactorServer(reactor: Reactor, certificate: WorkloadCertificate, decide: Decide): Promise<ServerProxy> {
+async function reactorServer(
+  { reactor, steps = false }: ReactorMeans,
+  certificate: WorkloadCertificate,
+  decide: Decide,
+): Promise<ServerProxy> {
   const asked: Asked[] = []
   const results: SpliceResult[] = []
   const refused: string[] = []
-  const sessions = new Set<ReactorServerSession>()
-  let isOver = false
-  const serve = async (connection: ReactorConnection): Promise<void> => {
-    const { peer, facts } = await secureServerByReactor(reactor, connection, { certificate, timeoutMs: TIMEOUT_MS })
-    const session = new ReactorServerSession(reactor.port, connection, (request) => {
-      const { method, authority, isPlainConnect, headers } = request
-      const what = { method, authority, isPlainConnect, headers, identity: peer.identity, tls: facts }
+  const headers = { baggage: 'service.name=b' }
+  const copyOf = async (request: ReactorHboneRequest, to: SocketAddress): Promise<ReactorCopy> => {
+    const fd = clientFd(undefined, to.ip, {})
+    const options = { to, timeoutMs: TIMEOUT_MS }
+    if (!steps) return (await request.acceptAndConnect(fd, { ...options, headers })).copy
+    const app = await reactor.connect(fd, options)
+    return reactor.copy(request.accept(headers), app)
+  }
+  const hbone = new ReactorServer({
+    reactor,
+    certificate: () => certificate,
+    onRequest: async (request) => {
+      const { method, authority, isPlainConnect } = request
+      const { identity } = request.peer
+      const what = { method, authority, isPlainConnect, headers: request.headers, identity, tls: request.tls }
       asked.push(what)
       const decision = decide(what)
-      if (typeof decision === 'number') request.reject(decision)
-      else {
-        const to = { to: decision, timeoutMs: TIMEOUT_MS }
-        reactor
-          .connect(clientFd(undefined, decision.ip, {}), to)
-          .then(async (app) =>
-            results.push(await reactor.copy(request.accept({ baggage: 'service.name=b' }), app).over),
-          )
-          .catch(() => request.reject(503))
+      if (typeof decision === 'number') {
+        request.reject(decision)
+        return
       }
-    })
-    sessions.add(session)
-    if (isOver) session.destroy()
-    await session.closed
-    sessions.delete(session)
-  }
-  const { fd, listening } = listenWith(reactor, (connection) => {
-    serve(connection).catch((error: Error) => refused.push(error.message))
+      try {
+        results.push(await (await copyOf(request, decision)).over)
+      } catch {
+        request.reject(503)
+      }
+    },
+    onTlsError: (error) => refused.push(error.message),
+    clock: systemClock,
+    logger: silentLogger,
   })
-  const close = async (): Promise<void> => {
-    const open = [...sessions]
-    for (const session of open) session.destroy()
-    await Promise.all(open.map(({ closed }) => closed))
-  }
+  const { fd, listening } = listenWith(reactor, (connection) => hbone.accept(connection))
   return {
     address: await portOf(fd),
     asked,
     results,
     refused,
-    connectionCount: () => sessions.size,
-    async drain() {
-      const open = [...sessions]
-      for (const session of open) session.announceDrain()
-      await Promise.all(open.map((session) => session.ping()))
-      for (const session of open) session.finishDrain()
-      await Promise.all(open.map(({ closed }) => closed))
-    },
-    close,
+    connectionCount: () => hbone.connectionCount,
+    drain: () => hbone.drain(60_000),
+    close: () => hbone.close(),
     async [Symbol.asyncDispose]() {
-      isOver = true
       listening[Symbol.dispose]()
-      await close()
+      await hbone.close()
     },
   }
 }
 
 async function reactorClient(
-  reactor: Reactor,
+  { reactor, steps = false }: ReactorMeans,
   certificate: WorkloadCertificate,
   to: SocketAddress,
   expected: SpiffeId,
@@ -262,16 +265,23 @@ async function reactorClient(
     logger: silentLogger,
   })
   const open = async (connection: ReactorConnection): Promise<void> => {
-    const tunnel = await pool.open({
+    const request = {
       source: certificate.identity,
       sourceIp: LOOPBACK.ip,
       to,
       expected: [expected],
       authority: proxy.authority,
       headers: proxy.headers,
-    })
-    tls.push(tunnel.tls)
-    results.push(await reactor.copy(connection, tunnel.stream).over)
+    }
+    if (steps) {
+      const tunnel = await pool.open(request)
+      tls.push(tunnel.tls)
+      results.push(await reactor.copy(connection, tunnel.stream).over)
+    } else {
+      const tunnel = await pool.openAndCopy(request, connection)
+      tls.push(tunnel.tls)
+      results.push(await tunnel.copy.over)
+    }
   }
   const { fd, listening } = listenWith(reactor, (connection) => {
     open(connection).catch((error: Error) => {
@@ -300,6 +310,23 @@ export async function unserved(): Promise<{ readonly address: SocketAddress; [Sy
   const fd = listenerFd(undefined, LOOPBACK, {})
   const address = await portOf(fd)
   return { address, [Symbol.dispose]: () => closeSync(fd) }
+}
+
+/** Where a connection is neither made nor refused: the one place of the listener's backlog is taken, and the kernel drops further ones. */
+export async function unanswering(): Promise<{ readonly address: SocketAddress; [Symbol.dispose](): void }> {
+  const { EventLoop } = await import('@ambit/linux')
+  const fd = listenerFd(undefined, LOOPBACK, {})
+  using loop = new EventLoop()
+  loop.native.calls.listen(fd, 0)
+  const address = await portOf(fd)
+  const taking = await dial(address)
+  return {
+    address,
+    [Symbol.dispose]() {
+      taking.on('error', () => undefined).destroy()
+      closeSync(fd)
+    },
+  }
 }
 
 /** An application that does something with each of its connections. */

@@ -9,7 +9,9 @@ test.before(async () => {
 })
 
 const own = () => ({ reactor })
+const inSteps = () => ({ reactor, steps: true })
 proxyCompliance(test, 'reactor', () => ({ client: own(), server: own() }))
+proxyCompliance(test, 'reactor in steps', () => ({ client: inSteps(), server: inSteps() }))
 proxyCompliance(test, 'reactor to framed', () => ({ client: own(), server: { engine: framedEngine } }))
 proxyCompliance(test, 'framed to reactor', () => ({ client: { engine: framedEngine }, server: own() }))
 proxyCompliance(test, 'reactor to node:http2', () => ({ client: own(), server: { engine: nodeHttp2Engine } }))

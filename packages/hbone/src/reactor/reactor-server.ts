@@ -1,4 +1,4 @@
-import type { Clock, Logger, SocketAddress } from '@ambit/core'
+import { type Clock, type Logger, messageOf, type SocketAddress } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
 import type { KeyExchangeGroup } from '../defaults.ts'
 import type { ServeOptions } from '../engine.types.ts'
@@ -95,14 +95,14 @@ async function inTime(
   const asked = certificate()
   if (!(asked instanceof Promise)) return asked
   const late = Promise.withResolvers<never>()
-  const giveUp = (why: string): void => late.reject(new HboneTlsError(`TLS handshake failed: ${why}`))
+  const giveUp = (why: string): void => late.reject(new Error(why))
   using _timer = clock.after(timeoutMs, () => giveUp(`no certificate of our own within ${timeoutMs} ms`))
   const stopWatching = connection.onGone(() => giveUp('the connection was closed during the handshake'))
   try {
     return await Promise.race([asked, late.promise])
   } catch (cause) {
     connection.cut()
-    throw cause
+    throw new HboneTlsError(`TLS handshake failed: ${messageOf(cause)}`, { cause })
   } finally {
     stopWatching()
   }

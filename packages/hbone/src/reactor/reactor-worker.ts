@@ -11,6 +11,8 @@ const POSTED = 1
 let events: ReactorEvent[] = []
 let isStopping = false
 let taken = 0
+let batch: readonly Command[] = []
+let obeyed = 0
 
 function tell(): void {
   if (events.length === 0) return
@@ -24,8 +26,11 @@ function obeyAll(dataPath: DataPath): void {
   for (;;) {
     const received: { readonly message: readonly Command[] } | undefined = receiveMessageOnPort(port)
     if (received === undefined) return
-    taken++
-    for (const command of received.message) {
+    // As the other side counts: in 32 bits.
+    taken = (taken + 1) | 0
+    batch = received.message
+    for (obeyed = 0; obeyed < batch.length; ) {
+      const command = batch[obeyed++] as Command
       if (command.kind === 'stop') isStopping = true
       else if (command.kind === 'facts') events.push({ kind: 'facts', facts: dataPath.facts() })
       else if (command.kind === 'crash') throw new Error('told to crash')
@@ -52,6 +57,12 @@ function obeyAll(dataPath: DataPath): void {
       dataPath.run()
     }
   } finally {
+    let unread: readonly Command[] | undefined = batch.slice(obeyed)
+    while (unread !== undefined) {
+      for (const command of unread) if ('fd' in command) loop.native.calls.close(command.fd)
+      const received: { readonly message: readonly Command[] } | undefined = receiveMessageOnPort(port)
+      unread = received?.message
+    }
     // Also after a crash: descriptors and native objects belong to the process, not to the thread.
     dataPath[Symbol.dispose]()
     // What tearing down looks like from within is no news: the main thread knows that everything is gone, and why.

@@ -63,6 +63,8 @@ export class Reactor implements AsyncDisposable {
   #transfers: ArrayBuffer[] = []
   #running: Running | undefined
   #isStopping = false
+  /** Crashed, and does not come back. */
+  #isDown = false
   #facts: PromiseWithResolvers<ReactorFacts>[] = []
   #stopped = Promise.withResolvers<ReactorFacts | undefined>()
   #lastFacts: ReactorFacts | undefined
@@ -175,6 +177,7 @@ export class Reactor implements AsyncDisposable {
 
   /** What the worker holds now. */
   facts(): Promise<ReactorFacts> {
+    if (this.#isDown || this.#isStopping) return Promise.reject(new ReactorCrashError('the worker is gone'))
     const answer = Promise.withResolvers<ReactorFacts>()
     this.#facts.push(answer)
     this.#post({ kind: 'facts' })
@@ -292,6 +295,7 @@ export class Reactor implements AsyncDisposable {
 
   #exited(running: Running, failure: unknown): void {
     this.#running = undefined
+    const unsent = this.#batch
     this.#batch = []
     this.#transfers = []
     const error = new ReactorCrashError(`a worker ended with its connections: ${messageOf(failure)}`, {
@@ -304,6 +308,7 @@ export class Reactor implements AsyncDisposable {
     for (const [id, listener] of [...this.#listeners]) {
       if (!this.#listening.has(id)) listener.hear({ kind: 'gone', id, failure: lost.message, code: undefined })
     }
+    for (const command of unsent) refuse(command)
     for (const facts of this.#facts.splice(0)) facts.reject(lost)
     if (this.#isStopping) {
       this.#stopped.resolve(this.#lastFacts)
@@ -312,13 +317,17 @@ export class Reactor implements AsyncDisposable {
     const { readyMs } = running
     const isLast = readyMs === undefined || this.#components.clock.monotonic() - readyMs < REACTOR_CRASH_LOOP_MS
     this.#logger.error('a reactor worker crashed', { error: messageOf(failure), again: !isLast })
+    this.#isDown = isLast
     this.#components.onCrash?.(error, isLast)
     if (isLast) return
     this.#startWorker().then(
       () => {
         for (const listening of this.#listening.values()) this.#listenIn(listening)
       },
-      (cause: unknown) => this.#logger.error('a reactor worker did not come back', { error: messageOf(cause) }),
+      (cause: unknown) => {
+        this.#isDown = true
+        this.#logger.error('a reactor worker did not come back', { error: messageOf(cause) })
+      },
     )
   }
 
@@ -332,7 +341,20 @@ export class Reactor implements AsyncDisposable {
     if (id !== undefined) this.#post({ kind: 'drop-context', id })
   }
 
+  /** There is no worker, and none comes: whoever asks is told, not kept waiting. */
+  #refuse(command: Command): void {
+    refuse(command)
+    if (!('id' in command)) return
+    this.#listeners
+      .get(command.id)
+      ?.hear({ kind: 'gone', id: command.id, failure: 'the worker is gone', code: undefined })
+  }
+
   #post(command: Command, transfer?: ArrayBuffer): void {
+    if (this.#isDown || (this.#isStopping && command.kind !== 'stop')) {
+      queueMicrotask(() => this.#refuse(command))
+      return
+    }
     if (this.#batch.length === 0) queueMicrotask(() => this.#flush())
     this.#batch.push(command)
     if (transfer !== undefined) this.#transfers.push(transfer)
@@ -347,6 +369,11 @@ export class Reactor implements AsyncDisposable {
     this.#transfers = []
     send(running, batch, transfers)
   }
+}
+
+/** What it would have taken over. */
+function refuse(command: Command): void {
+  if ('fd' in command) duplicate.close(command.fd)
 }
 
 function send({ port, state, wakeDescriptor }: Running, batch: readonly Command[], transfers: ArrayBuffer[]): void {
