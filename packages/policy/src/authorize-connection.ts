@@ -15,20 +15,15 @@ export const NOT_ALLOWED = 'allow policies exist, but none allowed'
 
 /**
  * Whether the connection may reach the workload (Istio's order): a matching DENY refuses; without ALLOW policies the rest is
- * allowed; otherwise one of them must match. Dry-run policies are reported and never count. Ask with `explain` for the
- * names of all policies that were considered.
+ * allowed; otherwise one of them must match. Dry-run policies are reported and never count. `traceConnection` says what
+ * each policy said.
  */
-export function authorizeConnection(
-  facts: ConnectionFacts,
-  lookup: PolicyLookup,
-  options: { readonly explain?: boolean } = {},
-): Verdict {
+export function authorizeConnection(facts: ConnectionFacts, lookup: PolicyLookup): Verdict {
   const candidates = lookup.policiesFor(facts.workload)
   const question = questionOf(facts)
   const evidence = {
     dryRun: dryRunMatches(candidates, question),
     missing: candidates.missing,
-    ...(options.explain === true ? { candidates: candidates.policies.map(policyKey) } : {}),
   }
 
   // If any DENY policy matches the connection, deny it.

@@ -1,6 +1,5 @@
 import { judgedRequest } from './compile-request-policy.ts'
 import type { CompiledPolicy, JudgedRequest } from './compiled-policy.types.ts'
-import { explainRequest } from './explain-request.ts'
 import { allHits, firstHit } from './request-index.ts'
 import type { RequestFacts, RequestMatch, RequestPolicies, RequestVerdict } from './request-verdict.types.ts'
 
@@ -10,31 +9,22 @@ const DENIED_BY_NONE = 'rbac_access_denied_matched_policy[none]'
 /**
  * Whether a request may go on to the destination whose policies these are: CUSTOM, AUDIT, DENY, ALLOW, as Istio orders them. A policy
  * that is in force and not known denies, and so does a CUSTOM policy that matches, as there is no external authorization. The
- * same function judges TCP connections, which have no HTTP facts. Ask with `explain` for what each clause said.
+ * same function judges TCP connections, which have no HTTP facts. `traceRequest` says what each clause said.
  */
-export function authorizeRequest(
-  facts: RequestFacts,
-  policies: RequestPolicies,
-  options: { readonly explain?: boolean } = {},
-): RequestVerdict {
-  const verdict = judge(facts, policies, options)
+export function authorizeRequest(facts: RequestFacts, policies: RequestPolicies): RequestVerdict {
+  const verdict = judge(facts, policies)
   const { claimedIp, remoteIp } = facts
   if (!verdict.allowed || claimedIp === undefined || claimedIp === remoteIp) return verdict
   // Whether the claim is true is not known: the request must be allowed either way.
-  const asClaimed = judge({ ...facts, remoteIp: claimedIp }, policies, options)
+  const asClaimed = judge({ ...facts, remoteIp: claimedIp }, policies)
   return asClaimed.allowed ? verdict : asClaimed
 }
 
-function judge(
-  facts: RequestFacts,
-  policies: RequestPolicies,
-  options: { readonly explain?: boolean },
-): RequestVerdict {
+function judge(facts: RequestFacts, policies: RequestPolicies): RequestVerdict {
   const request = judgedRequest(facts)
   const evidence = {
     dryRun: allMatches(policies.dryRun, request),
     audited: allMatches(policies.audit, request),
-    ...(options.explain === true ? { explanation: explainRequest(request, policies) } : undefined),
   }
 
   // What a policy that has not arrived would say can not be known.

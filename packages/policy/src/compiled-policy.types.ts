@@ -19,6 +19,10 @@ export interface Clause {
   /** As a person would look for it: `from[0].source.principals`. */
   readonly field: string
   holds(request: JudgedRequest): boolean
+  /** Both lists as they are written; for evidence, never for a verdict. */
+  written(): { readonly some: readonly string[]; readonly none: readonly string[] }
+  /** What the field is compared with; undefined: nothing is there. For evidence. */
+  actual(request: JudgedRequest): string | undefined
 }
 
 /** All of the clauses must hold; without any it holds. */

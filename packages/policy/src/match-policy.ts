@@ -53,35 +53,64 @@ function clauseMatches({ matches }: Clause, facts: MatchFacts): boolean {
   return matches.length === 0 || matches.some((match) => matchHolds(match, facts))
 }
 
+/** One of the six dimensions of a match, with its two lists. */
+export interface Dimension {
+  readonly name: 'destinationIps' | 'sourceIps' | 'destinationPorts' | 'serviceAccounts' | 'principals' | 'namespaces'
+  holds(match: Match, facts: MatchFacts): boolean
+}
+
+export const DESTINATION_IPS: Dimension = {
+  name: 'destinationIps',
+  holds: ({ destinationIps, notDestinationIps }, { connection }) =>
+    listsHold(destinationIps, notDestinationIps, contains, connection.destination.ip),
+}
+
+export const SOURCE_IPS: Dimension = {
+  name: 'sourceIps',
+  holds: ({ sourceIps, notSourceIps }, { connection }) =>
+    listsHold(sourceIps, notSourceIps, contains, connection.source.ip),
+}
+
+export const DESTINATION_PORTS: Dimension = {
+  name: 'destinationPorts',
+  holds: ({ destinationPorts, notDestinationPorts }, { connection }) =>
+    listsHold(destinationPorts, notDestinationPorts, isSame, connection.destination.port),
+}
+
+export const SERVICE_ACCOUNTS: Dimension = {
+  name: 'serviceAccounts',
+  holds: ({ serviceAccounts, notServiceAccounts }, { connection }) =>
+    listsHold(serviceAccounts, notServiceAccounts, isAccount, connection.sourceIdentity),
+}
+
+/** Without an identity no principal pattern hits, not even presence. */
+export const PRINCIPALS: Dimension = {
+  name: 'principals',
+  holds: ({ principals, notPrincipals }, { principal }) => listsHold(principals, notPrincipals, stringHits, principal),
+}
+
+/** Namespaces of plaintext are tested as the empty string. */
+export const NAMESPACES: Dimension = {
+  name: 'namespaces',
+  holds: ({ namespaces, notNamespaces }, { connection }) =>
+    listsHold(namespaces, notNamespaces, stringHits, connection.sourceIdentity?.namespace ?? ''),
+}
+
 /** Six dimensions must hold; a match that constrains none of them never does. */
-function matchHolds(match: Match, { connection, principal }: MatchFacts): boolean {
-  if (isEmpty(match)) return false
-  const { source, destination, sourceIdentity } = connection
-  const ports = destination.port
+function matchHolds(match: Match, facts: MatchFacts): boolean {
   return (
-    dimension(match.destinationIps, match.notDestinationIps, (network: CidrMatch) =>
-      network.contains(destination.ip),
-    ) &&
-    dimension(match.sourceIps, match.notSourceIps, (network: CidrMatch) => network.contains(source.ip)) &&
-    dimension(match.destinationPorts, match.notDestinationPorts, (port: number) => port === ports) &&
-    dimension(
-      match.serviceAccounts,
-      match.notServiceAccounts,
-      (account: ServiceAccountMatch) =>
-        sourceIdentity !== undefined &&
-        account.serviceAccount === sourceIdentity.serviceAccount &&
-        account.namespace === sourceIdentity.namespace,
-    ) &&
-    // Without an identity no principal pattern hits, not even presence.
-    dimension(match.principals, match.notPrincipals, (pattern: StringMatch) => stringHits(pattern, principal)) &&
-    // Namespaces of plaintext are tested as the empty string.
-    dimension(match.namespaces, match.notNamespaces, (pattern: StringMatch) =>
-      stringHits(pattern, sourceIdentity?.namespace ?? ''),
-    )
+    DESTINATION_IPS.holds(match, facts) &&
+    SOURCE_IPS.holds(match, facts) &&
+    DESTINATION_PORTS.holds(match, facts) &&
+    SERVICE_ACCOUNTS.holds(match, facts) &&
+    PRINCIPALS.holds(match, facts) &&
+    NAMESPACES.holds(match, facts) &&
+    // What is empty holds all six.
+    !isEmpty(match)
   )
 }
 
-function isEmpty(match: Match): boolean {
+export function isEmpty(match: Match): boolean {
   return (
     match.destinationIps.length === 0 &&
     match.notDestinationIps.length === 0 &&
@@ -99,8 +128,35 @@ function isEmpty(match: Match): boolean {
 }
 
 /** No positive entry given or one hits, and no negative one does. */
-function dimension<T>(positive: readonly T[], negative: readonly T[], hits: (entry: T) => boolean): boolean {
-  return (positive.length === 0 || positive.some(hits)) && !negative.some(hits)
+function listsHold<T, F>(
+  positive: readonly T[],
+  negative: readonly T[],
+  hits: (entry: T, fact: F) => boolean,
+  fact: F,
+): boolean {
+  if (positive.length > 0 && !anyHits(positive, hits, fact)) return false
+  return negative.length === 0 || !anyHits(negative, hits, fact)
+}
+
+function anyHits<T, F>(entries: readonly T[], hits: (entry: T, fact: F) => boolean, fact: F): boolean {
+  for (const entry of entries) if (hits(entry, fact)) return true
+  return false
+}
+
+function contains(network: CidrMatch, address: ConnectionFacts['source']['ip']): boolean {
+  return network.contains(address)
+}
+
+function isSame(port: number, actual: number): boolean {
+  return port === actual
+}
+
+function isAccount(account: ServiceAccountMatch, identity: ConnectionFacts['sourceIdentity']): boolean {
+  return (
+    identity !== undefined &&
+    account.serviceAccount === identity.serviceAccount &&
+    account.namespace === identity.namespace
+  )
 }
 
 function stringHits(pattern: StringMatch, text: string | undefined): boolean {

@@ -49,24 +49,6 @@ interface RequestEvidence {
   readonly dryRun: readonly RequestMatch[]
   /** AUDIT policies that matched. */
   readonly audited: readonly RequestMatch[]
-  /** Only when asked for. */
-  readonly explanation?: readonly PolicyEvidence[]
-}
-
-/** What a policy's rules said of a request. */
-export interface PolicyEvidence {
-  readonly policy: string
-  readonly action: RequestMatch['action']
-  readonly dryRun: boolean
-  readonly rules: readonly RuleEvidence[]
-}
-
-export interface RuleEvidence {
-  readonly matched: boolean
-  /** The fields that did not hold, as `from[0].source.principals`; of alternatives all when none held, else none. */
-  readonly failed: readonly string[]
-  /** Why the rule was not asked at all: an ALLOW that is not understood, or that asks about HTTP where there is none. */
-  readonly excluded?: 'not-understood' | 'not-http'
 }
 
 export interface RequestPermit extends RequestEvidence {

@@ -25,8 +25,6 @@ interface Evidence {
   readonly dryRun: readonly DryRunMatch[]
   /** Policies the workload lists that have not been received: they were skipped, as Istio does. */
   readonly missing: readonly string[]
-  /** Names of all policies considered, in order; only when asked for. */
-  readonly candidates?: readonly string[]
 }
 
 export interface Permit extends Evidence {

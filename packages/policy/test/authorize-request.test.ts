@@ -1,6 +1,17 @@
 import test from 'ava'
 import { authorizeRequest, CompiledRequestPolicies } from '../src/index.ts'
-import { ALLOW, AUDIT, bytesOf, CUSTOM, DENY, type Policy, request, storeOf, verdictOf } from './request-helpers.ts'
+import {
+  ALLOW,
+  AUDIT,
+  bytesOf,
+  CUSTOM,
+  DENY,
+  type Policy,
+  request,
+  storeOf,
+  traceOf,
+  verdictOf,
+} from './request-helpers.ts'
 
 const EVERYTHING = [{}]
 const GET_ONLY = [{ to: [{ methods: ['GET'] }] }]
@@ -199,7 +210,7 @@ test('candidates are sorted once, until a policy changes', (t) => {
   t.deepEqual(policies.policiesFor(names).missing, ['shop/p'])
 })
 
-test('explain: which fields of which rule did not hold', (t) => {
+test('trace: what each field of each rule said', (t) => {
   const policies = [
     named('deny', {
       action: DENY,
@@ -211,47 +222,68 @@ test('explain: which fields of which rule did not hold', (t) => {
     }),
     named('trial', { action: DENY, dryRun: true, rules: EVERYTHING }),
   ]
-  t.deepEqual(verdictOf(policies, {}, { explain: true }).explanation, [
-    {
-      policy: 'shop/deny',
-      action: 'Deny',
-      dryRun: false,
-      rules: [{ matched: false, failed: ['from[0].source.namespaces', 'from[1].source.principals'] }],
-    },
-    {
-      policy: 'shop/allow',
-      action: 'Allow',
-      dryRun: false,
-      rules: [
-        { matched: false, failed: ['when[0][request.headers[a]]'] },
-        { matched: false, failed: [], excluded: 'not-understood' },
-        { matched: true, failed: [] },
-      ],
-    },
-    { policy: 'shop/trial', action: 'Deny', dryRun: true, rules: [{ matched: true, failed: [] }] },
-  ])
-  t.is(verdictOf(policies).explanation, undefined)
+  const trace = traceOf(policies)
+  const principal = { actual: 'cluster.local/ns/shop/sa/web', notWanted: [] }
+  const byNamespace = { field: 'from[0].source.namespaces', holds: false, wanted: ['x'], notWanted: [], actual: 'shop' }
+  const byPrincipal = { field: 'from[1].source.principals', holds: false, wanted: ['y'], ...principal }
+  const byMethod = { field: 'to[0].operation.methods', holds: true, wanted: ['GET'], notWanted: [], actual: 'GET' }
+  const byHeader = { field: 'when[0][request.headers[a]]', holds: false, wanted: ['b'], notWanted: [] }
+  t.deepEqual(trace, {
+    allowed: true,
+    decidedBy: { policy: 'shop/allow', rule: 2 },
+    missing: [],
+    policies: [
+      {
+        policy: 'shop/deny',
+        action: 'Deny',
+        dryRun: false,
+        matched: false,
+        rules: [{ rule: 0, matched: false, clauses: [byNamespace, byPrincipal, byMethod], missing: [byNamespace] }],
+      },
+      {
+        policy: 'shop/allow',
+        action: 'Allow',
+        dryRun: false,
+        matched: true,
+        rules: [
+          { rule: 0, matched: false, clauses: [byHeader], missing: [byHeader] },
+          { rule: 1, matched: false, excluded: 'not-understood', clauses: [], missing: [] },
+          { rule: 2, matched: true, clauses: [], missing: [] },
+        ],
+      },
+      {
+        policy: 'shop/trial',
+        action: 'Deny',
+        dryRun: true,
+        matched: true,
+        rules: [{ rule: 0, matched: true, clauses: [], missing: [] }],
+      },
+    ],
+  })
+  const [ofTcp] = traceOf([named('a', { action: ALLOW, rules: GET_ONLY })], { tcp: true }).policies
+  t.like(ofTcp?.rules[0], { matched: false, excluded: 'not-http', missing: [] })
+})
+
+test('trace: the nearest alternative is what lacks least', (t) => {
+  const from = [{ namespaces: ['x'], principals: ['y'] }, { principals: ['z'] }]
+  const [policy] = traceOf([named('allow', { action: ALLOW, rules: [{ from, to: [{ methods: ['PUT'] }] }] })]).policies
   t.deepEqual(
-    verdictOf([named('a', { action: ALLOW, rules: GET_ONLY })], { tcp: true }, { explain: true }).explanation?.[0]
-      ?.rules,
-    [{ matched: false, failed: [], excluded: 'not-http' }],
+    policy?.rules[0]?.missing.map(({ field }) => field),
+    ['from[1].source.principals', 'to[0].operation.methods'],
   )
 })
 
-test('explain: an explanation has an end', (t) => {
+test('trace: it has an end, and the rule that matched is in it', (t) => {
   const rules = Array.from({ length: 600 }, () => ({ to: [{ methods: ['PUT'] }] }))
-  const { explanation = [] } = verdictOf(
-    [
-      { action: DENY, rules },
-      { action: DENY, rules },
-    ],
-    {},
-    { explain: true },
-  )
+  const { policies, decidedBy } = traceOf([
+    { action: DENY, rules },
+    { action: DENY, rules: [...rules, {}] },
+  ])
   t.deepEqual(
-    explanation.map((policy) => policy.rules.length),
-    [600, 400],
+    policies.map((policy) => policy.rules.length),
+    [600, 401],
   )
+  t.deepEqual(decidedBy, { policy: 'shop/p1', rule: 600 })
 })
 
 test('an address nobody vouches for takes permissions away and gives none', (t) => {

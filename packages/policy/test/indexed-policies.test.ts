@@ -10,7 +10,7 @@ import {
 } from '@ambit/state'
 import test from 'ava'
 import fc from 'fast-check'
-import { authorizeConnection, type ConnectionFacts } from '../src/index.ts'
+import { authorizeConnection, type ConnectionFacts, traceConnection, type Verdict } from '../src/index.ts'
 import { scanPolicies } from './scan-policies.ts'
 
 const TEXTS = ['', 'a', 'ab', 'b', 'td/ns/a/sa/b', 'td/ns/ab/sa/b', 'td/ns/', '/sa/b', '/b', 'td/ns/a/sa/b2']
@@ -93,7 +93,11 @@ const anyFacts: fc.Arbitrary<ConnectionFacts> = fc.record({
   workload: anyWorkload,
 })
 
-test('the index never changes a verdict: reason, policy, rule, dry-run matches, names', (t) => {
+function decided({ policy, rule }: Pick<Verdict, 'policy' | 'rule'>): unknown {
+  return policy === undefined ? undefined : { policy, rule }
+}
+
+test('verdict, trace and a naive reading of the reference agree: reason, policy, rule, dry-run matches, names', (t) => {
   const reasons = new Map<string, number>()
   const property = fc.property(
     fc.array(anyPolicy, { maxLength: 8 }),
@@ -105,11 +109,18 @@ test('the index never changes a verdict: reason, policy, rule, dry-run matches, 
       for (const facts of asked) {
         const { unmatched, ...verdict } = {
           unmatched: undefined,
-          ...authorizeConnection(facts, store, { explain: true }),
+          ...authorizeConnection(facts, store),
         }
         const { unmatched: expectedUnmatched, ...expected } = { unmatched: undefined, ...scanPolicies(facts, policies) }
         t.deepEqual(verdict, expected)
         t.deepEqual(unmatched, expectedUnmatched)
+        const trace = traceConnection(facts, store)
+        t.is(trace.allowed, verdict.allowed)
+        t.deepEqual(trace.decidedBy, decided(verdict))
+        t.deepEqual(
+          trace.policies.flatMap((one) => (one.dryRun && one.matched ? [one.policy] : [])).toSorted(),
+          verdict.dryRun.map(({ policy }) => policy).toSorted(),
+        )
         const reason = verdict.reason.split(':')[0] ?? ''
         reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
       }
@@ -133,7 +144,7 @@ test('a policy that was replaced or removed leaves nothing in the index', (t) =>
       const store = new PolicyStore()
       store.put(policies)
       store.apply({ upserts: [], removed: policies.map(policyKey) })
-      for (const facts of asked) t.deepEqual(authorizeConnection(facts, store, { explain: true }).candidates, [])
+      for (const facts of asked) t.deepEqual(store.policiesFor(facts.workload).policies, [])
       store.put(policies)
       for (const facts of asked) {
         t.is(authorizeConnection(facts, store).allowed, scanPolicies(facts, policies).allowed)

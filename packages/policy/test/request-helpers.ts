@@ -8,7 +8,9 @@ import {
   type RequestFacts,
   type RequestVerdict,
   type TokenFacts,
+  type Trace,
   type TrustDomains,
+  traceRequest,
 } from '../src/index.ts'
 
 type Fields<M> = { [K in Exclude<keyof M, '$typeName' | '$unknown'>]?: M[K] }
@@ -100,10 +102,17 @@ export function storeOf(policies: readonly Policy[]): HttpPolicyStore {
 export function verdictOf(
   policies: readonly Policy[],
   shape: RequestShape = {},
-  options: { readonly domains?: TrustDomains; readonly names?: readonly string[]; readonly explain?: boolean } = {},
+  options: { readonly domains?: TrustDomains; readonly names?: readonly string[] } = {},
 ): RequestVerdict {
   const store = storeOf(policies)
   using compiled = new CompiledRequestPolicies(store, options.domains)
   const names = options.names ?? [...store.policies()].map(({ namespace, name }) => `${namespace}/${name}`)
-  return authorizeRequest(request(shape), compiled.policiesFor(names), { explain: options.explain === true })
+  return authorizeRequest(request(shape), compiled.policiesFor(names))
+}
+
+export function traceOf(policies: readonly Policy[], shape: RequestShape = {}): Trace {
+  const store = storeOf(policies)
+  using compiled = new CompiledRequestPolicies(store)
+  const names = [...store.policies()].map(({ namespace, name }) => `${namespace}/${name}`)
+  return traceRequest(request(shape), compiled.policiesFor(names))
 }

@@ -1,7 +1,15 @@
 // Policies and requests drawn from a small vocabulary, so that hits are as frequent as misses.
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { authorizeRequest, CompiledRequestPolicies, type RequestPolicies, type RequestVerdict } from '../src/index.ts'
+import {
+  authorizeRequest,
+  CompiledRequestPolicies,
+  type PolicyEvidence,
+  type RequestPolicies,
+  type RequestVerdict,
+  traceRequest,
+} from '../src/index.ts'
+import { naiveVerdict } from './naive-request.ts'
 import {
   ALLOW,
   AUDIT,
@@ -107,116 +115,55 @@ const requests: fc.Arbitrary<RequestShape> = fc
     ...(sni === undefined ? {} : { sni }),
   }))
 
-// --- the naive evaluator: written from the reference, sharing nothing with the compiled one ---
-
-type Texts = readonly (string | undefined)[]
-
-function hits(pattern: string, text: string | undefined, emptyIsPresent = false): boolean {
-  if (text === undefined) return false
-  if (pattern === '*') return emptyIsPresent || text.length > 0
-  if (pattern.startsWith('*')) return text.endsWith(pattern.slice(1))
-  if (pattern.endsWith('*')) return text.startsWith(pattern.slice(0, -1))
-  return text === pattern
-}
-
-function lists(positive: readonly string[], negative: readonly string[], hit: (value: string) => boolean): boolean {
-  return (positive.length === 0 || positive.some(hit)) && !negative.some(hit)
-}
-
-function inNetwork(network: string, address: string): boolean {
-  const [base = '', bits = '32'] = network.split('/')
-  if (base.includes(':')) return false
-  const binary = (ip: string): string =>
-    ip
-      .split('.')
-      .map((octet) => Number(octet).toString(2).padStart(8, '0'))
-      .join('')
-  return binary(address).startsWith(binary(base).slice(0, Number(bits)))
-}
-
-/** The reference says templates in terms of text: an operator stands for a regular expression. */
-function pathHits(pattern: string, path: string): boolean {
-  if (!/\{\*\*?\}/.test(pattern)) return hits(pattern, path)
-  return new RegExp(`^${pattern.replace('{**}', '.REST').replaceAll('{*}', '[^/]+').replace('.REST', '.*')}$`).test(
-    path,
-  )
-}
-
-function naiveRule({ from = [], to = [], when = [] }: Rule, shape: RequestShape, allows: boolean): boolean {
-  const http = shape.tcp !== true
-  let asksHttp = false
-  const httpLists = (
-    positive: readonly string[],
-    negative: readonly string[],
-    hit: (value: string) => boolean,
-  ): boolean => {
-    if (positive.length + negative.length === 0) return true
-    asksHttp = true
-    return http ? lists(positive, negative, hit) : true
-  }
-  const { identity } = shape
-  const [domain, , namespace, , account] = identity?.split('/') ?? []
-  const subject = shape.token?.principal
-  const fromHolds = from.map((s) =>
-    [
-      lists(s.principals ?? [], s.notPrincipals ?? [], (v) => hits(v, identity)),
-      lists(s.namespaces ?? [], s.notNamespaces ?? [], (v) => hits(v, namespace)),
-      lists(s.serviceAccounts ?? [], s.notServiceAccounts ?? [], (v) => v === `${namespace}/${account}`),
-      lists(s.trustDomains ?? [], s.notTrustDomains ?? [], (v) => hits(v, domain)),
-      lists(s.ipBlocks ?? [], s.notIpBlocks ?? [], (v) => inNetwork(v, shape.sourceIp ?? '')),
-      lists(s.remoteIpBlocks ?? [], s.notRemoteIpBlocks ?? [], (v) => inNetwork(v, shape.remoteIp ?? '')),
-      httpLists(s.requestPrincipals ?? [], s.notRequestPrincipals ?? [], (v) => hits(v, subject)),
-    ].every(Boolean),
-  )
-  const toHolds = to.map((o) =>
-    [
-      httpLists(o.hosts ?? [], o.notHosts ?? [], (v) => hits(v.toLowerCase(), shape.host?.toLowerCase())),
-      lists(o.ports ?? [], o.notPorts ?? [], (v) => v === String(shape.port)),
-      httpLists(o.methods ?? [], o.notMethods ?? [], (v) => hits(v, shape.method)),
-      httpLists(o.paths ?? [], o.notPaths ?? [], (v) => pathHits(v, shape.path ?? '')),
-    ].every(Boolean),
-  )
-  const whenHolds = when.map(({ key, values = [], notValues = [] }) => {
-    const claim = shape.token?.claims['team']
-    const claimTexts: Texts = (Array.isArray(claim) ? claim : [claim]).filter((text) => typeof text === 'string')
-    switch (key) {
-      case 'request.headers[x-team]':
-        return httpLists(values, notValues, (v) => hits(v, shape.headers?.['x-team'], true))
-      case 'connection.sni':
-        return lists(values, notValues, (v) => hits(v, shape.sni))
-      case 'request.auth.claims[team]':
-        return httpLists(values, notValues, (v) => claimTexts.some((text) => hits(v, text)))
-      default:
-        return lists(values, notValues, (v) => inNetwork(v, shape.destinationIp ?? ''))
-    }
+test('property: compiled policies decide as a naive reading of the reference does, and their traces say so', (t) => {
+  const seen = { allowed: 0, denied: 0, missing: 0, custom: 0, tcp: 0, claimed: 0 }
+  const claims = fc.option(fc.constantFrom(...IPS), { nil: undefined })
+  const property = fc.property(policies, requests, fc.nat(9), claims, (list, shape, draw, claimedIp) => {
+    const isMissing = draw === 0
+    const store = storeOf(list)
+    using compiled = new CompiledRequestPolicies(store)
+    const known = [...store.policies()].map(({ namespace, name }) => `${namespace}/${name}`)
+    const found = compiled.policiesFor(isMissing ? [...known, 'shop/not-there'] : known)
+    const facts = request(claimedIp === undefined ? shape : { ...shape, claimedIp })
+    const verdict = authorizeRequest(facts, found)
+    const trace = traceRequest(facts, found)
+    const claimed = claimedIp === undefined || naiveVerdict(list, { ...shape, remoteIp: claimedIp }, isMissing)
+    const expected = naiveVerdict(list, shape, isMissing) && claimed
+    seen[verdict.allowed ? 'allowed' : 'denied']++
+    if (isMissing) seen.missing++
+    if (!verdict.allowed && verdict.reason === 'unavailable') seen.custom++
+    if (shape.tcp === true) seen.tcp++
+    if (claimedIp !== undefined && !claimed) seen.claimed++
+    const about = JSON.stringify({ list, shape, claimedIp })
+    t.is(verdict.allowed, expected, about)
+    t.is(trace.allowed, expected, about)
+    // A policy that is not there has no rules to show.
+    if (!isMissing && verdict.rule !== undefined)
+      t.deepEqual(trace.decidedBy, { policy: verdict.policy, rule: verdict.rule }, about)
+    if (!isMissing && verdict.rule === undefined) t.is(trace.decidedBy, undefined, about)
+    for (const one of trace.policies) assertRules(t, one, about)
+    t.deepEqual(
+      verdict.dryRun.map(({ policy }) => policy).toSorted(),
+      trace.policies.flatMap((one) => (one.dryRun && one.matched ? [one.policy] : [])).toSorted(),
+    )
   })
-  if (allows && !http && asksHttp) return false
-  const any = (list: readonly boolean[]): boolean => list.length === 0 || list.includes(true)
-  return any(fromHolds) && any(toHolds) && whenHolds.every(Boolean)
-}
-
-function naiveVerdict(list: readonly Policy[], shape: RequestShape): boolean {
-  const enforced = list.filter(({ dryRun }) => dryRun !== true)
-  const matches = ({ action, rules = [] }: Policy): boolean =>
-    rules.some((rule) => naiveRule(rule, shape, action === ALLOW))
-  if (enforced.some((policy) => policy.action === CUSTOM && matches(policy))) return false
-  if (enforced.some((policy) => policy.action === DENY && matches(policy))) return false
-  const allow = enforced.filter(({ action }) => action === ALLOW)
-  return allow.length === 0 || allow.some(matches)
-}
-
-test('property: compiled policies decide as a naive reading of the reference does', (t) => {
-  const seen = { allowed: 0, denied: 0 }
-  fc.assert(
-    fc.property(policies, requests, (list, shape) => {
-      const { allowed } = verdictOf(list, shape)
-      seen[allowed ? 'allowed' : 'denied']++
-      t.is(allowed, naiveVerdict(list, shape), JSON.stringify({ list, shape }))
-    }),
-    { numRuns: 3_000 },
-  )
-  t.true(seen.allowed > 300 && seen.denied > 300, JSON.stringify(seen))
+  fc.assert(property, { numRuns: 5_000 })
+  for (const [what, count] of Object.entries(seen)) t.true(count > 100, `${what}: ${count}`)
 })
+
+/** What is said of the parts is what is said of the whole. */
+function assertRules(t: ExecutionContext, { matched, rules }: PolicyEvidence, about: string): void {
+  t.is(
+    matched,
+    rules.some((rule) => rule.matched),
+    about,
+  )
+  for (const rule of rules) {
+    if (rule.excluded === undefined) t.is(rule.matched, rule.missing.length === 0, about)
+    t.true(rule.missing.every((clause) => !clause.holds && rule.clauses.includes(clause)))
+    t.true(rule.clauses.every(({ wanted, notWanted }) => wanted.length + notWanted.length > 0))
+  }
+}
 
 /** More than the few that are asked one by one, so that they are found by their literals. */
 const MANY = 8

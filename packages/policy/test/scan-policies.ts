@@ -1,20 +1,18 @@
 import { type Authorization, policyKey, type Workload } from '@ambit/state'
 import { NOT_ALLOWED } from '../src/index.ts'
-import { type MatchFacts, matchFactsOf, ruleMatches } from '../src/match-policy.ts'
 import type { ConnectionFacts, DryRunMatch, Verdict } from '../src/verdict.types.ts'
+import { naiveRuleMatches } from './naive-connection.ts'
 
 /** What the indexed verdict is held against: every policy that applies is asked, in order. */
 export function scanPolicies(facts: ConnectionFacts, held: readonly Authorization[]): Verdict {
   const { policies, missing } = policiesFor(facts.workload, held)
-  const matchFacts = matchFactsOf(facts)
   const evidence = {
-    dryRun: dryRunMatches(policies, matchFacts),
+    dryRun: dryRunMatches(policies, facts),
     missing,
-    candidates: policies.map(policyKey),
   }
 
   // If any DENY policy matches the connection, deny it.
-  const denial = firstMatch(policies, 'Deny', matchFacts)
+  const denial = firstMatch(policies, 'Deny', facts)
   if (denial !== undefined) {
     const policy = policyKey(denial.policy)
     return { allowed: false, reason: `explicitly denied by: ${policy}`, policy, rule: denial.rule, ...evidence }
@@ -24,7 +22,7 @@ export function scanPolicies(facts: ConnectionFacts, held: readonly Authorizatio
     return { allowed: true, reason: 'no-allow-policies', ...evidence }
   }
   // If any ALLOW policy matches, allow it; otherwise deny it.
-  const permit = firstMatch(policies, 'Allow', matchFacts)
+  const permit = firstMatch(policies, 'Allow', facts)
   if (permit === undefined)
     return { allowed: false, reason: NOT_ALLOWED, unmatched: namesOfAllow(policies), ...evidence }
   return { allowed: true, reason: 'allow-policy', policy: policyKey(permit.policy), rule: permit.rule, ...evidence }
@@ -37,7 +35,7 @@ function namesOfAllow(policies: readonly Authorization[]): readonly string[] {
 function firstMatch(
   policies: readonly Authorization[],
   action: Authorization['action'],
-  facts: MatchFacts,
+  facts: ConnectionFacts,
 ): { readonly policy: Authorization; readonly rule: number } | undefined {
   for (const policy of policies) {
     if (policy.action !== action || policy.dryRun) continue
@@ -49,7 +47,7 @@ function firstMatch(
 
 const NONE: readonly DryRunMatch[] = []
 
-function dryRunMatches(policies: readonly Authorization[], facts: MatchFacts): readonly DryRunMatch[] {
+function dryRunMatches(policies: readonly Authorization[], facts: ConnectionFacts): readonly DryRunMatch[] {
   const dryRun = policies.filter((policy) => policy.dryRun)
   if (dryRun.length === 0) return NONE
   return dryRun.flatMap((policy) => {
@@ -58,8 +56,8 @@ function dryRunMatches(policies: readonly Authorization[], facts: MatchFacts): r
   })
 }
 
-function matchingRule(policy: Authorization, facts: MatchFacts): number {
-  return policy.rules.findIndex((rule) => ruleMatches(rule, facts))
+function matchingRule(policy: Authorization, facts: ConnectionFacts): number {
+  return policy.rules.findIndex((rule) => naiveRuleMatches(rule, facts))
 }
 
 /** Global ones, those of the namespace, and selector policies the workload lists; each in the order it was last put. */
