@@ -11,7 +11,7 @@ export interface GraphView {
 }
 
 export interface GraphNode {
-  /** `workload:shop/web`, `service:shop/web.shop.svc.cluster.local`, `address:10.1.2.3`, `outside`. */
+  /** `workload:shop/web`, `account:shop/web`, `service:shop/web.shop.svc.cluster.local`, `address:10.1.2.3`, `outside`. */
   readonly id: string
   /** `address`: nobody in the mesh; `outside`: clients of gateways, and addresses beyond a limit, together. */
   readonly kind: 'workload' | 'service' | 'gateway' | 'waypoint' | 'address' | 'outside'
@@ -50,6 +50,8 @@ export interface GraphEdge {
   readonly failed: number
   readonly bytesFromClient: number
   readonly bytesToClient: number
+  /** When the first flow of it began. */
+  readonly firstAt: string
   /** When it was told of last. */
   readonly lastAt: string
   /** The newest flow of it. */
