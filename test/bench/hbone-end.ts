@@ -17,9 +17,8 @@ import {
   Reactor,
   type ReactorConnection,
   ReactorPool,
-  ReactorServerSession,
+  ReactorServer,
   ReadSlabs,
-  secureServerByReactor,
   splice,
 } from '../../packages/hbone/src/index.ts'
 import { GrpcCaClient, SecretManager } from '../../packages/identity/src/index.ts'
@@ -131,32 +130,29 @@ function outboundBy(reactor: Reactor): (connection: ReactorConnection) => void {
   const to: SocketAddress = { ip: ip(targetHost), port: Number(targetPort) }
   return (connection) => {
     const authority = `${targetHost}:9000`
-    pool.open({ source: nextClient(), sourceIp: ip(host), to, expected: [server], authority }).then(
-      ({ stream }) => reactor.copy(connection, stream),
-      (error: unknown) => {
-        console.error(error)
-        connection.cut()
-      },
-    )
+    const request = { source: nextClient(), sourceIp: ip(host), to, expected: [server], authority }
+    pool.openAndCopy(request, connection).catch((error: unknown) => {
+      console.error(error)
+      connection.cut()
+    })
   }
 }
 
 function inboundBy(reactor: Reactor): (connection: ReactorConnection) => void {
   const to: SocketAddress = { ip: ip(targetHost), port: Number(targetPort) }
-  const serve = async (connection: ReactorConnection): Promise<void> => {
-    const certificate = await secrets.get(server)
-    await secureServerByReactor(reactor, connection, { certificate, timeoutMs: TIMEOUT_MS })
-    const session = new ReactorServerSession(reactor.port, connection, (request) => {
-      reactor.connect(clientFd(undefined, to.ip, {}), { to, timeoutMs: TIMEOUT_MS }).then(
-        (upstream) => reactor.copy(request.accept(), upstream),
-        () => request.reject(503),
-      )
-    })
-    await session.closed
-  }
-  return (connection) => {
-    serve(connection).catch((error: unknown) => console.error(error))
-  }
+  const hbone = new ReactorServer({
+    reactor,
+    certificate: () => secrets.get(server),
+    onRequest: (request) => {
+      request
+        .acceptAndConnect(clientFd(undefined, to.ip, {}), { to, timeoutMs: TIMEOUT_MS })
+        .catch((error: unknown) => console.error(error))
+    },
+    onTlsError: (error) => console.error(error),
+    clock: systemClock,
+    logger,
+  })
+  return (connection) => hbone.accept(connection)
 }
 
 async function listenBy(reactor: Reactor): Promise<void> {
