@@ -1,1 +1,12 @@
-export {}
+export { keyOf } from './compare/changed-objects.ts'
+export type { Sides } from './compare/compare-destination.ts'
+export type * from './diff.types.ts'
+export { DIFF_FORMAT } from './diff.types.ts'
+export { changesAccess, type DiffInput, diffPolicies } from './diff-policies.ts'
+export { FlowRecorder, type FlowRecorderOptions, type PolicyReads } from './flows/flow-recorder.ts'
+export * from './flows/flows.types.ts'
+export { policyReads } from './flows/policy-reads.ts'
+export { type FlowsVerdict, type ReadFlows, readFlows } from './flows/read-flows.ts'
+export { MAX_FLOWS_FILE_BYTES } from './limits.ts'
+export { printMarkdown } from './print/print-markdown.ts'
+export { type PrintOptions, printText } from './print/print-text.ts'

@@ -1,0 +1,140 @@
+import type { AuthorizationPolicy } from '@ambit/controller/judgement'
+import { type MeshModel, UnknownNameError } from '@ambit/explain'
+import type { TrustDomains } from '@ambit/policy'
+import type { Region } from '../diff.types.ts'
+import { MAX_DESTINATIONS, MAX_LISTED_CLIENTS, MAX_QUESTIONS, MAX_REGIONS_PER_DESTINATION } from '../limits.ts'
+import { type ReadPolicy, readPolicy } from '../policies/read-policy.ts'
+import { pathsOf } from '../semantic/diagram.ts'
+import { type ComparedDestination, compareDestination, type Sides } from './compare-destination.ts'
+import { type Destination, destinationsOf } from './destinations.ts'
+import { conditionsOf } from './region-of.ts'
+
+export interface ComparedPolicies {
+  readonly regions: readonly Region[]
+  /** By the destination's name, those of which policies differ. */
+  readonly compared: ReadonlyMap<string, ComparedDestination>
+  readonly gaps: readonly string[]
+  readonly isPartial: boolean
+}
+
+/** What two meshes let through and what not, wherever the policies of both tell requests apart. */
+export function comparePolicies(
+  models: Sides<MeshModel>,
+  options: { readonly onlyPolicies: boolean },
+): ComparedPolicies {
+  const gaps = new Set<string>()
+  const read = { before: new PolicyReader(models.before), after: new PolicyReader(models.after) }
+  const destinations = destinationsOf(models.after)
+  if (destinations.length > MAX_DESTINATIONS)
+    gaps.add(`of ${destinations.length} destinations ${MAX_DESTINATIONS} are compared, the rest is not`)
+  const compared = new Map<string, ComparedDestination>()
+  const found: Region[] = []
+  let isPartial = destinations.length > MAX_DESTINATIONS
+  let left = MAX_QUESTIONS
+  for (const destination of destinations.slice(0, MAX_DESTINATIONS)) {
+    const policies = { before: read.before.of(destination), after: read.after.of(destination) }
+    if (options.onlyPolicies && sameMeaning(policies)) continue
+    for (const policy of [...policies.before, ...policies.after]) noteTokens(policy, gaps)
+    try {
+      const one = compareDestination(models, policies, destination, { ...options, budget: left })
+      left -= one.asked
+      compared.set(destination.name, one)
+      if (one.isPartial) {
+        isPartial = true
+        gaps.add(`${destination.name}: its policies tell more apart than is tried; there may be more than is told`)
+      }
+      const regions = regionsOf(models.after, destination, one)
+      if (regions.length > MAX_REGIONS_PER_DESTINATION) {
+        isPartial = true
+        gaps.add(`${destination.name}: ${regions.length} regions change, ${MAX_REGIONS_PER_DESTINATION} are told`)
+      }
+      found.push(...regions.slice(0, MAX_REGIONS_PER_DESTINATION))
+    } catch (error) {
+      if (!(error instanceof UnknownNameError)) throw error
+      gaps.add(`${destination.name} is not there before and after: it is not compared`)
+    }
+  }
+  return { regions: merged(found), compared, gaps: [...gaps], isPartial }
+}
+
+class PolicyReader {
+  readonly #policies: readonly { readonly written: AuthorizationPolicy; readonly read: ReadPolicy }[]
+
+  constructor(model: MeshModel) {
+    const { mesh } = model
+    const domains: TrustDomains = {
+      trustDomain: mesh.trustDomain,
+      trustDomainAliases: mesh.waypoints?.trustDomainAliases ?? [],
+    }
+    this.#policies = model.policies().map((written) => ({ written, read: readPolicy(written, domains) }))
+  }
+
+  of({ mayConcern }: Destination): readonly ReadPolicy[] {
+    return this.#policies.filter(({ written }) => mayConcern(written)).map(({ read }) => read)
+  }
+}
+
+/** Whether both sides have the same policies, whatever they are called. */
+function sameMeaning({ before, after }: Sides<readonly ReadPolicy[]>): boolean {
+  const meaning = (side: readonly ReadPolicy[]): string =>
+    side
+      .map(({ binding, policy: { action, dryRun, rules } }) => JSON.stringify([binding, action, dryRun, rules]))
+      .toSorted()
+      .join('\n')
+  return meaning(before) === meaning(after)
+}
+
+function noteTokens({ policy, key }: ReadPolicy, gaps: Set<string>): void {
+  const asks = policy.rules.some(
+    ({ from, when }) =>
+      from.some(({ requestPrincipals: { some, none } }) => some.length + none.length > 0) ||
+      when.some(
+        (condition) =>
+          condition.kind === 'claim' || (condition.kind === 'text' && condition.of.startsWith('request.auth')),
+      ),
+  )
+  if (asks)
+    gaps.add(`${key} asks about tokens: proxies of this version check none, so requests are compared without one`)
+}
+
+function regionsOf(
+  model: MeshModel,
+  destination: Destination,
+  { forms, diagram }: ComparedDestination,
+): readonly Region[] {
+  const clients = model.accounts().map((account) => {
+    const [namespace = '', name = ''] = account.split('/')
+    const at = forms.classOf('client', `${model.mesh.trustDomain}/ns/${namespace}/sa/${name}`)
+    return { account, at }
+  })
+  return [...pathsOf(diagram)].map((path): Region => {
+    const { conditions, leaf } = path
+    const among = conditions.find(({ dimension }) => dimension === 'client')?.classes
+    const concerned = clients.filter(({ at }) => among === undefined || (at !== undefined && among.includes(at)))
+    return {
+      change: leaf.change,
+      destinations: [destination.name],
+      conditions: conditionsOf(conditions, forms.classes),
+      after: leaf.after,
+      before: leaf.before,
+      clients: concerned.slice(0, MAX_LISTED_CLIENTS).map(({ account }) => account),
+      ...(leaf.endpoints === undefined ? {} : { endpoints: leaf.endpoints }),
+      example: leaf.question,
+    }
+  })
+}
+
+/** The same at several destinations is told once. */
+function merged(regions: readonly Region[]): readonly Region[] {
+  const byContent = new Map<string, Region>()
+  for (const region of regions) {
+    const { destinations: _, example: __, ...content } = region
+    const key = JSON.stringify(content)
+    const known = byContent.get(key)
+    byContent.set(
+      key,
+      known === undefined ? region : { ...known, destinations: [...known.destinations, ...region.destinations] },
+    )
+  }
+  return [...byContent.values()]
+}
