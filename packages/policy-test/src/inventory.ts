@@ -1,4 +1,5 @@
 import { type AnyObject, Snapshot, type Sourced } from '@ambit/analyze'
+import { asRunning } from '@ambit/explain'
 import type { FullName, Labels } from './policy-test.types.ts'
 
 export interface KnownService {
@@ -36,12 +37,15 @@ export class Inventory {
   readonly policies: ReadonlyMap<string, number>
   readonly domain: string
 
-  constructor(objects: readonly Sourced[]) {
+  /** Of what manifests and declarations say, and of what the control plane deploys for them. */
+  constructor(written: readonly Sourced[], rootNamespace: string) {
+    const objects = [...asRunning(written, { rootNamespace }).objects.values()].flatMap((kind) => [...kind.values()])
     const snapshot = new Snapshot({ cluster: [], files: objects, canJudge: true })
     this.domain = snapshot.domain
-    this.services = new Map(
-      snapshot.of('core/Service').map(({ object }) => [keyOf(object), serviceOf(object)] as const),
-    )
+    this.services = new Map([
+      ...snapshot.of('networking.istio.io/ServiceEntry').map(({ object }) => [keyOf(object), entryOf(object)] as const),
+      ...snapshot.of('core/Service').map(({ object }) => [keyOf(object), serviceOf(object)] as const),
+    ])
     this.workloads = new Map(
       snapshot.workloads.map(({ namespace, name, serviceAccount, labels, source }) => {
         const account = `${namespace}/${serviceAccount}`
@@ -51,8 +55,6 @@ export class Inventory {
     this.accounts = new Set([
       ...snapshot.of('core/ServiceAccount').map(({ object }) => keyOf(object)),
       ...[...this.workloads.values()].map(({ account }) => account),
-      // What is deployed for a Gateway runs under an account of its name.
-      ...snapshot.of('gateway.networking.k8s.io/Gateway').map(({ object }) => keyOf(object)),
     ])
     this.hosts = new Set(
       snapshot.of('networking.istio.io/ServiceEntry').flatMap(({ object }) => texts(field(object.spec, 'hosts'))),
@@ -94,6 +96,15 @@ function serviceOf(object: AnyObject): KnownService {
   })
   const selector = Object.entries(mapping(field(object.spec, 'selector'))).filter(isTextEntry)
   return { namespace: object.metadata.namespace ?? '', ports, selector: Object.fromEntries(selector) }
+}
+
+function entryOf(object: AnyObject): KnownService {
+  const ports = list(field(object.spec, 'ports')).flatMap((entry) => {
+    const port = field(entry, 'number')
+    const name = field(entry, 'name')
+    return typeof port === 'number' ? [{ port, name: typeof name === 'string' ? name : undefined }] : []
+  })
+  return { namespace: object.metadata.namespace ?? '', ports, selector: {} }
 }
 
 function isTextEntry(entry: readonly [string, unknown]): entry is [string, string] {

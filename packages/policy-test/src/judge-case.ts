@@ -23,42 +23,71 @@ const PLACE_OF: Readonly<Record<PointName, ExpectedPlace>> = {
 
 /** What of the expectation the answer does not fulfil; empty: all came as expected. */
 export function judgeCase(expected: Expectation, answer: Answer): readonly Mismatch[] {
-  const outcome = OUTCOME_OF[answer.outcome]
+  // A test must not depend on which endpoint is chosen.
+  const outcomes = [answer.outcome, ...(answer.mixed ?? []).map(({ outcome }) => outcome)]
   // Who decided means nothing when another thing was decided.
-  if (outcome !== expected.outcome) return [{ what: 'expect', expected: expected.outcome, actual: outcome }]
+  if (outcomes.some((outcome) => OUTCOME_OF[outcome] !== expected.outcome))
+    return [{ what: 'expect', expected: expected.outcome, actual: spellAnswer(answer) }]
   const { by, place, reason } = expected
   const mismatches: Mismatch[] = []
-  if (by !== undefined && !isBy(by, answer))
-    mismatches.push({ what: 'by', expected: spellPolicy(by), actual: decidedBy(answer) })
-  const actualPlace = answer.point === undefined ? undefined : PLACE_OF[answer.point]
-  if (place !== undefined && place !== actualPlace)
-    mismatches.push({ what: 'at', expected: place, actual: actualPlace ?? 'nothing stood in the way' })
+  const decisions = decisionsOf(answer)
+  const ofPolicy = by === undefined ? decisions : decisions.filter((decision) => isBy(by, decision))
+  if (by !== undefined && ofPolicy.length === 0)
+    mismatches.push({
+      what: 'by',
+      expected: spellRule(`${by.namespace}/${by.name}`, by.rule),
+      actual: decidedBy(answer),
+    })
+  const places = (ofPolicy.length > 0 ? ofPolicy : decisions).map(({ point }) => PLACE_OF[point])
+  if (place !== undefined && !places.includes(place))
+    mismatches.push({ what: 'at', expected: place, actual: places.join(', ') || 'nothing stood in the way' })
   if (reason !== undefined && !answer.reason.includes(reason))
     mismatches.push({ what: 'reason', expected: reason, actual: answer.reason })
   return mismatches
 }
 
+interface Decision {
+  readonly point: PointName
+  readonly policy?: string | undefined
+  readonly rule?: number | undefined
+  readonly unmatched?: readonly string[] | undefined
+}
+
+/** Who let it pass, each of them; or who did not. */
+function decisionsOf(answer: Answer): readonly Decision[] {
+  if (answer.outcome === 'allowed') return answer.allowedBy ?? []
+  const { point, policy, rule, unmatched } = answer
+  return point === undefined ? [] : [{ point, policy, rule, unmatched }]
+}
+
 /** Without a rule that decided, the ALLOW policies that did not match did. */
-function isBy({ namespace, name, rule }: PolicyRef, { policy, rule: decided, unmatched = [] }: Answer): boolean {
+function isBy({ namespace, name, rule }: PolicyRef, { policy, rule: decided, unmatched = [] }: Decision): boolean {
   const key = `${namespace}/${name}`
   if (policy !== undefined) return policy === key && (rule === undefined || rule === decided)
   return rule === undefined && unmatched.includes(key)
 }
 
-function spellPolicy({ namespace, name, rule }: PolicyRef): string {
-  return `${namespace}/${name}${rule === undefined ? '' : `#${rule}`}`
+/** Policies and rules that decided, or the ALLOW policies of which none matched. */
+function decidedBy(answer: Answer): string {
+  const parts = decisionsOf(answer).flatMap(({ policy, rule, unmatched = [] }) => {
+    if (policy !== undefined) return [spellRule(policy, rule)]
+    return unmatched.length === 0 ? [] : [`none of ${unmatched.join(', ')}`]
+  })
+  return parts.join(', ') || 'no policy'
 }
 
-/** The policy and rule that decided, or the ALLOW policies of which none matched. */
-export function decidedBy({ policy, rule, unmatched = [] }: Answer): string {
-  if (policy !== undefined) return rule === undefined ? policy : `${policy}#${rule}`
-  if (unmatched.length === 0) return 'no policy'
-  return `none of ${unmatched.join(', ')}`
-}
-
+/** In few words, as expectations are written. */
 export function spellAnswer(answer: Answer): string {
-  const { outcome, point } = answer
-  const place = point === undefined ? '' : ` at ${point}`
-  const by = decidedBy(answer)
-  return `${OUTCOME_OF[outcome]}${place}${by === 'no policy' ? '' : ` by ${by}`}`
+  const parts = decisionsOf(answer).map(({ point, policy, rule, unmatched = [] }) => {
+    const by = policy === undefined ? unmatched.join(', ') : spellRule(policy, rule)
+    return `${PLACE_OF[point]}${by === '' ? '' : ` by ${policy === undefined ? `none of ${by}` : by}`}`
+  })
+  const others = (answer.mixed ?? []).map(
+    ({ endpoint, outcome }) => `; ${OUTCOME_OF[outcome]} if ${endpoint} is chosen`,
+  )
+  return `${OUTCOME_OF[answer.outcome]}${parts.length === 0 ? '' : ` at ${parts.join(', ')}`}${others.join('')}`
+}
+
+function spellRule(policy: string, rule: number | undefined): string {
+  return rule === undefined ? policy : `${policy}#${rule}`
 }

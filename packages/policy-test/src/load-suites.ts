@@ -1,4 +1,5 @@
-import type { FileProblem, Sourced } from '@ambit/analyze'
+import type { FilePlace, FileProblem, Sourced } from '@ambit/analyze'
+import { messageOf } from '@ambit/core'
 import { declaredObjects } from './declared-objects.ts'
 import { decodePolicyTest, isPolicyTest } from './decode/policy-test.ts'
 import { expandCases } from './expand-cases.ts'
@@ -19,8 +20,14 @@ export interface LoadedSuites {
   readonly objects: readonly Sourced[]
 }
 
+/** Who answers, and what answers about a mesh depend on besides its objects. */
+export interface Bench {
+  readonly rootNamespace: string
+  readonly judgeOf: (objects: readonly Sourced[]) => Judge
+}
+
 /** The tests among the objects, ready to run against a mesh made of the others. */
-export function loadSuites(given: readonly Sourced[], judgeOf: (objects: readonly Sourced[]) => Judge): LoadedSuites {
+export function loadSuites(given: readonly Sourced[], bench: Bench): LoadedSuites {
   const manifests = given.filter((sourced) => !isPolicyTest(sourced))
   const problems: FileProblem[] = [...checkPolicies(manifests)]
   const tests = given.filter(isPolicyTest).flatMap(({ object, place }) => {
@@ -30,7 +37,28 @@ export function loadSuites(given: readonly Sourced[], judgeOf: (objects: readonl
     return decoded.test ?? []
   })
   problems.push(...sameNames(tests))
-  const known = new Inventory(manifests)
+  const [first] = tests
+  if (first === undefined) return { suites: [], problems, notes: [], objects: manifests }
+  try {
+    const suites = suitesOf(tests, manifests, bench, problems)
+    return problems.length > 0 ? { ...suites, suites: [], problems } : { ...suites, problems }
+  } catch (error) {
+    const message = `no mesh can be made of the manifests: ${messageOf(error)}`
+    return { suites: [], problems: [...problems, { ...startOf(first.place), message }], notes: [], objects: manifests }
+  }
+}
+
+function startOf({ file, line }: FilePlace): Omit<FileProblem, 'message'> {
+  return { file, line, column: 1 }
+}
+
+function suitesOf(
+  tests: readonly PolicyTest[],
+  manifests: readonly Sourced[],
+  { rootNamespace, judgeOf }: Bench,
+  problems: FileProblem[],
+): Omit<LoadedSuites, 'problems'> {
+  const known = new Inventory(manifests, rootNamespace)
   const suites: Suite[] = []
   const objects = [...manifests]
   const bare = new Set<string>()
@@ -40,7 +68,7 @@ export function loadSuites(given: readonly Sourced[], judgeOf: (objects: readonl
     const declared = declaredObjects(test, known)
     const own = declared.objects.length > 0
     const all = own ? [...manifests, ...declared.objects] : manifests
-    const inventory = own ? new Inventory(all) : known
+    const inventory = own ? new Inventory(all, rootNamespace) : known
     const { cases, problems: unknown } = expandCases(test, inventory, room)
     problems.push(...declared.problems, ...unknown)
     objects.push(...declared.objects)
@@ -50,7 +78,7 @@ export function loadSuites(given: readonly Sourced[], judgeOf: (objects: readonl
     const judge = own ? judgeOf(all) : (shared ??= judgeOf(manifests))
     suites.push({ name: test.name, file: test.place.file, cases, judge })
   }
-  return { suites: problems.length > 0 ? [] : suites, problems, notes: notesOf(bare), objects }
+  return { suites, notes: notesOf(bare), objects }
 }
 
 function sameNames(tests: readonly PolicyTest[]): readonly FileProblem[] {

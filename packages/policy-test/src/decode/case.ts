@@ -34,12 +34,12 @@ export function readCase(reader: Reader, value: unknown, path: Path): CaseSpec |
 }
 
 function requestsOf(reader: Reader, value: unknown, path: Path): readonly Written<RequestSpec>[] | undefined {
-  if (value === undefined || value === null) return undefined
+  if (value === undefined) return undefined
   return reader.oneOrMore(value, path, 'request').flatMap(([item, at]) => readRequest(reader, item, at) ?? [])
 }
 
 function sourceIpsOf(reader: Reader, value: unknown, path: Path): readonly string[] | undefined {
-  if (value === undefined || value === null) return undefined
+  if (value === undefined) return undefined
   return reader.oneOrMore(value, path, 'sourceIp').flatMap(([item, at]) => {
     const ip = reader.text(item, at, 'sourceIp')
     if (ip === undefined || isIP(ip) !== 0) return ip ?? []
@@ -56,10 +56,7 @@ function ofLists(reader: Reader, fields: Json, path: Path, asked: Asked): CaseSp
   const expected: Expectation = {
     outcome: outcome ?? 'deny',
     by: policyRefOf(reader, fields['by'], [...path, 'by']),
-    place:
-      fields['at'] === undefined || fields['at'] === null
-        ? undefined
-        : reader.oneOf(fields['at'], [...path, 'at'], 'at', PLACES),
+    place: fields['at'] === undefined ? undefined : reader.oneOf(fields['at'], [...path, 'at'], 'at', PLACES),
     reason: reader.optionalText(fields['reason'], [...path, 'reason'], 'reason'),
   }
   return { ...asked, rows: clients.flatMap((from) => targets.map((to) => ({ from, to, expected }))) }

@@ -39,7 +39,7 @@ export class Reader {
     return undefined
   }
 
-  /** A mapping with none but the fields that are known; a field without a value is as if it were not there. */
+  /** A mapping with none but the fields that are known. */
   fields(value: unknown, path: Path, what: string, known: readonly string[]): Json | undefined {
     const mapping = this.mapping(value, path, what)
     if (mapping === undefined) return undefined
@@ -59,7 +59,7 @@ export class Reader {
 
   /** Absent: an empty list. */
   list(value: unknown, path: Path, what: string): readonly unknown[] {
-    if (value === undefined || value === null) return []
+    if (value === undefined) return []
     if (Array.isArray(value)) return value as readonly unknown[]
     this.fail(path, `${what} is a list, not ${spell(value)}`)
     return []
@@ -80,7 +80,7 @@ export class Reader {
   }
 
   optionalText(value: unknown, path: Path, what: string): string | undefined {
-    return value === undefined || value === null ? undefined : this.text(value, path, what)
+    return value === undefined ? undefined : this.text(value, path, what)
   }
 
   oneOf<T extends string>(value: unknown, path: Path, what: string, choices: readonly T[]): T | undefined {
@@ -92,7 +92,7 @@ export class Reader {
   }
 
   boolean(value: unknown, path: Path, what: string, otherwise: boolean): boolean {
-    if (value === undefined || value === null) return otherwise
+    if (value === undefined) return otherwise
     if (typeof value === 'boolean') return value
     this.fail(path, `${what} is true or false, not ${spell(value)}`)
     return otherwise
@@ -100,7 +100,7 @@ export class Reader {
 
   port(value: unknown, path: Path, what: string): number | undefined {
     if (isPort(value)) return value
-    return this.fail(path, `${what} is a port, 1 to 65535, not ${spell(value)}`)
+    return this.fail(path, `${what} is a number from 1 to 65535, not ${spell(value)}`)
   }
 
   /** A mapping of texts, as labels are. */

@@ -72,13 +72,13 @@ export function readTarget(reader: Reader, value: unknown, path: Path): Written<
   const fields = reader.fields(value, path, 'to', ['service', 'pod', 'host', 'port'])
   const kind = oneKindOf(reader, fields, path, 'to', ['service', 'pod', 'host'])
   if (fields === undefined || kind === undefined) return undefined
-  const port = readPort(reader, fields['port'], [...path, 'port'])
+  const port = readPort(reader, fields['port'], [...path, 'port'], kind)
   const suffix = port === undefined ? '' : `:${port}`
   if (kind === 'host') {
     const host = reader.text(fields['host'], [...path, 'host'], 'host')
     if (host === undefined) return undefined
     if (!isHost(host)) return reader.fail([...path, 'host'], `host is a name or an address, not ${spell(host)}`)
-    if (typeof port === 'string') return reader.fail([...path, 'port'], 'the port of a host is a number')
+    if (typeof port === 'string') return undefined
     return { value: { kind: 'host', host, port }, text: `${isIP(host) === 6 ? `[${host}]` : host}${suffix}`, at }
   }
   const name = readFullName(reader, fields[kind], [...path, kind], kind)
@@ -86,9 +86,10 @@ export function readTarget(reader: Reader, value: unknown, path: Path): Written<
   return { value: { kind, ...name, port }, text: `${kind} ${name.namespace}/${name.name}${suffix}`, at }
 }
 
-function readPort(reader: Reader, value: unknown, path: Path): PortSpec | undefined {
-  if (value === undefined || value === null) return undefined
-  if (typeof value === 'string' && LABEL.test(value) && !/^\d+$/.test(value)) return value
+/** Ports of services have names. */
+function readPort(reader: Reader, value: unknown, path: Path, of: 'service' | 'pod' | 'host'): PortSpec | undefined {
+  if (value === undefined) return undefined
+  if (of === 'service' && typeof value === 'string' && LABEL.test(value) && !/^\d+$/.test(value)) return value
   return reader.port(value, path, 'port')
 }
 

@@ -22,8 +22,8 @@ export function readRequest(reader: Reader, value: unknown, path: Path): Written
   }
   const fields = reader.fields(value, path, 'request', FIELDS)
   if (fields === undefined) return undefined
-  const methods = readTexts(reader, fields['method'] ?? 'GET', [...path, 'method'], 'method', TOKEN)
-  const paths = readTexts(reader, fields['path'] ?? '/', [...path, 'path'], 'path', PATH)
+  const methods = readTexts(reader, 'method' in fields ? fields['method'] : 'GET', [...path, 'method'], 'method', TOKEN)
+  const paths = readTexts(reader, 'path' in fields ? fields['path'] : '/', [...path, 'path'], 'path', PATH)
   const host = reader.optionalText(fields['host'], [...path, 'host'], 'host')
   if (host !== undefined && !AUTHORITY.test(host))
     reader.fail([...path, 'host'], `host is HOST or HOST:PORT, not ${spell(host)}`)
@@ -43,7 +43,7 @@ function readTexts(reader: Reader, value: unknown, path: Path, what: string, for
 }
 
 function readHeaders(reader: Reader, value: unknown, path: Path): RequestSpec['headers'] {
-  if (value === undefined || value === null) return []
+  if (value === undefined) return []
   const mapping = reader.mapping(value, path, 'headers')
   return Object.entries(mapping ?? {}).flatMap(([name, written]) => {
     const at = [...path, name]
@@ -63,7 +63,7 @@ function readHeaders(reader: Reader, value: unknown, path: Path): RequestSpec['h
 
 /** Of a token that was checked; they may be anything JSON has. */
 function readClaims(reader: Reader, value: unknown, path: Path): RequestSpec['claims'] {
-  if (value === undefined || value === null) return undefined
+  if (value === undefined) return undefined
   const claims = reader.mapping(value, path, 'claims')
   if (claims === undefined) return undefined
   for (const name of ['iss', 'sub', 'azp'] as const) {

@@ -31,7 +31,8 @@ const OBJECT_FIELDS = ['apiVersion', 'kind', 'metadata', 'spec', 'status'] as co
 function checkShape(reader: Reader, value: unknown, path: Path, shape: Shape): void {
   // As with any cluster, a field without a value is no field.
   if (value === null || value === undefined) return
-  const what = String(path.findLast((step) => typeof step === 'string'))
+  const name = String(path.findLast((step) => typeof step === 'string'))
+  const what = typeof path.at(-1) === 'number' ? `an entry of ${name}` : name
   if (shape === 'text') {
     if (value !== '') reader.text(value, path, what)
   } else if (shape === 'boolean') reader.boolean(value, path, what, false)
@@ -41,12 +42,12 @@ function checkShape(reader: Reader, value: unknown, path: Path, shape: Shape): v
   else if ('list' in shape)
     for (const [i, item] of reader.list(value, path, what).entries()) checkShape(reader, item, [...path, i], shape.list)
   else if ('values' in shape) {
-    for (const [name, item] of Object.entries(reader.mapping(value, path, what) ?? {}))
-      checkShape(reader, item, [...path, name], shape.values)
+    for (const [key, item] of Object.entries(reader.mapping(value, path, what) ?? {}))
+      checkShape(reader, item, [...path, key], shape.values)
   } else {
     const fields = reader.fields(value, path, what, Object.keys(shape.fields))
-    for (const [name, inside] of Object.entries(shape.fields))
-      if (isMapping(fields) && Object.hasOwn(fields, name)) checkShape(reader, fields[name], [...path, name], inside)
+    for (const [key, inside] of Object.entries(shape.fields))
+      if (isMapping(fields) && Object.hasOwn(fields, key)) checkShape(reader, fields[key], [...path, key], inside)
   }
 }
 

@@ -60,5 +60,5 @@ export function counted(count: number, one: string, several: string): string {
 }
 
 function number(count: number): string {
-  return count.toLocaleString('en')
+  return String(count).replace(/\B(?=(?:\d{3})+$)/g, ',')
 }
