@@ -1,4 +1,6 @@
 export type { Context } from './context.types.ts'
+export { followFlows } from './flows/follow-flows.ts'
+export type { FlowUpdate, FollowFlowsOptions } from './flows/follow-flows.types.ts'
 export { EXIT, type ExitCode } from './grammar/exit-codes.ts'
 export { parseManifest } from './install/manifest-set.ts'
 export { manifestText } from './install/manifest-text.ts'

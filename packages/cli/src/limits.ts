@@ -18,3 +18,10 @@ export const MAX_SETTING_INDEX = 1_000
 export const MAX_CHART_DEPTH = 8
 /** Files one `analyze` reads, folders included. */
 export const MAX_ANALYZED_FILES = 10_000
+/** Updates of flows that wait to be read; who tells them waits then. */
+export const MAX_WAITING_UPDATES = 4_096
+/** Pause before a proxy whose stream of flows ended is asked again, growing to the longest. */
+export const FLOW_RETRY_MS = 1_000
+export const FLOW_RETRY_MAX_MS = 30_000
+/** Pause between two looks at which proxies there are. */
+export const FLOW_PROXIES_POLL_MS = 5_000

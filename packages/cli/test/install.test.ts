@@ -41,6 +41,10 @@ class FakeCluster implements Cluster {
     return Promise.resolve('v1.33.0')
   }
 
+  follow(): Promise<never> {
+    return Promise.reject(new Error('nothing is followed in these tests'))
+  }
+
   create(): Promise<never> {
     return Promise.reject(new Error('nothing is created in these tests'))
   }

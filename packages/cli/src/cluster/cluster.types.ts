@@ -40,6 +40,13 @@ export interface PodResponse {
   readonly body: string
 }
 
+/** An answer that is read as it comes. */
+export interface PodStream {
+  readonly status: number
+  /** Ends when the pod ends it; throws when the connection breaks. Whoever stops reading ends the connection. */
+  readonly body: AsyncIterable<Buffer>
+}
+
 export interface ApplyOptions {
   readonly dryRun: boolean
   /** Field manager; `ambit` unless given. */
@@ -68,4 +75,6 @@ export interface Cluster {
   delete(reference: ObjectReference): Promise<boolean>
   /** One HTTP exchange with a port of a pod, through the API server's port forwarding. */
   ask(request: PodRequest): Promise<PodResponse>
+  /** The same for an answer without an end, until the signal. */
+  follow(request: PodRequest, signal: AbortSignal): Promise<PodStream>
 }

@@ -1,4 +1,4 @@
-import { messageOf } from '@ambit/core'
+import { abortable, messageOf } from '@ambit/core'
 import { KubeApiError, KubeClient, resourcePath } from '@ambit/kube'
 import { KubeConfig } from '@kubernetes/client-node'
 import { ClusterError } from '../errors.ts'
@@ -12,8 +12,9 @@ import type {
   ObjectReference,
   PodRequest,
   PodResponse,
+  PodStream,
 } from './cluster.types.ts'
-import { httpOverStream } from './http-over-stream.ts'
+import { followOverStream, httpOverStream } from './http-over-stream.ts'
 import { dialPod } from './port-forward.ts'
 import { type ApiResource, ResourceIndex } from './resource-index.ts'
 
@@ -163,6 +164,23 @@ export class KubeCluster implements Cluster {
     const signal = this.#signal() ?? AbortSignal.timeout(POD_REQUEST_TIMEOUT_MS)
     const connection = await this.#explain(`forward ${what}`, () => dialPod(this.#config, asked))
     return await httpOverStream(connection, { path: asked.path, method: asked.method ?? 'GET', what, signal })
+  }
+
+  async follow(asked: PodRequest, signal: AbortSignal): Promise<PodStream> {
+    const what = `port ${asked.port} of pod ${asked.pod}.${asked.namespace}`
+    const limit = this.#signal() ?? AbortSignal.timeout(POD_REQUEST_TIMEOUT_MS)
+    const dialled = dialPod(this.#config, asked)
+    const connection = await this.#explain(`forward ${what}`, () =>
+      abortable(dialled, AbortSignal.any([signal, limit])),
+    ).catch((error: unknown) => {
+      // One that comes too late is nobody's.
+      dialled.then(
+        (late) => late.destroy(),
+        () => undefined,
+      )
+      throw error
+    })
+    return await followOverStream(connection, { path: asked.path, method: asked.method ?? 'GET', what, signal, limit })
   }
 
   #signal(): AbortSignal | undefined {

@@ -1,4 +1,6 @@
 import { Duplex, PassThrough } from 'node:stream'
+import { messageOf } from '@ambit/core'
+import { KubeApiError } from '@ambit/kube'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { PortForward } from '@kubernetes/client-node'
 import { ClusterError } from '../errors.ts'
@@ -7,6 +9,8 @@ import { ClusterError } from '../errors.ts'
 interface CloseableSocket {
   addEventListener(event: 'close' | 'error', listener: () => void): void
   close(): void
+  pause(): void
+  resume(): void
 }
 
 /** A connection to a pod's port through the API server; it ends when either side ends it. */
@@ -19,9 +23,14 @@ export async function dialPod(
   const toPod = new PassThrough()
   const errors = new PassThrough()
   const forward = new PortForward(config)
-  const socket: unknown = await forward.portForward(target.namespace, target.pod, [target.port], fromPod, errors, toPod)
+  const { namespace, pod, port } = target
+  const socket: unknown = await forward
+    .portForward(namespace, pod, [port], fromPod, errors, toPod)
+    .catch((error: unknown) => {
+      throw refusalOf(error, namespace)
+    })
   if (!isSocket(socket)) throw new ClusterError(`${what}: the Kubernetes client gave no connection`)
-  const connection = new PodConnection(fromPod, toPod, () => socket.close())
+  const connection = new PodConnection(fromPod, toPod, socket)
   errors.on('data', (text: Buffer) => {
     const reason = text.toString('utf8').trim()
     // The first two bytes of the channel may be all there is: they only name the port.
@@ -38,20 +47,24 @@ export async function dialPod(
 class PodConnection extends Duplex {
   readonly #fromPod: PassThrough
   readonly #toPod: PassThrough
-  readonly #onClosed: () => void
+  readonly #socket: CloseableSocket
 
-  constructor(fromPod: PassThrough, toPod: PassThrough, onClosed: () => void) {
+  constructor(fromPod: PassThrough, toPod: PassThrough, socket: CloseableSocket) {
     super()
     this.#fromPod = fromPod
     this.#toPod = toPod
-    this.#onClosed = onClosed
+    this.#socket = socket
     fromPod.on('data', (chunk: Buffer) => {
-      if (!this.push(chunk)) fromPod.pause()
+      if (this.push(chunk)) return
+      fromPod.pause()
+      // The client writes without asking whether anybody reads.
+      socket.pause()
     })
     fromPod.on('end', () => this.push(null))
   }
 
   override _read(): void {
+    this.#socket.resume()
     this.#fromPod.resume()
   }
 
@@ -60,11 +73,30 @@ class PodConnection extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#onClosed()
+    // A socket that stands still would not see its own end.
+    this.#socket.resume()
+    this.#socket.close()
     done(error)
   }
 }
 
 function isSocket(value: unknown): value is CloseableSocket {
-  return typeof value === 'object' && value !== null && 'addEventListener' in value
+  return typeof value === 'object' && value !== null && 'addEventListener' in value && 'pause' in value
 }
+
+/** The client rejects with an event, whose text alone says what the API server answered. */
+function refusalOf(event: unknown, namespace: string): Error {
+  const { message }: { readonly message?: unknown } = typeof event === 'object' && event !== null ? event : {}
+  const text = typeof message === 'string' && message !== '' ? message : messageOf(event)
+  const status = Number(/server response: (\d{3})$/.exec(text)?.[1] ?? 0)
+  if (status !== HTTP_UNAUTHORIZED && status !== HTTP_FORBIDDEN) return new ClusterError(text, { cause: event })
+  const right = `it takes the right to create pods/portforward in namespace ${namespace}`
+  return new KubeApiError(
+    `refused (${status}): ${right}`,
+    status,
+    status === HTTP_FORBIDDEN ? 'Forbidden' : 'Unauthorized',
+  )
+}
+
+const HTTP_UNAUTHORIZED = 401
+const HTTP_FORBIDDEN = 403

@@ -1,11 +1,14 @@
 import type { Flow } from '@ambit/flow'
-import type { Cluster } from '../cluster/cluster.types.ts'
 
 export interface FollowFlowsOptions {
   /** Go on with what happens; else what is open and what was refused lately, once. */
   readonly watch: boolean
   /** Only flows that a client or a server of these namespaces takes part in; absent: all. */
   readonly namespaces?: readonly string[] | undefined
+  /** Denials and failures of so long ago, as `10m`, or since a time; absent: all that proxies remember. */
+  readonly since?: string | undefined
+  /** Of the control plane. */
+  readonly istioNamespace?: string | undefined
   readonly signal: AbortSignal
 }
 
@@ -18,6 +21,3 @@ export type FlowUpdate =
       /** Pod of the proxy, `namespace/name`: what it told of as open may have ended since. Absent: none in particular. */
       readonly pod?: string | undefined
     }
-
-/** What all proxies of a cluster tell together; ends with the signal, or when all was told. */
-export type FollowFlows = (cluster: Cluster, options: FollowFlowsOptions) => AsyncIterable<FlowUpdate>
