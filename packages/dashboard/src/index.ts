@@ -1,1 +1,6 @@
-export {}
+export * from './dashboard-server.ts'
+export * from './errors.ts'
+export type * from './feed.types.ts'
+export * from './live-feed.ts'
+export * from './page-files.ts'
+export type * from './topology.types.ts'

@@ -47,6 +47,11 @@ export function legsOf(flow: Flow): readonly Leg[] {
   ]
 }
 
+/** Ids of the edges that a flow is about, before it is known which of them are the same. */
+export function edgeIdsOf(flow: Flow): readonly string[] {
+  return legsOf(flow).map(({ from, to }) => `${from.id}>${to.id}`)
+}
+
 function gatewayLegs(flow: Flow, gateway: NodeRef): readonly Leg[] {
   const { client, service, server, state, transport } = flow
   const incoming: Leg = {

@@ -1,0 +1,196 @@
+import { type Clock, type Closable, messageOf } from '@ambit/core'
+import type { Explanation, Question } from '@ambit/explain'
+import type { Flow, FlowRequest } from '@ambit/flow'
+import { edgeIdsOf, type GraphEdge, type GraphView } from '@ambit/graph'
+import { EdgeTimeline, type Totals } from './edge-history.ts'
+import type { DashboardFeed } from './feed.types.ts'
+import { MAX_DENIALS, MAX_DENIALS_PER_EDGE, TICK_MS } from './limits.ts'
+import { questionOf } from './question-of-edge.ts'
+import type { Denial, EdgeDetail, Greeting, Topology } from './topology.types.ts'
+import { topologyOf } from './topology-of-graph.ts'
+
+/** A graph that is made of flows; the one of `@ambit/graph`. */
+export interface FlowSum {
+  add(flow: Flow): void
+  forget(pod: string): void
+  view(atMs: number): GraphView
+}
+
+export interface LiveFeedComponents {
+  readonly graph: FlowSum
+  readonly clock: Clock
+  readonly explain: (question: Question, signal: AbortSignal) => Promise<Explanation>
+}
+
+/** What proxies tell until now is not traffic of now: they begin with what they remember. */
+const WARM_UP_MS = 5_000
+
+/** Makes of flows what the page shows. */
+export class LiveFeed implements DashboardFeed, Closable {
+  readonly greeting: Greeting
+  readonly #components: LiveFeedComponents
+  readonly #timelines = new Map<string, EdgeTimeline>()
+  /** By the edges that flows are about; what the view shows as one edge may be several of them. */
+  readonly #denials = new Map<string, Denial[]>()
+  readonly #requests = new Map<string, FlowRequest>()
+  #partsOf: ReadonlyMap<string, ReadonlySet<string>> = new Map()
+  readonly #heard = new Set<string>()
+  readonly #problems = new Map<string, string>()
+  readonly #startedMs: number
+  #denialCount = 0
+  #lost: { readonly since: string; readonly reason: string } | undefined
+  #view: GraphView
+  #tick: Disposable | undefined
+
+  constructor(components: LiveFeedComponents, greeting: Greeting) {
+    this.#components = components
+    this.greeting = greeting
+    this.#startedMs = components.clock.now()
+    this.#view = components.graph.view(this.#startedMs)
+    this.#look()
+    this.#schedule()
+  }
+
+  /** A flow as one proxy told it. */
+  take(flow: Flow): void {
+    this.#components.graph.add(flow)
+    this.#heard.add(flow.reporter.pod)
+    this.#problems.delete(flow.reporter.pod)
+    for (const edge of edgeIdsOf(flow)) {
+      if (flow.request !== undefined) this.#requests.set(edge, flow.request)
+      if (flow.state === 'denied') this.#keepDenial(edge, flow)
+    }
+  }
+
+  /** What is missing; of a pod, until it is heard again. */
+  tellGap(text: string, pod: string | undefined): void {
+    this.#problems.set(pod ?? text, text)
+    if (pod !== undefined) this.#components.graph.forget(pod)
+  }
+
+  /** Whether the cluster answers. */
+  tellCluster(error: unknown): void {
+    if (error === undefined) this.#lost = undefined
+    else this.#lost ??= { since: new Date(this.#components.clock.now()).toISOString(), reason: messageOf(error) }
+  }
+
+  topology(): Topology {
+    const nowMs = this.#components.clock.now()
+    return topologyOf(this.#view, {
+      namespace: this.greeting.namespace,
+      health: { heard: this.#heard.size, problems: [...this.#problems.values()], lost: this.#lost },
+      ratesOf: ({ id }) => this.#timeline(id).rates(nowMs),
+    })
+  }
+
+  edge(id: string): EdgeDetail | undefined {
+    const edge = this.#view.edges.find((one) => one.id === id)
+    if (edge === undefined) return undefined
+    const parts = [...(this.#partsOf.get(id) ?? [])]
+    const asked = edge.lastDenied ?? edge.last
+    const request = parts.map((part) => this.#requests.get(part)).find((one) => one !== undefined)
+    return {
+      id,
+      waypoints: edge.waypoints,
+      clientIdentities: edge.clientIdentities,
+      serverIdentities: edge.serverIdentities,
+      history: this.#timeline(id).history(this.#components.clock.now()),
+      denials: parts
+        .flatMap((part) => this.#denials.get(part) ?? [])
+        .sort((a, b) => (a.at > b.at ? -1 : a.at < b.at ? 1 : 0))
+        .slice(0, MAX_DENIALS_PER_EDGE),
+      question: questionOf(asked, asked.request ?? request, edge.clientIdentities),
+    }
+  }
+
+  async explain(question: Question, signal: AbortSignal): Promise<Explanation> {
+    return await this.#components.explain(question, signal)
+  }
+
+  async close(): Promise<void> {
+    this.#tick?.[Symbol.dispose]()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #schedule(): void {
+    this.#tick = this.#components.clock.after(TICK_MS, () => {
+      this.#look()
+      this.#schedule()
+    })
+  }
+
+  #look(): void {
+    const nowMs = this.#components.clock.now()
+    const isWarmingUp = nowMs - this.#startedMs < WARM_UP_MS
+    this.#view = this.#components.graph.view(nowMs)
+    this.#partsOf = new Map(this.#view.edges.map((edge) => [edge.id, partsOf(edge)]))
+    for (const edge of this.#view.edges) {
+      const isNew = !this.#timelines.has(edge.id)
+      const timeline = this.#timeline(edge.id)
+      if (isNew && isWarmingUp) timeline.begin(totalsOf(edge), timeOf(edge.lastDenied), nowMs)
+      else timeline.add(totalsOf(edge), nowMs)
+    }
+    this.#forgetWhatIsGone()
+  }
+
+  #forgetWhatIsGone(): void {
+    for (const id of this.#timelines.keys()) if (!this.#partsOf.has(id)) this.#timelines.delete(id)
+    const parts = new Set([...this.#partsOf.values()].flatMap((own) => [...own]))
+    for (const part of this.#requests.keys()) if (!parts.has(part)) this.#requests.delete(part)
+    for (const [part, denials] of this.#denials) {
+      if (parts.has(part)) continue
+      this.#denialCount -= denials.length
+      this.#denials.delete(part)
+    }
+  }
+
+  #timeline(id: string): EdgeTimeline {
+    return this.#timelines.getOrInsertComputed(id, () => new EdgeTimeline())
+  }
+
+  #keepDenial(edge: string, flow: Flow): void {
+    const { id, at, reporter, request, verdict, failure } = flow
+    const known = this.#denials.getOrInsertComputed(edge, () => [])
+    // Of one connection several proxies may tell, and one more than once.
+    if (known.some((denial) => denial.id === id)) return
+    known.unshift({
+      id,
+      at,
+      ...(request === undefined ? {} : { request: { method: request.method, path: request.path, host: request.host } }),
+      reason: verdict?.reason ?? failure?.message ?? 'denied',
+      policy: verdict?.policy,
+      rule: verdict?.rule,
+      by: `${reporter.kind} ${reporter.gateway ?? reporter.pod}`,
+    })
+    this.#denialCount++
+    if (known.length > MAX_DENIALS_PER_EDGE) this.#denialCount -= known.splice(MAX_DENIALS_PER_EDGE).length
+    if (this.#denialCount > MAX_DENIALS) this.#forgetDenials()
+  }
+
+  /** Each edge keeps its newest. */
+  #forgetDenials(): void {
+    for (const known of this.#denials.values()) known.splice(1)
+    this.#denialCount = this.#denials.size
+  }
+}
+
+/** What is shown as this edge. */
+function partsOf({ id, last, lastDenied }: GraphEdge): ReadonlySet<string> {
+  return new Set([id, ...edgeIdsOf(last), ...(lastDenied === undefined ? [] : edgeIdsOf(lastDenied))])
+}
+
+function totalsOf({ requests, connections, bytesFromClient, bytesToClient, denied, failed }: GraphEdge): Totals {
+  return {
+    events: requests > 0 ? requests : connections,
+    bytes: bytesFromClient + bytesToClient,
+    denied,
+    failed,
+  }
+}
+
+function timeOf(flow: Flow | undefined): number | undefined {
+  return flow === undefined ? undefined : Date.parse(flow.at)
+}
