@@ -72,7 +72,8 @@ export interface EnforcementPoint {
   readonly name: PointName
   /** `namespace/name` of the pod or waypoint. */
   readonly at: string
-  readonly verdict: 'allowed' | 'denied' | 'not-reached'
+  /** `unreachable`: something else than a policy ended it here. */
+  readonly verdict: 'allowed' | 'denied' | 'unreachable' | 'not-reached'
   readonly reason: string
   /** In the order they are asked. */
   readonly policies: readonly PolicyTrace[]
@@ -123,6 +124,7 @@ export interface NotEnforced {
     | 'wrong-target'
     | 'other-namespace'
     | 'waypoint-not-ready'
+    | 'waypoint-bypassed'
     | 'not-captured'
     | 'dry-run'
     | 'not-accepted'

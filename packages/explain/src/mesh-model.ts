@@ -1,10 +1,11 @@
 import type { Sourced } from '@ambit/analyze'
 import { ROOT_NAMESPACE } from '@ambit/api'
 import type { AuthorizationPolicy, KubeService, MeshContext, Pod, ServiceEntry } from '@ambit/controller/judgement'
+import type { Asked } from './asked.types.ts'
 import { type CompiledMesh, compileMesh } from './compile/compile-mesh.ts'
-import type { Answer } from './explanation.types.ts'
+import { explain } from './explain.ts'
+import type { Answer, Explanation } from './explanation.types.ts'
 import { answerOf } from './journey/answer-of.ts'
-import type { Journey } from './journey/journey.types.ts'
 import { travel } from './journey/travel.ts'
 import type { Client } from './names/client.types.ts'
 import { findClient } from './names/find-client.ts'
@@ -56,7 +57,12 @@ export class MeshModel {
 
   /** Throws UnknownNameError and AmbiguousNameError. */
   ask(question: Question): Answer {
-    return answerOf(this.#compiled, this.#travel(question))
+    return answerOf(this.#compiled, this.#asked(question).journey)
+  }
+
+  /** The same with all its reasons. */
+  explain(question: Question): Explanation {
+    return explain(this.#compiled, this.#asked(question), [...this.#gaps, ...this.problems])
   }
 
   /** Every AuthorizationPolicy, sorted by name. */
@@ -86,9 +92,10 @@ export class MeshModel {
     return [...new Set(this.pods().map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`))].sort()
   }
 
-  #travel(question: Question): Journey {
+  #asked(question: Question): Asked {
     const client = this.#client(question)
-    return travel(this.#compiled, client, findTarget(this.#compiled, question, client), question)
+    const target = findTarget(this.#compiled, question, client)
+    return { question, client, target, journey: travel(this.#compiled, client, target, question) }
   }
 
   #client(question: Question): Client {

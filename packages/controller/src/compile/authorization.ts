@@ -19,7 +19,11 @@ export interface PolicyOptions {
   readonly dryRunEnabled?: boolean
 }
 
+/** Which part of a rule a clause is made of; a number: that entry of `when`. */
+export type ClauseOrigin = 'from' | 'to' | number
+
 interface Clause {
+  readonly of: ClauseOrigin
   readonly matches: readonly MatchOfEntry[]
 }
 
@@ -74,9 +78,12 @@ function compileRule(rule: PolicyRule, namespace: string): CompiledRule {
   const to = rule.to.map(matchOfOperation)
   const from = rule.from.map((entry) => matchOfSource(entry, namespace))
   const when = rule.when.map(matchOfCondition)
-  const clauses = [to, from, ...when.map((match) => [match])]
-    .filter((matches) => matches.length > 0)
-    .map((matches) => ({ matches }))
+  const parts: readonly Clause[] = [
+    { of: 'to', matches: to },
+    { of: 'from', matches: from },
+    ...when.map((match, i) => ({ of: i, matches: [match] })),
+  ]
+  const clauses = parts.filter(({ matches }) => matches.length > 0)
   const all = [...to, ...from, ...when]
   const http = all.flatMap((entry) => entry.http)
   const misread = [...rule.unknown, ...rule.from, ...rule.to, ...rule.when].some((part) =>
@@ -95,13 +102,21 @@ function allowGroups(policy: AuthorizationPolicy, rules: readonly CompiledRule[]
   return rules.filter((rule) => !rule.omitFromAllow)
 }
 
-/** Of the rules that proxies without HTTP are sent, in their order, the index of each as written; undefined for one that stands for all. */
-export function publishedRules(policy: AuthorizationPolicy): readonly (number | undefined)[] {
+/** A rule as proxies without HTTP have it, and what of the policy as written it was made of. */
+export interface PublishedRule {
+  /** Undefined: no one rule of it. */
+  readonly rule: number | undefined
+  readonly clauses: readonly ClauseOrigin[]
+}
+
+/** The rules that proxies without HTTP are sent, in their order. */
+export function publishedRules(policy: AuthorizationPolicy): readonly PublishedRule[] {
   const rules = policy.rules.map((rule) => compileRule(rule, policy.namespace))
   const published = policy.action === 'DENY' ? denyGroups(policy, rules) : allowGroups(policy, rules)
-  const written = new Map(rules.map((rule, i) => [rule, i]))
-  if (policy.action !== 'DENY') return published.map((rule) => written.get(rule))
-  return published.map((rule, i) => (rule === MATCHES_EVERYTHING ? undefined : i))
+  return published.map((rule, i) => {
+    const written = policy.action === 'DENY' ? i : rules.indexOf(rule)
+    return { rule: rule === MATCHES_EVERYTHING ? undefined : written, clauses: rule.clauses.map(({ of }) => of) }
+  })
 }
 
 const MATCHES_EVERYTHING: CompiledRule = { clauses: [], http: [], unknown: [], omitFromAllow: false }

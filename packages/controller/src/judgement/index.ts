@@ -1,6 +1,11 @@
 // The control plane's decisions about objects, for those who ask before anything runs. Nothing here watches, serves or writes.
 export { appProtocolOf } from '../compile/app-protocol.ts'
-export { publishedRules } from '../compile/authorization.ts'
+export {
+  type ClauseOrigin,
+  compileAuthorizationPolicy,
+  type PublishedRule,
+  publishedRules,
+} from '../compile/authorization.ts'
 export { completeHost, hostPatterns, isExportedTo } from '../compile/host-name.ts'
 export { intersectHosts } from '../compile/hostnames.ts'
 export { httpAuthorization } from '../compile/http-authorization.ts'
