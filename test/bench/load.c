@@ -6,6 +6,7 @@
  *   load rr HOST PORT CONNECTIONS SIZE SECS   request of SIZE bytes, same answer, closed loop
  *   load connect HOST PORT PARALLEL SECS      connect, one byte there and back, close
  *   load idle HOST PORT CONNECTIONS           open, one byte there and back, print READY, hold until stdin ends
+ *   load abandon HOST PORT PARALLEL SECS      connect, leave at any moment: at once, after some bytes, in order or by RST
  *   load flood HOST PORT CONNECTIONS          print READY, upload until stdin ends
  *
  * With CONNECT=HOST:PORT in the environment a client asks for a tunnel first, as an HTTP proxy wants it.
@@ -273,6 +274,41 @@ static int idle(int count) {
   return 0;
 }
 
+/* Each connection has a fate; what is measured is whether the proxies forget them all. */
+static int abandon(int count, double secs) {
+  int ep = epoll_create1(0);
+  struct conn *conns = calloc((size_t)count, sizeof *conns);
+  struct linger reset = {.l_onoff = 1};
+  uint64_t end = now_ns() + (uint64_t)(secs * 1e9), total = 0;
+  unsigned seed = 1;
+  for (int i = 0; i < count; i++) conns[i].fd = -1;
+  struct epoll_event events[EVENTS];
+  while (now_ns() < end) {
+    for (int i = 0; i < count; i++) {
+      struct conn *c = &conns[i];
+      if (c->fd >= 0 && c->phase > 0) continue;
+      if (c->fd >= 0) { /* left: by RST or in order */
+        if (rand_r(&seed) & 1) setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        close(c->fd);
+        total++;
+      }
+      c->fd = dial(1);
+      c->phase = rand_r(&seed) % 4; /* steps it lives */
+      if (c->phase > 0) watch(ep, EPOLL_CTL_ADD, c, EPOLLOUT);
+    }
+    int n = epoll_wait(ep, events, EVENTS, 10);
+    for (int i = 0; i < n; i++) {
+      struct conn *c = events[i].data.ptr;
+      size_t size = (size_t)(1 + rand_r(&seed) % (CHUNK - 1));
+      chunk[0] = rand_r(&seed) & 1 ? 'E' : 'S';
+      if (events[i].events & (EPOLLERR | EPOLLHUP) || (write(c->fd, chunk, size) < 0 && errno != EAGAIN)) c->phase = 0;
+      else c->phase--;
+    }
+  }
+  printf("{\"total\":%lu}\n", (unsigned long)total);
+  return 0;
+}
+
 static int flood(int count) {
   int ep = epoll_create1(0);
   struct conn in = {.fd = 0}, *conns = calloc((size_t)count, sizeof *conns);
@@ -302,7 +338,7 @@ int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   if (argc > 2 && !strcmp(mode, "serve")) serve(argc - 2, argv + 2);
   if (argc < 5) {
-    fputs("usage: load serve PORT... | bulk|rr|connect|idle|flood HOST PORT ...\n", stderr);
+    fputs("usage: load serve PORT... | bulk|rr|connect|idle|abandon|flood HOST PORT ...\n", stderr);
     return 2;
   }
   read_target(argv[2], argv[3]);
@@ -311,6 +347,7 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "rr") && argc > 6) return request_response(count, (size_t)atoi(argv[5]), atof(argv[6]));
   if (!strcmp(mode, "connect") && argc > 5) return connect_rate(count, atof(argv[5]));
   if (!strcmp(mode, "idle")) return idle(count);
+  if (!strcmp(mode, "abandon") && argc > 5) return abandon(count, atof(argv[5]));
   if (!strcmp(mode, "flood")) return flood(count);
   return 2;
 }

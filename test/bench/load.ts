@@ -10,6 +10,8 @@ export interface LoadResult {
   readonly seconds?: number
   readonly rate?: number
   readonly failed?: number
+  /** Connections that were made. */
+  readonly count?: number
   /** Requests of the whole run, those before measuring included, and how long it was. */
   readonly total?: number
   readonly cpu?: number

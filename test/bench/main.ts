@@ -20,6 +20,7 @@ import { portOpen } from './port-open.ts'
 import { Process } from './processes.ts'
 import { align, COLUMNS, type Results, ratioRows, valueRows } from './report.ts'
 import { benchScale, FULL_SCALE, QUICK_SCALE } from './scale/bench.ts'
+import { type SoakSample, soak, soakTable } from './soak.ts'
 import { benchHttp, httpDesigns } from './waypoint/bench.ts'
 import { FULL_HTTP, QUICK_HTTP } from './waypoint/measure-http.ts'
 import { ztunnelDesigns } from './ztunnel.ts'
@@ -40,6 +41,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     json: { type: 'string' },
     base: { type: 'string' },
+    soak: { type: 'string' },
     inside: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -65,12 +67,7 @@ async function bench(effort: Effort, designs: readonly Design[]): Promise<number
     const load = build(folder, 'load')
     using namespaces = await Namespaces.create()
     await using ca = await BenchCa.start(NEAR)
-    await using server = await Process.start(namespaces, {
-      name: 'server',
-      side: 'far',
-      command: [load, 'serve', String(DIRECT_PORT), String(MESH_PORT)],
-      ready: () => portOpen(FAR, DIRECT_PORT),
-    })
+    await using server = await startServer(namespaces, load)
     for (let round = 0; round < effort.rounds; round++) {
       const seconds = (performance.now() - startedMs) / 1000
       if (round > 0 && (seconds / round) * (round + 1) > effort.budgetSeconds) {
@@ -152,6 +149,46 @@ async function benchBeside(revision: string, effort: Effort, designs: readonly D
   return await bench(effort, pairs.flat())
 }
 
+/** One design after another, each for so many minutes. */
+async function benchSoak(minutes: number, designs: readonly Design[]): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'ambit-bench-'))
+  const results: Record<string, readonly SoakSample[]> = {}
+  for (const fact of machineFacts()) console.log(fact)
+  try {
+    const load = build(folder, 'load')
+    using namespaces = await Namespaces.create()
+    await using ca = await BenchCa.start(NEAR)
+    await using _server = await startServer(namespaces, load)
+    for (const design of designs) {
+      const proxies = await design.start({ namespaces, ca, folder })
+      try {
+        const samples = await soak(load, design, proxies, minutes, ({ minutes: at, ...held }) =>
+          process.stderr.write(`${design.name} ${at.toFixed(1)} min ${JSON.stringify(held)}\n`),
+        )
+        results[design.name] = samples
+        console.log(`\n${design.name}: ${minutes} minutes of churn, both proxies together`)
+        for (const line of soakTable(samples)) console.log(line)
+      } finally {
+        for (const proxy of proxies) await proxy[Symbol.asyncDispose]()
+        namespaces.noRedirect()
+      }
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 1))
+  return 0
+}
+
+function startServer(namespaces: Namespaces, load: string): Promise<Process> {
+  return Process.start(namespaces, {
+    name: 'server',
+    side: 'far',
+    command: [load, 'serve', String(DIRECT_PORT), String(MESH_PORT)],
+    ready: () => portOpen(FAR, DIRECT_PORT),
+  })
+}
+
 /** Those asked for that can run here. */
 function chosen<D extends { readonly name: string; readonly missing?: string | undefined }>(
   all: readonly D[],
@@ -214,9 +251,15 @@ if (options.help) {
   } else {
     const own = [...hboneLibraries, ...ztunnelDesigns()]
     const effort = withRounds(options.quick ? QUICK : FULL)
+    const all = (): readonly Design[] => [direct, plain, ...own, ...haproxyDesigns(), cRelay]
+    if (options.soak !== undefined) {
+      if (options.only === undefined)
+        throw new Error('--soak MINUTES takes one design after another: name them by --only')
+      process.exit(await benchSoak(Number(options.soak), chosen(all())))
+    }
     process.exitCode =
       options.base === undefined
-        ? await bench(effort, chosen([direct, plain, ...own, ...haproxyDesigns(), cRelay]))
+        ? await bench(effort, chosen(all()))
         : await benchBeside(options.base, effort, chosen(own))
   }
 }

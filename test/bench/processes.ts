@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import type { Namespaces, Side } from './namespaces.ts'
 
 /** Clock ticks per second in /proc/PID/stat; fixed at 100 on every architecture Node runs on. */
@@ -77,6 +77,11 @@ export class Process implements AsyncDisposable {
   residentBytes(): number {
     const text = readFileSync(`/proc/${this.#child.pid}/smaps_rollup`, 'utf8')
     return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0) * 1024
+  }
+
+  /** Descriptors that are open. */
+  descriptors(): number {
+    return readdirSync(`/proc/${this.#child.pid}/fd`).length
   }
 
   endInput(): void {
