@@ -10,6 +10,7 @@ const POINTS: Readonly<Record<EnforcementPoint['name'], string>> = {
 const VERDICTS: Readonly<Record<EnforcementPoint['verdict'], string>> = {
   allowed: '✓ allowed',
   denied: '✗ denied',
+  unreachable: '✗ unreachable',
   'not-reached': '– not reached',
 }
 const OUTCOMES: Readonly<Record<Explanation['outcome'], string>> = {
