@@ -1,7 +1,7 @@
 // What somebody reads who sits on the link of the server's node.
 import test from 'ava'
 import { type Cluster, startCluster } from '../support/cluster.ts'
-import { curlFrom, enrolled, podIps, ready } from '../support/mesh.ts'
+import { curlFrom, enrolled, podIps, ready, ztunnelLog } from '../support/mesh.ts'
 import { Wiretap } from '../support/wiretap.ts'
 import { AMBIENT, client, namespace, server } from './manifests.ts'
 
@@ -112,4 +112,64 @@ for (const [family, flag, index] of families) {
     await tap?.until((text) => text.includes('.15008'), 'the tunnel on the wire')
     t.false(tap?.text.includes(directSecret))
   })
+}
+
+test.serial('nodes whose bytes are carried differently tunnel to each other, both ways', async (t) => {
+  const get = ['get', 'daemonset', 'ztunnel', '-n', 'istio-system', '-o', 'json']
+  const { metadata, spec } = JSON.parse(await cluster.must(...get)) as DaemonSet
+  const [proxy] = spec.template.spec.containers
+  const setting = 'AMBIT_DATA_PATH'
+  const usual = proxy?.env.find(({ name }) => name === setting)?.value ?? 'node'
+  const other = usual === 'reactor' ? 'node' : 'reactor'
+  const env = [...(proxy?.env ?? []).filter(({ name }) => name !== setting), { name: setting, value: other }]
+  const on = (node: string) => ({ nodeSelector: { 'kubernetes.io/hostname': node } })
+  const labels = { app: 'ztunnel', carried: 'differently' }
+  const pod = { ...spec.template.spec, ...on('ambit-2'), containers: [{ ...proxy, env }] }
+  const second = {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name: 'ztunnel-other', namespace: metadata.namespace },
+    spec: {
+      ...spec,
+      selector: { matchLabels: labels },
+      template: { metadata: { ...spec.template.metadata, labels }, spec: pod },
+    },
+  }
+  await cluster.apply(JSON.stringify(second))
+  const first = { spec: { template: { spec: on('ambit-1') } } }
+  await cluster.must('patch', 'daemonset', 'ztunnel', '-n', 'istio-system', '-p', JSON.stringify(first))
+  for (const name of ['ztunnel', 'ztunnel-other'])
+    await cluster.must('rollout', 'status', `daemonset/${name}`, '-n', 'istio-system', '--timeout=60s')
+  const pods = await cluster.must('get', 'pods', '-n', 'istio-system', '-l', 'app=ztunnel', '-o', 'name')
+  const carried: string[] = []
+  for (const name of pods.trim().split('\n')) {
+    const log = await cluster.must('logs', '-n', 'istio-system', name)
+    carried.push(/carried by the reactor/.test(log) ? 'reactor' : 'node')
+  }
+  t.deepEqual(carried.toSorted(), ['node', 'reactor'])
+  await cluster.apply(client('shop', 'bob', 'ambit-2') + server('people', 'db', 'ambit-1'))
+  await ready(cluster, 'people', 'shop')
+  await enrolled(cluster, 'people', 'shop')
+  for (const [from, to] of [
+    ['people/alice', 'web.shop'],
+    ['shop/bob', 'db.people'],
+  ] as const) {
+    const answer = await curlFrom(cluster, from, `http://${to}:8000/get`)
+    t.is(answer.code, 0, answer.stderr)
+    // Whose identity the server's side saw, a certificate has proved.
+    const [namespaceOf, name] = from.split('/')
+    const identity = `src.identity="spiffe://cluster.local/ns/${namespaceOf}/sa/${name}"`
+    const log = (await ztunnelLog(cluster)).split('\n')
+    t.true(log.some((line) => line.includes(identity) && line.includes('direction="inbound"')), from)
+  }
+})
+
+interface DaemonSet {
+  readonly metadata: { readonly namespace: string }
+  readonly spec: {
+    readonly template: {
+      readonly metadata: object
+      readonly spec: { readonly containers: readonly { readonly env: readonly { name: string; value?: string }[] }[] }
+    }
+  }
 }

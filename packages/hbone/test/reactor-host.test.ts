@@ -279,3 +279,18 @@ test.serial('a connection that is refused is reset when its peer has said someth
   }
   t.is((await reactor.facts()).timers, 0)
 })
+
+test.serial('the key of an identity that nobody has any more leaves the worker', async (t) => {
+  const ca = new TestCa()
+  await using reactor = await Reactor.start({ logger: silentLogger, clock: systemClock })
+  const certificate = ca.certify(CLIENT)
+  const first = reactor.context(certificate)
+  t.is(reactor.context(certificate), first)
+  reactor.context(ca.certify(SERVER))
+  t.is((await reactor.facts()).contexts, 2)
+  reactor.forget(CLIENT)
+  reactor.forget(CLIENT)
+  t.is((await reactor.facts()).contexts, 1)
+  t.not(reactor.context(certificate), first, 'somebody of it came back')
+  t.is((await reactor.facts()).contexts, 2)
+})

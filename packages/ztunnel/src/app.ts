@@ -8,6 +8,7 @@ import {
   messageOf,
   type SocketAddress,
   type SocketFactory,
+  type SpiffeId,
   systemClock,
 } from '@ambit/core'
 import { type CaClient, CaUnavailableError, GrpcCaClient, SecretManager } from '@ambit/identity'
@@ -238,7 +239,14 @@ export class App implements Closable {
     this.#stack.use(this.#followPolicies())
     this.#stack.use(this.#followWorkloads())
     if (mode.kind === 'shared') {
-      this.#stack.use(followIdentities(this.store, this.secrets, { nodeName: this.#config.nodeName, keep: [] }))
+      const demand = {
+        prefetch: (identity: SpiffeId) => this.secrets.prefetch(identity),
+        forget: (identity: SpiffeId) => {
+          this.secrets.forget(identity)
+          this.dataPath.forget(identity)
+        },
+      }
+      this.#stack.use(followIdentities(this.store, demand, { nodeName: this.#config.nodeName, keep: [] }))
     }
     const { xds } = this.#config
     if (xds !== undefined) {

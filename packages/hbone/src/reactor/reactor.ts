@@ -1,6 +1,14 @@
 import { writeSync } from 'node:fs'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
-import { abortable, type Clock, type Logger, messageOf, type SocketAddress } from '@ambit/core'
+import {
+  abortable,
+  type Clock,
+  formatSpiffeId,
+  type Logger,
+  messageOf,
+  type SocketAddress,
+  type SpiffeId,
+} from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
 import { duplicate, listenOn, nodeFfi } from '@ambit/linux'
 import { KEY_EXCHANGE_GROUPS, type KeyExchangeGroup } from '../defaults.ts'
@@ -102,8 +110,7 @@ export class Reactor implements AsyncDisposable {
     const known = this.#contexts.get(certificate)
     if (known !== undefined) return known
     const id = this.port.nextId()
-    const { trustDomain, namespace, serviceAccount } = certificate.identity
-    const name = JSON.stringify([trustDomain, namespace, serviceAccount])
+    const name = formatSpiffeId(certificate.identity)
     const before = this.#contextOf.get(name)
     if (before !== undefined) this.#dropContext(before)
     this.#contextOf.set(name, certificate)
@@ -115,6 +122,14 @@ export class Reactor implements AsyncDisposable {
     const names = groups.join(':')
     this.#post({ kind: 'context', id, chainPem, rootsPem, privateKeyDer, groups: names }, privateKeyDer.buffer)
     return id
+  }
+
+  /** Nobody of the identity is here any more: its key leaves the worker with its last session. */
+  forget(identity: SpiffeId): void {
+    const name = formatSpiffeId(identity)
+    const certificate = this.#contextOf.get(name)
+    this.#contextOf.delete(name)
+    if (certificate !== undefined) this.#dropContext(certificate)
   }
 
   /** Takes a bound descriptor over and listens. It is kept here, so that a worker that comes back goes on with it. */

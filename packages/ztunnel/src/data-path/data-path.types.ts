@@ -8,6 +8,8 @@ import type { Bytes } from './bytes.ts'
 /** What moves the bytes of a process. Whom it connects, and what is told about it, is decided by the same code for all of them. */
 export interface DataPath extends AsyncDisposable {
   readonly name: 'node' | 'reactor'
+  /** No workload of this node has the identity any more: nothing of its certificate is to be kept. */
+  forget(identity: SpiffeId): void
   /** The part of one pod. */
   forPod(components: PodPathComponents, options: PodPathOptions): PodPath
 }

@@ -1,4 +1,4 @@
-import type { Clock, Logger, Metrics } from '@ambit/core'
+import type { Clock, Logger, Metrics, SpiffeId } from '@ambit/core'
 import { Reactor, type ReactorConnection, type ReactorCrashError, ReactorPool, ReactorServer } from '@ambit/hbone'
 import { type DescriptorFactory, nodeFfi, stopListening } from '@ambit/linux'
 import type { Captured } from '../captured.ts'
@@ -67,6 +67,10 @@ export class ReactorDataPath implements DataPath {
   /** For tests of what a crash takes down. */
   get reactors(): readonly Reactor[] {
     return this.#workers.map(({ reactor }) => reactor)
+  }
+
+  forget(identity: SpiffeId): void {
+    for (const { reactor } of this.#workers) reactor.forget(identity)
   }
 
   forPod(components: PodPathComponents, options: PodPathOptions): PodPath {

@@ -25,6 +25,10 @@ export class StreamDataPath implements DataPath {
     return new StreamPodPath({ ...components, slabs: this.#slabs }, options)
   }
 
+  forget(): void {
+    // A pod's contexts go with the pod.
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve()
   }
