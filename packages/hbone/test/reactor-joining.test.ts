@@ -132,16 +132,19 @@ test('a tunnel is opened and copied at once; another answer leaves the connectio
   t.is(m.pool.connectionCount, 1)
 })
 
-test('a request whose application is not there was answered 503, and rejecting it again does nothing', async (t) => {
+test('a request whose application is not there is still to be answered, or tried elsewhere', async (t) => {
   using nobody = await unserved()
   const failures: Error[] = []
   await using m = await mesh(async (request) => {
-    await request.acceptAndConnect(...towards(nobody.address)).catch((error: Error) => failures.push(error))
-    request.reject(400)
+    for (let attempt = 0; attempt < 2; attempt++)
+      await request.acceptAndConnect(...towards(nobody.address)).catch((error: Error) => failures.push(error))
+    request.reject(502)
+    request.reject(503)
   })
   const { user, connection } = await accepted()
-  await t.throwsAsync(m.pool.openAndCopy(m.request, connection), { message: /http status: 503/ })
-  t.regex(failures[0]?.message ?? '', /ECONNREFUSED/)
+  await t.throwsAsync(m.pool.openAndCopy(m.request, connection), { message: /http status: 502/ })
+  t.is(failures.length, 2)
+  for (const { message } of failures) t.regex(message, /ECONNREFUSED/)
   connection.cut()
   await closed(user)
 })

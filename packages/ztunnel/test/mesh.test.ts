@@ -9,11 +9,14 @@ import { ReactorDataPath } from '../src/data-path/reactor-data-path.ts'
 import { type DataPaths, MIXED, testOnDataPaths } from './support/data-paths.ts'
 import { Mesh, readAll, readSome } from './support/mesh.ts'
 
-async function twoPods({ client, server }: DataPaths) {
+async function twoPods({ client, server }: DataPaths, env: Record<string, string> = {}) {
   const mesh = await Mesh.start()
   mesh.workload('a', 2)
   mesh.workload('b', 3)
-  const [a, b] = await Promise.all([mesh.pod('a', 2, { dataPath: client }), mesh.pod('b', 3, { dataPath: server })])
+  const [a, b] = await Promise.all([
+    mesh.pod('a', 2, { dataPath: client }),
+    mesh.pod('b', 3, { dataPath: server, env }),
+  ])
   return { mesh, a, b }
 }
 
@@ -250,7 +253,8 @@ testOnDataPaths(
 testOnDataPaths(
   'a drain refuses new connections, lets open ones finish and cuts the rest at the deadline',
   async (t, paths) => {
-    const { mesh, a, b } = await twoPods(paths)
+    // Time enough for a few bytes on a busy machine.
+    const { mesh, a, b } = await twoPods(paths, { CONNECTION_TERMINATION_DEADLINE: '3s' })
     await using _ = mesh
     await mesh.echo(3, 8080)
     const client = await a.connectTo({ ip: b.ip, port: 8080 })

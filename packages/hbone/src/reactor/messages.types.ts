@@ -114,7 +114,7 @@ export interface ReactorFacts {
 
 /** What happened in the worker. */
 export type ReactorEvent =
-  | { readonly kind: 'ready'; readonly wakeDescriptor: number }
+  | { readonly kind: 'ready' }
   | {
       readonly kind: 'accepted'
       readonly id: HandleId
@@ -175,6 +175,8 @@ export type ReactorEvent =
 /** What a worker is started with. */
 export interface ReactorWorkerData {
   readonly port: MessagePort
+  /** An eventfd, which stays the main thread's. */
+  readonly wakeDescriptor: number
   /** Element 0: 1 while the worker sleeps and has to be woken. Element 1: batches of commands that were posted. */
   readonly state: Int32Array<SharedArrayBuffer>
   /** Two a slot: bytes from a to b, from b to a. */

@@ -1,10 +1,10 @@
 // Body of a reactor's thread: it never returns to Node's own event loop, so nothing here may wait for a promise.
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { EventLoop, OpenSsl } from '@ambit/linux'
+import { EventLoop, OpenSsl, openNative } from '@ambit/linux'
 import { DataPath } from './data-path.ts'
 import type { Command, ReactorEvent, ReactorWorkerData } from './messages.types.ts'
 
-const { port, state, counters } = workerData as ReactorWorkerData
+const { port, wakeDescriptor, state, counters } = workerData as ReactorWorkerData
 const SLEEPS = 0
 const POSTED = 1
 
@@ -40,11 +40,11 @@ function obeyAll(dataPath: DataPath): void {
 }
 
 {
-  using loop = new EventLoop()
+  using loop = new EventLoop(openNative(), wakeDescriptor)
   const openssl = new OpenSsl(loop.native.ffi)
   const dataPath = new DataPath({ loop, openssl, counters }, (event) => events.push(event))
   try {
-    events.push({ kind: 'ready', wakeDescriptor: loop.wakeDescriptor })
+    events.push({ kind: 'ready' })
     while (!isStopping) {
       tell()
       if (dataPath.isIdle) {

@@ -10,7 +10,7 @@ import {
   type SpiffeId,
 } from '@ambit/core'
 import type { WorkloadCertificate } from '@ambit/identity'
-import { duplicate, listenOn, nodeFfi } from '@ambit/linux'
+import { duplicate, listenOn, nodeFfi, wakeDescriptor } from '@ambit/linux'
 import { KEY_EXCHANGE_GROUPS, type KeyExchangeGroup } from '../defaults.ts'
 import { HboneConnectError } from '../errors.ts'
 import { REACTOR_CRASH_LOOP_MS } from '../limits.ts'
@@ -45,7 +45,8 @@ interface Running {
   readonly port: MessagePort
   readonly state: Int32Array<SharedArrayBuffer>
   readyMs: number | undefined
-  wakeDescriptor: number | undefined
+  /** Ours until the worker has ended: it may do so at any time, and numbers of descriptors are used again. */
+  readonly wakeDescriptor: number
 }
 
 /** Node joins its threads before it exits, and these sleep in the kernel. */
@@ -231,20 +232,25 @@ export class Reactor implements AsyncDisposable {
   async #startWorker(): Promise<void> {
     const { port1, port2 } = new MessageChannel()
     const state = new Int32Array(new SharedArrayBuffer(8))
-    const workerData: ReactorWorkerData = { port: port2, state, counters: this.port.copies.counters }
+    const wake = wakeDescriptor()
+    const workerData: ReactorWorkerData = {
+      port: port2,
+      wakeDescriptor: wake,
+      state,
+      counters: this.port.copies.counters,
+    }
     const worker = new Worker(new URL('./reactor-worker.ts', import.meta.url), {
       workerData,
       transferList: [port2],
       name: 'reactor',
     })
-    const running: Running = { worker, port: port1, state, readyMs: undefined, wakeDescriptor: undefined }
+    const running: Running = { worker, port: port1, state, readyMs: undefined, wakeDescriptor: wake }
     this.#running = running
     const ready = Promise.withResolvers<void>()
     let failure: unknown
     const hearAll = (events: readonly ReactorEvent[]): void => {
       for (const event of events) {
         if (event.kind === 'ready') {
-          running.wakeDescriptor = event.wakeDescriptor
           running.readyMs = this.#components.clock.monotonic()
           ready.resolve()
         } else this.#hear(event)
@@ -262,6 +268,7 @@ export class Reactor implements AsyncDisposable {
         hearAll(last.message)
       }
       port1.close()
+      duplicate.close(wake)
       ready.reject(new ReactorCrashError(`a worker did not start: ${messageOf(failure)}`, { cause: failure }))
       this.#exited(running, failure)
     })
@@ -378,7 +385,7 @@ export class Reactor implements AsyncDisposable {
   #flush(): void {
     const running = this.#running
     // Until the worker is there, commands wait for it.
-    if (running?.wakeDescriptor === undefined || this.#batch.length === 0) return
+    if (running?.readyMs === undefined || this.#batch.length === 0) return
     const [batch, transfers] = [this.#batch, this.#transfers]
     this.#batch = []
     this.#transfers = []
@@ -394,7 +401,7 @@ function refuse(command: Command): void {
 function send({ port, state, wakeDescriptor }: Running, batch: readonly Command[], transfers: ArrayBuffer[]): void {
   port.postMessage(batch, transfers)
   Atomics.add(state, 1, 1)
-  if (Atomics.load(state, 0) === 1 && wakeDescriptor !== undefined) writeSync(wakeDescriptor, ONE)
+  if (Atomics.load(state, 0) === 1) writeSync(wakeDescriptor, ONE)
 }
 
 export type { ReactorHandle }

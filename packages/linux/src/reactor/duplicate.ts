@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs'
+import { EFD_CLOEXEC, EFD_NONBLOCK } from '../libc/constants.ts'
 import { libc } from '../libc/load.ts'
 import { LISTEN_BACKLOG } from '../limits.ts'
 import { check, SystemCallError } from '../system-call-error.ts'
@@ -26,6 +27,11 @@ function open(): Duplicate {
 /** From here on the kernel completes connections to it, whoever accepts them later. */
 export function listenOn(fd: number): void {
   check(libc().listen(fd, LISTEN_BACKLOG), 'listen', `on descriptor ${fd}`)
+}
+
+/** What wakes an event loop; whoever writes to it should own it, for the loop may end at any time. */
+export function wakeDescriptor(): number {
+  return check(libc().eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), 'eventfd', '')
 }
 
 /** Descriptors for another owner of the same socket. */

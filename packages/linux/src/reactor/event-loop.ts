@@ -42,6 +42,7 @@ export class EventLoop implements Disposable {
   readonly native: Native
   readonly #epoll: number
   readonly #wake: number
+  readonly #ownsWake: boolean
   readonly #events: Uint32Array
   readonly #eventsPointer: bigint
   readonly #event: Uint32Array
@@ -56,7 +57,8 @@ export class EventLoop implements Disposable {
   /** Monotonic, ms; as of this turn. */
   now: number = performance.now()
 
-  constructor(native: Native = openNative()) {
+  /** With a descriptor of `wakeDescriptor` that stays the caller's, or one of its own. */
+  constructor(native: Native = openNative(), wake?: number) {
     this.native = native
     const { ffi, calls } = native
     const events = nativeBytes(ffi, EVENTS_PER_TURN * EVENT_WORDS * 4)
@@ -69,7 +71,8 @@ export class EventLoop implements Disposable {
     this.#timers = new TimerWheel(this.now)
     this.#epoll = calls.epoll_create1(EPOLL_CLOEXEC)
     if (this.#epoll < 0) throw this.failure('epoll_create1', '')
-    this.#wake = calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+    this.#ownsWake = wake === undefined
+    this.#wake = wake ?? calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
     if (this.#wake < 0) {
       const failure = this.failure('eventfd', '')
       calls.close(this.#epoll)
@@ -129,7 +132,7 @@ export class EventLoop implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.native.calls.close(this.#wake)
+    if (this.#ownsWake) this.native.calls.close(this.#wake)
     this.native.calls.close(this.#epoll)
   }
 
