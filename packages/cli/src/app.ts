@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { systemClock } from '@ambit/core'
 import type { Cluster } from './cluster/cluster.types.ts'
@@ -6,6 +6,7 @@ import type { KubeClusterOptions } from './cluster/kube-cluster.ts'
 import type { Context } from './context.types.ts'
 import type { Environment } from './env.ts'
 import { sandboxOperations } from './sandbox/sandbox-operations.ts'
+import { writeWholeFile } from './write-file.ts'
 
 /** Level from which the Kubernetes client of Go prints its requests. */
 const VKLOG_REQUESTS = 6
@@ -27,7 +28,7 @@ export function createContext(environment: Environment, terminal: Terminal): Con
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     readFile: (path) => readFile(path, 'utf8'),
     listFolder: (path) => readdir(path),
-    writeFile: (path, text) => writeFile(path, text),
+    writeFile: writeWholeFile,
     ...(terminal.stderr.isTTY ? { status: statusLine(terminal.stderr) } : {}),
     interrupted,
     confirm: (question) => confirm(question, terminal),

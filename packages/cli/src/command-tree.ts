@@ -1,6 +1,7 @@
 import { analyzeCommand } from './analyze/command.ts'
 import { runCompletion } from './completion/run-completion.ts'
 import type { Context } from './context.types.ts'
+import { diffCommand } from './diff/command.ts'
 import type { CommandSpec, FlagSpec } from './grammar/command.types.ts'
 import { RENDER_FLAGS } from './install/install-options.ts'
 import { runInstall } from './install/run-install.ts'
@@ -415,6 +416,7 @@ export const COMMAND_TREE: Command = {
     ztunnelConfig,
     proxyStatus,
     analyzeCommand,
+    diffCommand,
     version,
     sandbox,
     completion,

@@ -16,6 +16,7 @@ export interface Context {
   readonly sleep: (ms: number) => Promise<void>
   readonly readFile: (path: string) => Promise<string>
   readonly listFolder: (path: string) => Promise<readonly string[]>
+  /** As a whole or not at all. */
   readonly writeFile: (path: string, text: string) => Promise<void>
   /** A line that the next one replaces; undefined takes it away. Only where stderr is a terminal. */
   readonly status?: (line: string | undefined) => void

@@ -25,3 +25,5 @@ export const FLOW_RETRY_MS = 1_000
 export const FLOW_RETRY_MAX_MS = 30_000
 /** Pause between two looks at which proxies there are. */
 export const FLOW_PROXIES_POLL_MS = 5_000
+/** How often `ambit record` writes what it has. */
+export const RECORD_CHECKPOINT_MS = 10_000

@@ -1,6 +1,6 @@
 import { type AnyObject, type Coverage, namedSecrets, READ_KINDS, type ReadKind, type Sourced } from '@ambit/analyze'
-import { KubeApiError } from '@ambit/kube'
 import type { Cluster } from '../cluster/cluster.types.ts'
+import { isForbidden } from '../cluster/is-forbidden.ts'
 import { isNotFound } from '../cluster/is-not-found.ts'
 
 /** Versions to ask for where a kind's own is not served. */
@@ -21,6 +21,8 @@ interface Asked {
   readonly istioNamespace: string
   /** Laid over the cluster: Secrets they name are looked for too. */
   readonly files: readonly Sourced[]
+  /** What is listed, with what an answer without it leaves out; all that an analysis looks at unless given. */
+  readonly kinds?: readonly ReadKind[] | undefined
 }
 
 type Listed = {
@@ -29,14 +31,15 @@ type Listed = {
   readonly note?: string | undefined
 }
 
-/** Everything an analysis looks at. A right that is missing makes the answer smaller, not impossible. */
+/** Everything that is looked at. A right that is missing makes the answer smaller, not impossible. */
 export async function readCluster(cluster: Cluster, asked: Asked): Promise<ClusterRead> {
-  const lists = await Promise.all(READ_KINDS.map((kind) => listKind(cluster, kind, asked.namespace)))
+  const { kinds = READ_KINDS } = asked
+  const lists = await Promise.all(kinds.map((kind) => listKind(cluster, kind, asked.namespace)))
   const coverage = new Map<string, Coverage>()
   const objects: AnyObject[] = []
   const notes: string[] = []
   for (const [i, { objects: found, coverage: covered, note }] of lists.entries()) {
-    const { apiVersion, kind } = READ_KINDS[i] as ReadKind
+    const { apiVersion, kind } = kinds[i] as ReadKind
     for (const object of found) objects.push({ ...object, apiVersion: object.apiVersion || apiVersion, kind })
     if (covered !== 'all') coverage.set(groupKind(apiVersion, kind), covered)
     if (note !== undefined) notes.push(note)
@@ -110,11 +113,6 @@ async function readMeshConfig(
       note: `no right to get configmap ${MESH_CONFIG} in ${namespace}: the mesh’s settings are taken to be the defaults`,
     }
   }
-}
-
-function isForbidden(error: unknown): boolean {
-  const { cause } = error as { readonly cause?: unknown }
-  return cause instanceof KubeApiError && cause.status === 403
 }
 
 function groupKind(apiVersion: string, kind: string): string {

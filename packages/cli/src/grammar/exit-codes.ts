@@ -9,6 +9,8 @@ export const EXIT = {
   badData: 65,
   /** Analysis found what is at least as bad as --failure-threshold (istioctl). */
   issuesFound: 79,
+  /** A change of policies lets in or keeps out somebody (ambit diff). */
+  accessChanges: 80,
   /** Ctrl-C: 128 and the number of SIGINT, as a shell has it. */
   interrupted: 130,
 } as const

@@ -54,6 +54,16 @@ export class FlowRecorder {
     return this.#counted + this.#open.size
   }
 
+  /** Lines of flows that are over. */
+  get kinds(): number {
+    return this.#flows.size
+  }
+
+  /** What the recording does not have, for a person. */
+  get gaps(): readonly string[] {
+    return [...this.#gaps.values()].map(({ message, count }) => (count === 1 ? message : `${message} (${count} times)`))
+  }
+
   /** What is told of an open flow is told again when it ends. */
   add(flow: Flow): void {
     if (flow.reporter.kind === 'waypoint') this.#waypointPods.add(flow.reporter.pod)
