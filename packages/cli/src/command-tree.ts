@@ -11,6 +11,7 @@ import { runVerifyInstall } from './install/verify.ts'
 import { runOptions } from './options/run-options.ts'
 import { runPrecheck } from './precheck/run-precheck.ts'
 import { runProxyStatus } from './proxy-status/run-proxy-status.ts'
+import { recordCommand } from './record/command.ts'
 import { runSandboxImages, runSandboxLoad } from './sandbox/run-images.ts'
 import { runSandboxDown, runSandboxKubeconfig, runSandboxStatus, runSandboxUp } from './sandbox/run-sandbox.ts'
 import { runVersion } from './version/run-version.ts'
@@ -417,6 +418,7 @@ export const COMMAND_TREE: Command = {
     proxyStatus,
     analyzeCommand,
     diffCommand,
+    recordCommand,
     version,
     sandbox,
     completion,

@@ -32,3 +32,5 @@ export const MAX_FLOWS_LINE = 65_536
 export const MAX_FLOWS_PROBLEMS = 20
 /** Flows that are named of those that can't be judged for one reason. */
 export const MAX_NAMED_FLOWS = 5
+/** Denials of one comparison for which the nearest rule is looked for. */
+export const MAX_NEAREST_MISSES = 1_000

@@ -1,5 +1,5 @@
 import { FlowRecorder, type FlowsEnd } from '@ambit/policy-diff'
-import type { Context } from '../context.types.ts'
+import { type Context, istioNamespace } from '../context.types.ts'
 import { followFlows } from '../flows/follow-flows.ts'
 import type { Flags, Invocation } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
@@ -16,7 +16,8 @@ export async function runRecord({ flags }: Invocation, context: Context): Promis
   const now = (): string => new Date(context.now()).toISOString()
   const { reads, waypointPods, gaps } = await whatPoliciesRead(cluster)
   const namespaces = namespace === undefined ? [] : [namespace]
-  const recorder = new FlowRecorder({ startedAt: now(), namespaces, reads, waypointPods })
+  const startedAt = now()
+  const recorder = new FlowRecorder({ startedAt, namespaces, reads, waypointPods })
   for (const gap of gaps) {
     context.err(`Warning: ${gap}`)
     recorder.gap(gap, now())
@@ -39,6 +40,9 @@ export async function runRecord({ flags }: Invocation, context: Context): Promis
       followFlows(cluster, {
         watch: true,
         namespaces: namespace === undefined ? undefined : namespaces,
+        // What was refused before is no part of it.
+        since: startedAt,
+        istioNamespace: istioNamespace(flags),
         signal: stop.signal,
       }),
       recorder,

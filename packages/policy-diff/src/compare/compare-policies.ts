@@ -6,7 +6,8 @@ import { MAX_DESTINATIONS, MAX_LISTED_CLIENTS, MAX_QUESTIONS, MAX_REGIONS_PER_DE
 import { type ReadPolicy, readPolicy } from '../policies/read-policy.ts'
 import { pathsOf } from '../semantic/diagram.ts'
 import { type ComparedDestination, compareDestination, type Sides } from './compare-destination.ts'
-import { type Destination, destinationsOf } from './destinations.ts'
+import { type Destination, destinationsOf, isOfWaypoint } from './destinations.ts'
+import { NearestMisses } from './nearest-misses.ts'
 import { conditionsOf } from './region-of.ts'
 
 export interface ComparedPolicies {
@@ -31,6 +32,7 @@ export function comparePolicies(
   const found: Region[] = []
   let isPartial = destinations.length > MAX_DESTINATIONS
   let left = MAX_QUESTIONS
+  const nearest = new NearestMisses(models.after)
   for (const destination of destinations.slice(0, MAX_DESTINATIONS)) {
     const policies = { before: read.before.of(destination), after: read.after.of(destination) }
     if (options.onlyPolicies && sameMeaning(policies)) continue
@@ -43,7 +45,7 @@ export function comparePolicies(
         isPartial = true
         gaps.add(`${destination.name}: its policies tell more apart than is tried; there may be more than is told`)
       }
-      const regions = regionsOf(models.after, destination, one)
+      const regions = regionsOf(models.after, destination, one, nearest)
       if (regions.length > MAX_REGIONS_PER_DESTINATION) {
         isPartial = true
         gaps.add(`${destination.name}: ${regions.length} regions change, ${MAX_REGIONS_PER_DESTINATION} are told`)
@@ -101,8 +103,9 @@ function regionsOf(
   model: MeshModel,
   destination: Destination,
   { forms, diagram }: ComparedDestination,
+  nearest: NearestMisses,
 ): readonly Region[] {
-  const clients = model.accounts().map((account) => {
+  const clients = accountsOf(model).map((account) => {
     const [namespace = '', name = ''] = account.split('/')
     const at = forms.classOf('client', `${model.mesh.trustDomain}/ns/${namespace}/sa/${name}`)
     return { account, at }
@@ -111,17 +114,25 @@ function regionsOf(
     const { conditions, leaf } = path
     const among = conditions.find(({ dimension }) => dimension === 'client')?.classes
     const concerned = clients.filter(({ at }) => among === undefined || (at !== undefined && among.includes(at)))
+    const miss = nearest.of(leaf.change, leaf.after, leaf.question)
     return {
       change: leaf.change,
       destinations: [destination.name],
       conditions: conditionsOf(conditions, forms.classes),
       after: leaf.after,
       before: leaf.before,
+      ...(miss === undefined ? {} : { nearest: miss }),
       clients: concerned.slice(0, MAX_LISTED_CLIENTS).map(({ account }) => account),
       ...(leaf.endpoints === undefined ? {} : { endpoints: leaf.endpoints }),
       example: leaf.question,
     }
   })
+}
+
+/** Accounts of pods other than waypoints: those speak for others. */
+function accountsOf(model: MeshModel): readonly string[] {
+  const pods = model.pods().filter(({ labels }) => !isOfWaypoint(labels))
+  return [...new Set(pods.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`))].toSorted()
 }
 
 /** The same at several destinations is told once. */

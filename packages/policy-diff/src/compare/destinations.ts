@@ -123,7 +123,7 @@ function concerns({ namespace, selector, targetRefs }: AuthorizationPolicy, plac
   })
 }
 
-function isOfWaypoint(labels: Readonly<Record<string, string>>): boolean {
+export function isOfWaypoint(labels: Readonly<Record<string, string>>): boolean {
   return labels[LABELS.gatewayManaged] === WAYPOINT_CONTROLLER
 }
 

@@ -2,6 +2,7 @@ import { AmbiguousNameError, type Answer, type MeshModel, type Question, Unknown
 import { accessChange, decisionFor } from '../compare/access-change.ts'
 import type { Sides } from '../compare/compare-destination.ts'
 import type { ComparedPolicies } from '../compare/compare-policies.ts'
+import { NearestMisses } from '../compare/nearest-misses.ts'
 import type { ChangedFlow, FlowsDiff } from '../diff.types.ts'
 import type { RecordedFlow } from '../flows/flows.types.ts'
 import type { ReadFlows } from '../flows/read-flows.ts'
@@ -21,6 +22,7 @@ export function replayFlows(
 ): FlowsDiff {
   const targets = { before: new FlowTargets(models.before), after: new FlowTargets(models.after) }
   const pods = models.after.pods()
+  const nearest = new NearestMisses(models.after)
   const changed: ChangedFlow[] = []
   const unjudged = new Map<string, { count: number; flows: string[] }>()
   let total = 0
@@ -66,7 +68,7 @@ export function replayFlows(
       const { verdict, outcome } = flow
       const denied = verdict === undefined ? outcome === 'denied' : !verdict.allowed
       const isOutdated = denied !== (before.outcome === 'denied')
-      return { kind: 'judged', changed: changeOf(flow, is, question, before, after), isOutdated }
+      return { kind: 'judged', changed: changeOf(flow, is, question, before, after, nearest), isOutdated }
     } catch (error) {
       if (error instanceof UnknownNameError || error instanceof AmbiguousNameError)
         return { kind: 'unjudged', reason: error.message }
@@ -81,18 +83,22 @@ function changeOf(
   question: Question,
   before: Answer,
   after: Answer,
+  nearest: NearestMisses,
 ): ChangedFlow | undefined {
   const access = accessChange(before, after, target.isGateway)
   if (access === undefined) return undefined
   const { count, firstSeen, lastSeen } = flow
+  const decided = decisionFor(after, access)
+  const miss = nearest.of(access.change, decided, question)
   return {
     change: access.change,
     count,
     client: clientName(flow),
     destination: target.name,
     ...(flow.request === undefined ? {} : { request: `${flow.request.method} ${flow.request.path}` }),
-    after: decisionFor(after, access),
+    after: decided,
     before: decisionFor(before, access),
+    ...(miss === undefined ? {} : { nearest: miss }),
     firstSeen,
     lastSeen,
     example: question,

@@ -17,6 +17,7 @@ interface Triple {
 }
 
 const PARTS = 5
+export const OF_ANOTHER_DOMAIN = ' of another trust domain'
 
 /** Principals, `td/ns/x/sa/y`, for every way in which clients can be told apart, and somebody without an identity. */
 export function clientCandidates(patterns: ClientPatterns, trustDomain: string): Candidates {
@@ -72,9 +73,7 @@ function candidateOf({ domain, namespace, account }: Triple, own: string): Candi
   if (domain.value === own) return { value, label: local, kind: local === '*/*' ? 'other' : 'named' }
   const foreign = domain.kind === 'other' && local === '*/*'
   const label =
-    domain.kind === 'other'
-      ? `${local} of another trust domain`
-      : `${domain.label}/ns/${part(namespace)}/sa/${part(account)}`
+    domain.kind === 'other' ? local + OF_ANOTHER_DOMAIN : `${domain.label}/ns/${part(namespace)}/sa/${part(account)}`
   return { value, label, kind: foreign ? 'other' : 'named' }
 }
 

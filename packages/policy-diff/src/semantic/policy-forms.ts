@@ -4,6 +4,7 @@ import { type ClauseOfRule, clausesOfRule } from '../policies/clauses-of-rule.ts
 import { decides, type ReadPolicy } from '../policies/read-policy.ts'
 import type { Candidate } from './candidate.types.ts'
 import { type CandidateOptions, candidatesOf } from './candidates-of.ts'
+import { OF_ANOTHER_DOMAIN } from './client-candidates.ts'
 import type { Dimension } from './dimension.ts'
 import { Patterns } from './patterns.ts'
 import { factsOf, pointOf } from './point.ts'
@@ -210,9 +211,15 @@ function classFrom(members: readonly Candidate[]): ValueClass {
   const [first] = members
   const plain = members.filter(({ label }) => !label.startsWith('such as '))
   const other = members.find(({ kind }) => kind === 'other')
+  const labels = (plain.length > 0 ? plain : members.slice(0, 1)).map(({ label }) => label)
   return {
     value: (other ?? first)?.value,
     kind: other?.kind ?? first?.kind ?? 'named',
-    labels: [...new Set((plain.length > 0 ? plain : members.slice(0, 1)).map(({ label }) => label))],
+    labels: [...new Set(labels.filter((label) => !isSaid(label, labels)))],
   }
+}
+
+/** Of a client whose trust domain makes no difference only its name is told. */
+function isSaid(label: string, labels: readonly string[]): boolean {
+  return label.endsWith(OF_ANOTHER_DOMAIN) && labels.includes(label.slice(0, -OF_ANOTHER_DOMAIN.length))
 }
