@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { systemClock } from '@ambit/core'
@@ -31,6 +32,9 @@ export function createContext(environment: Environment, terminal: Terminal): Con
     writeFile: writeWholeFile,
     ...(terminal.stderr.isTTY ? { status: statusLine(terminal.stderr) } : {}),
     interrupted,
+    ...(environment.browserProgram === undefined
+      ? {}
+      : { openBrowser: (url: string) => openBrowser(environment.browserProgram ?? '', url) }),
     confirm: (question) => confirm(question, terminal),
     cluster: (flags) =>
       openCluster({
@@ -42,6 +46,16 @@ export function createContext(environment: Environment, terminal: Terminal): Con
     clusterAt: (path) => openCluster({ path }),
     sandbox: sandboxOperations,
   }
+}
+
+/** The page's address is printed as well: a browser that does not come is no failure. */
+async function openBrowser(program: string, url: string): Promise<void> {
+  const child = spawn(program, [url], { stdio: 'ignore', detached: true })
+  child.unref()
+  await new Promise<void>((resolve) => {
+    child.once('error', () => resolve())
+    child.once('spawn', () => resolve())
+  })
 }
 
 /** A terminal's last line, written over and over. */

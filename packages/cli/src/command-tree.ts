@@ -1,6 +1,7 @@
 import { analyzeCommand } from './analyze/command.ts'
 import { runCompletion } from './completion/run-completion.ts'
 import type { Context } from './context.types.ts'
+import { dashboardCommand } from './dashboard/command.ts'
 import { diffCommand } from './diff/command.ts'
 import type { CommandSpec, FlagSpec } from './grammar/command.types.ts'
 import { RENDER_FLAGS } from './install/install-options.ts'
@@ -348,7 +349,6 @@ function later(name: string, instead: string, aliases: readonly string[] = []): 
 const LATER: readonly Command[] = [
   later('proxy-config', 'ambit ztunnel-config; there is no Envoy in this mesh', ['pc']),
   later('tag', 'nothing; there is one revision, default'),
-  later('dashboard', 'kubectl port-forward', ['dash', 'd']),
   later('admin', 'kubectl -n istio-system logs deploy/istiod', ['istiod']),
   later('bug-report', 'kubectl cluster-info dump'),
   later('validate', 'kubectl apply --dry-run=server -f FILE', ['v']),
@@ -419,6 +419,7 @@ export const COMMAND_TREE: Command = {
     analyzeCommand,
     diffCommand,
     recordCommand,
+    dashboardCommand,
     version,
     sandbox,
     completion,

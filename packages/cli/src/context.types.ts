@@ -22,6 +22,8 @@ export interface Context {
   readonly status?: (line: string | undefined) => void
   /** Resolves when the person interrupts (Ctrl-C) or the process is asked to end; never once `until` is over. */
   readonly interrupted: (until: AbortSignal) => Promise<void>
+  /** Only where there is a desktop. */
+  readonly openBrowser?: (url: string) => Promise<void>
   /** Asks a question on the terminal; false when stdin is not one. */
   readonly confirm: (question: string) => Promise<boolean>
   readonly cluster: (flags: Flags) => Promise<Cluster>

@@ -6,6 +6,8 @@ export interface Environment {
   readonly colour: boolean
   readonly version: string
   readonly deployFolder: string
+  /** Opens an address in the person's browser; absent where there is no desktop. */
+  readonly browserProgram?: 'xdg-open' | 'open' | undefined
 }
 
 /** Reads the environment once. */
@@ -18,5 +20,11 @@ export function readEnvironment(env: NodeJS.ProcessEnv, stdout: { readonly isTTY
     colour: stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '',
     version,
     deployFolder: fileURLToPath(new URL('../../../deploy', import.meta.url)),
+    browserProgram: browserProgram(env, process.platform),
   }
+}
+
+function browserProgram(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): Environment['browserProgram'] {
+  if (platform === 'darwin') return 'open'
+  return env['DISPLAY'] || env['WAYLAND_DISPLAY'] ? 'xdg-open' : undefined
 }

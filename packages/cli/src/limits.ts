@@ -27,3 +27,7 @@ export const FLOW_RETRY_MAX_MS = 30_000
 export const FLOW_PROXIES_POLL_MS = 5_000
 /** How often `ambit record` writes what it has. */
 export const RECORD_CHECKPOINT_MS = 10_000
+/** How old what the dashboard explains from may be, ms: who edits a request asks again within seconds. */
+export const EXPLAIN_FRESH_MS = 2_000
+/** Pause between two looks of the dashboard whether the cluster answers, ms. */
+export const CLUSTER_POLL_MS = 3_000

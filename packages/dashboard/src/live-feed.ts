@@ -34,8 +34,10 @@ export class LiveFeed implements DashboardFeed, Closable {
   readonly #denials = new Map<string, Denial[]>()
   readonly #requests = new Map<string, FlowRequest>()
   #partsOf: ReadonlyMap<string, ReadonlySet<string>> = new Map()
-  readonly #heard = new Set<string>()
+  readonly #reached = new Set<string>()
+  /** Of proxies, by pod. */
   readonly #problems = new Map<string, string>()
+  #generalProblems: readonly string[] = []
   readonly #startedMs: number
   #denialCount = 0
   #lost: { readonly since: string; readonly reason: string } | undefined
@@ -54,18 +56,35 @@ export class LiveFeed implements DashboardFeed, Closable {
   /** A flow as one proxy told it. */
   take(flow: Flow): void {
     this.#components.graph.add(flow)
-    this.#heard.add(flow.reporter.pod)
-    this.#problems.delete(flow.reporter.pod)
     for (const edge of edgeIdsOf(flow)) {
       if (flow.request !== undefined) this.#requests.set(edge, flow.request)
       if (flow.state === 'denied') this.#keepDenial(edge, flow)
     }
   }
 
-  /** What is missing; of a pod, until it is heard again. */
-  tellGap(text: string, pod: string | undefined): void {
-    this.#problems.set(pod ?? text, text)
-    if (pod !== undefined) this.#components.graph.forget(pod)
+  /** A proxy can't be asked, or told more than was read: what it told of as open may have ended. */
+  missing(text: string, pod: string): void {
+    this.#problems.set(pod, text)
+    this.#reached.delete(pod)
+    this.#components.graph.forget(pod)
+  }
+
+  /** A proxy answers, for the first time or again. */
+  reached(pod: string): void {
+    this.#reached.add(pod)
+    this.#problems.delete(pod)
+  }
+
+  /** A proxy is no more. */
+  gone(pod: string): void {
+    this.#reached.delete(pod)
+    this.#problems.delete(pod)
+    this.#components.graph.forget(pod)
+  }
+
+  /** What is missing for no proxy in particular: all of it. */
+  general(problems: readonly string[]): void {
+    this.#generalProblems = problems
   }
 
   /** Whether the cluster answers. */
@@ -78,7 +97,12 @@ export class LiveFeed implements DashboardFeed, Closable {
     const nowMs = this.#components.clock.now()
     return topologyOf(this.#view, {
       namespace: this.greeting.namespace,
-      health: { heard: this.#heard.size, problems: [...this.#problems.values()], lost: this.#lost },
+      health: {
+        proxies: this.#reached.size,
+        // Without the cluster everything is missing: that is said once.
+        problems: this.#lost === undefined ? [...this.#generalProblems, ...this.#problems.values()] : [],
+        lost: this.#lost,
+      },
       ratesOf: ({ id }) => this.#timeline(id).rates(nowMs),
     })
   }

@@ -69,8 +69,8 @@ export interface EdgeSecurity {
 }
 
 export interface FeedHealth {
-  /** Proxies that told anything. */
-  readonly heard: number
+  /** How many are read. */
+  readonly proxies: number
   /** What is missing here and why: a proxy that can't be asked, flows that were lost. */
   readonly problems: readonly string[]
   /** Why the cluster does not answer; absent while it does. */

@@ -23,7 +23,7 @@ const EMPTY: Topology = {
   edges: [],
   servings: [],
   leftOut: 0,
-  health: { heard: 0, problems: [] },
+  health: { proxies: 0, problems: [] },
 }
 const files = readPageFiles()
 
@@ -207,7 +207,7 @@ test('a page that does not read keeps only the newest state, and is let go', asy
   const big = 'x'.repeat(4_000_000)
   let at = 0
   await using running = await start({
-    topology: () => ({ ...EMPTY, at: `${at++}`, health: { heard: 0, problems: [big] } }),
+    topology: () => ({ ...EMPTY, at: `${at++}`, health: { proxies: 0, problems: [big] } }),
   })
   const socket: Socket = connect(Number(running.url.port), '127.0.0.1')
   const closed = new Promise((resolve) => socket.once('close', resolve))

@@ -137,32 +137,40 @@ test('an edge is asked about with its last request, a denied one first', async (
   t.like(feed.edge(REVIEWS)?.question?.request, { method: 'DELETE' })
 })
 
-test('what is missing is told until it is heard again', async (t) => {
+test('what is missing is told until it is there again, or is no more', async (t) => {
   await using told = start()
   const { feed } = told
-  feed.tellGap('ztunnel a does not answer', 'istio-system/ztunnel-a')
-  feed.tellGap('ztunnel a refuses', 'istio-system/ztunnel-a')
-  feed.tellGap('7 flows were lost', undefined)
-  t.deepEqual(feed.topology().health, {
-    heard: 0,
-    problems: ['ztunnel a refuses', '7 flows were lost'],
+  const health = () => feed.topology().health
+  feed.reached('istio-system/a')
+  feed.missing('a does not answer', 'istio-system/a')
+  feed.missing('a refuses', 'istio-system/a')
+  feed.missing('b does not answer', 'istio-system/b')
+  feed.general(['waypoints are not asked'])
+  t.deepEqual(health(), {
+    proxies: 0,
+    problems: ['waypoints are not asked', 'a refuses', 'b does not answer'],
     lost: undefined,
   })
-  feed.take(connect('reviews'))
-  t.deepEqual(feed.topology().health.problems, ['7 flows were lost'])
-  t.is(feed.topology().health.heard, 1)
+  feed.reached('istio-system/a')
+  feed.gone('istio-system/b')
+  t.deepEqual(health(), { proxies: 1, problems: ['waypoints are not asked'], lost: undefined })
+  feed.general([])
+  t.deepEqual(health().problems, [])
 })
 
 test('what a proxy told of as open is not open when it can no longer be asked', async (t) => {
   await using told = start()
   const { feed, clock } = told
-  feed.take(connect('reviews', { state: 'open' }))
-  await clock.advance(TICK_MS)
-  t.is(feed.topology().edges[0]?.open, 1)
-  feed.tellGap('gone', 'istio-system/ztunnel-a')
-  await clock.advance(TICK_MS)
-  t.deepEqual(feed.topology().edges, [])
-  t.is(feed.edge(REVIEWS), undefined)
+  for (const end of ['missing', 'gone'] as const) {
+    feed.take(connect('reviews', { state: 'open' }))
+    await clock.advance(TICK_MS)
+    t.is(feed.topology().edges[0]?.open, 1)
+    if (end === 'missing') feed.missing('gone', 'istio-system/ztunnel-a')
+    else feed.gone('istio-system/ztunnel-a')
+    await clock.advance(TICK_MS)
+    t.deepEqual(feed.topology().edges, [])
+    t.is(feed.edge(REVIEWS), undefined)
+  }
 })
 
 test('a cluster that does not answer is lost since the first time', async (t) => {
@@ -171,7 +179,9 @@ test('a cluster that does not answer is lost since the first time', async (t) =>
   feed.tellCluster(new Error('refused'))
   await clock.advance(5_000)
   feed.tellCluster(new Error('refused again'))
-  t.deepEqual(feed.topology().health.lost, { since: '2026-01-01T00:00:00.000Z', reason: 'refused' })
+  feed.missing('a does not answer', 'istio-system/a')
+  const lost = { since: '2026-01-01T00:00:00.000Z', reason: 'refused' }
+  t.deepEqual(feed.topology().health, { proxies: 0, problems: [], lost }, 'one reason for all that is missing')
   feed.tellCluster(undefined)
   t.is(feed.topology().health.lost, undefined)
 })

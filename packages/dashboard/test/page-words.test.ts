@@ -34,7 +34,7 @@ const topology = topologyOf(
     ],
   ),
   {
-    health: { heard: 1, problems: [] },
+    health: { proxies: 1, problems: [] },
     ratesOf: ({ from }) => ({
       perSecond: from === page.id ? 2 : 0,
       bytesPerSecond: 0,

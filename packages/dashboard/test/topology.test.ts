@@ -6,7 +6,7 @@ import { topologyOf } from '../src/topology-of-graph.ts'
 import { edge, flow, service, view, workload } from './support/bookstore-view.ts'
 
 const [page, reviews] = [workload('page'), service('reviews')]
-const health = { heard: 1, problems: [] }
+const health = { proxies: 1, problems: [] }
 const QUIET = { perSecond: 0, bytesPerSecond: 0, deniedLately: 0, failedLately: 0 }
 
 const security = test.macro({

@@ -59,6 +59,8 @@ export interface ApplyOptions {
 export interface Cluster {
   /** Namespace of the kubeconfig's context, else `default`. */
   readonly currentNamespace: string
+  /** Name of the kubeconfig's context, for a person. */
+  readonly currentContext?: string | undefined
   list(query: ListQuery): Promise<readonly ClusterObject[]>
   read(reference: ObjectReference): Promise<ClusterObject | undefined>
   /** `v1.33.1`, as the API server says. */

@@ -47,6 +47,10 @@ export class KubeCluster implements Cluster {
     return this.#config.getContextObject(this.#config.getCurrentContext())?.namespace || 'default'
   }
 
+  get currentContext(): string | undefined {
+    return this.#config.getCurrentContext() || undefined
+  }
+
   /** Reads the kubeconfig at `path`, else the one kubectl would use. */
   static fromKubeConfig(
     options: KubeClusterOptions & { readonly path?: string | undefined; readonly context?: string | undefined },

@@ -53,6 +53,7 @@ class Followed {
     const { proxies, gaps } = await findFlowProxies(this.#cluster, this.#options)
     for (const gap of gaps) if (!this.#gaps.has(gap)) this.#tell({ gap })
     this.#gaps = new Set(gaps)
+    this.#options.states?.general(gaps)
     const there = new Set(proxies.map(({ uid }) => uid))
     for (const [uid, { proxy, stop }] of this.#proxies) {
       if (there.has(uid)) continue
@@ -60,6 +61,7 @@ class Followed {
       stop.abort()
       const pod = `${proxy.namespace}/${proxy.pod}`
       this.#tell({ gap: `${pod}: it is gone`, pod })
+      this.#options.states?.gone(pod)
     }
     for (const proxy of proxies) if (!this.#proxies.has(proxy.uid)) this.#begin(proxy)
   }
@@ -73,6 +75,7 @@ class Followed {
         const gap = `it is not known whether there are new proxies: ${messageOf(error)}`
         if (!this.#gaps.has(gap)) this.#tell({ gap })
         this.#gaps = new Set([gap])
+        this.#options.states?.general([gap])
       })
     }
     await Promise.all(this.#running)
@@ -90,6 +93,7 @@ class Followed {
     const updates = followProxy(this.#cluster, proxy, {
       watch: this.#options.watch,
       query: this.#query,
+      reached: this.#options.states === undefined ? undefined : (pod) => this.#options.states?.reached(pod),
       signal,
       sleep: (ms, until) => delay(ms, undefined, { signal: until }),
     })

@@ -9,7 +9,18 @@ export interface FollowFlowsOptions {
   readonly since?: string | undefined
   /** Of the control plane. */
   readonly istioNamespace?: string | undefined
+  /** Told of the proxies themselves, for who shows all the time what is missing; gaps are told as well. */
+  readonly states?: ProxyStates | undefined
   readonly signal: AbortSignal
+}
+
+export interface ProxyStates {
+  /** It answers, for the first time or again. */
+  reached(pod: string): void
+  /** It is no more: nothing is missing for it. */
+  gone(pod: string): void
+  /** Gaps that are none of one proxy: all that there are now. */
+  general(gaps: readonly string[]): void
 }
 
 /** A flow as one proxy tells it, or what is missing. */

@@ -17,6 +17,8 @@ export interface FollowProxyOptions {
   readonly watch: boolean
   /** Of `GET /flows`, without `watch`. */
   readonly query: URLSearchParams
+  /** Told whenever it answers. */
+  readonly reached?: ((pod: string) => void) | undefined
   readonly signal: AbortSignal
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
 }
@@ -63,7 +65,7 @@ class NoFlows extends Error {}
 async function* once(
   cluster: Pick<Cluster, 'follow'>,
   { namespace, pod }: FlowProxy,
-  { watch, query, signal }: FollowProxyOptions,
+  { watch, query, signal, reached }: FollowProxyOptions,
 ): AsyncGenerator<FlowUpdate> {
   const asked = new URLSearchParams(query)
   asked.set('watch', String(watch))
@@ -74,6 +76,7 @@ async function* once(
     const { status, body } = await cluster.follow({ namespace, pod, port: ADMIN_PORT, path }, over)
     if (status === HTTP_NOT_FOUND) throw new NoFlows('does not tell flows: it is not Ambit’s, or of an older version')
     if (status !== HTTP_OK) throw new Error(`/flows answered ${status}`)
+    reached?.(`${namespace}/${pod}`)
     for await (const line of linesOf(body)) {
       silence.broken()
       if (line === '') continue

@@ -53,7 +53,7 @@ export function parseCommandLine<Context>(
       if (child.notYet !== undefined) return { kind: 'not-yet', message: child.notYet, path }
       continue
     }
-    if (command.run === undefined) {
+    if (command.run === undefined || (command.subcommands !== undefined && command.positional === undefined)) {
       return {
         kind: 'usage',
         message: `unknown command "${arg}" for "${path.join(' ')}"${suggestion(command, arg)}`,

@@ -155,27 +155,30 @@ function showSummary({ edges }: Selected): void {
 
 function showEmpty(from: Topology): void {
   const isFiltered = from.edges.length > 0
-  const heading = isFiltered ? 'Nothing fits the filter' : 'No traffic yet'
-  if (byId('empty').dataset['shown'] === heading) return
-  byId('empty').dataset['shown'] = heading
+  const { proxies, lost } = from.health
+  const key = `${isFiltered} ${proxies} ${lost === undefined}`
+  if (byId('empty').dataset['shown'] === key) return
+  byId('empty').dataset['shown'] = key
   const clear = (): void => {
     namespace.value = ''
     text.value = ''
     render()
     text.focus()
   }
-  const body = isFiltered
-    ? [
-        h('p', {}, `${from.edges.length} edges are hidden.`),
-        h('button', { type: 'button', class: 'primary', onclick: clear }, 'Show all'),
-      ]
-    : [
-        h(
-          'p',
-          {},
-          'Connections appear here as soon as a node proxy sees one. Only pods that are in the mesh are seen:',
-        ),
-        h('code', {}, 'kubectl label namespace NAME istio.io/dataplane-mode=ambient'),
-      ]
-  byId('empty').replaceChildren(h('h2', {}, heading), ...body)
+  if (isFiltered) {
+    byId('empty').replaceChildren(
+      h('h2', {}, 'Nothing fits the filter'),
+      h('button', { type: 'button', class: 'primary', onclick: clear }, 'Show all'),
+    )
+    return
+  }
+  const reading = proxies === 1 ? 'One proxy is read' : `${proxies} proxies are read`
+  const body =
+    proxies === 0
+      ? [h('p', {}, lost === undefined ? 'No proxy is read yet.' : 'The cluster does not answer.')]
+      : [
+          h('p', {}, `${reading}. What pods of the mesh send and receive appears here at once. A namespace joins by:`),
+          h('code', {}, 'kubectl label namespace NAME istio.io/dataplane-mode=ambient'),
+        ]
+  byId('empty').replaceChildren(h('h2', {}, 'No traffic yet'), ...body)
 }
