@@ -3,6 +3,7 @@ import { runCompletion } from './completion/run-completion.ts'
 import type { Context } from './context.types.ts'
 import { dashboardCommand } from './dashboard/command.ts'
 import { diffCommand } from './diff/command.ts'
+import { explainCommand } from './explain/command.ts'
 import type { CommandSpec, FlagSpec } from './grammar/command.types.ts'
 import { RENDER_FLAGS } from './install/install-options.ts'
 import { runInstall } from './install/run-install.ts'
@@ -420,6 +421,7 @@ export const COMMAND_TREE: Command = {
     diffCommand,
     recordCommand,
     dashboardCommand,
+    explainCommand,
     version,
     sandbox,
     completion,

@@ -1,5 +1,8 @@
 export { AmbiguousNameError, UnknownNameError } from './errors.ts'
 export * from './explanation.types.ts'
 export { MeshModel, type MeshModelInput } from './mesh-model.ts'
+export { MODEL_KINDS } from './model-kinds.ts'
 export type * from './question.types.ts'
 export { asRunning, type RunningObjects } from './running/as-running.ts'
+export { explanationText } from './text/explanation-text.ts'
+export { COLOURED, type Paint, PLAIN } from './text/paint.ts'

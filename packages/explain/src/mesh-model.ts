@@ -10,7 +10,8 @@ import { travel } from './journey/travel.ts'
 import type { Client } from './names/client.types.ts'
 import { findClient } from './names/find-client.ts'
 import { findTarget } from './names/find-target.ts'
-import type { Question } from './question.types.ts'
+import { readClient, readTarget } from './names/read-names.ts'
+import type { ClientRef, Question, TargetRef } from './question.types.ts'
 import { asRunning } from './running/as-running.ts'
 
 export interface MeshModelInput {
@@ -63,6 +64,16 @@ export class MeshModel {
   /** The same with all its reasons. */
   explain(question: Question): Explanation {
     return explain(this.#compiled, this.#asked(question), [...this.#gaps, ...this.problems])
+  }
+
+  /** A client as people write it; without a namespace, of the one given. Throws UnknownNameError and AmbiguousNameError. */
+  clientNamed(written: string, namespace: string): ClientRef {
+    return readClient(this.#compiled.judgement.state, written, namespace)
+  }
+
+  /** What is dialled, as people write it. */
+  targetNamed(written: string, namespace: string): TargetRef {
+    return readTarget(this.#compiled.judgement.state, written, namespace)
   }
 
   /** Every AuthorizationPolicy, sorted by name. */

@@ -33,8 +33,23 @@ type Listed = {
 
 /** Everything that is looked at. A right that is missing makes the answer smaller, not impossible. */
 export async function readCluster(cluster: Cluster, asked: Asked): Promise<ClusterRead> {
-  const { kinds = READ_KINDS } = asked
-  const lists = await Promise.all(kinds.map((kind) => listKind(cluster, kind, asked.namespace)))
+  const { objects, coverage, notes } = await readKinds(cluster, asked.kinds ?? READ_KINDS, asked.namespace)
+  const secrets = await readSecrets(cluster, namedSecrets([...objects, ...asked.files.map(({ object }) => object)]))
+  objects.push(...secrets.objects)
+  if (secrets.coverage !== 'all') coverage.set('core/Secret', secrets.coverage)
+  if (secrets.note !== undefined) notes.push(secrets.note)
+  const mesh = await readMeshConfig(cluster, asked.istioNamespace)
+  if (mesh.note !== undefined) notes.push(mesh.note)
+  return { objects, coverage, meshConfig: mesh.text, notes }
+}
+
+/** All objects of these kinds; of those that may not be listed everywhere, those of the namespace. */
+export async function readKinds(
+  cluster: Cluster,
+  kinds: readonly ReadKind[],
+  namespace: string,
+): Promise<{ readonly objects: AnyObject[]; readonly coverage: Map<string, Coverage>; readonly notes: string[] }> {
+  const lists = await Promise.all(kinds.map((kind) => listKind(cluster, kind, namespace)))
   const coverage = new Map<string, Coverage>()
   const objects: AnyObject[] = []
   const notes: string[] = []
@@ -44,13 +59,7 @@ export async function readCluster(cluster: Cluster, asked: Asked): Promise<Clust
     if (covered !== 'all') coverage.set(groupKind(apiVersion, kind), covered)
     if (note !== undefined) notes.push(note)
   }
-  const secrets = await readSecrets(cluster, namedSecrets([...objects, ...asked.files.map(({ object }) => object)]))
-  objects.push(...secrets.objects)
-  if (secrets.coverage !== 'all') coverage.set('core/Secret', secrets.coverage)
-  if (secrets.note !== undefined) notes.push(secrets.note)
-  const mesh = await readMeshConfig(cluster, asked.istioNamespace)
-  if (mesh.note !== undefined) notes.push(mesh.note)
-  return { objects, coverage, meshConfig: mesh.text, notes }
+  return { objects, coverage, notes }
 }
 
 async function listKind(cluster: Cluster, kind: ReadKind, namespace: string): Promise<Listed> {
@@ -99,7 +108,7 @@ async function readSecrets(cluster: Cluster, names: readonly string[]): Promise<
   return { objects, coverage: 'all' }
 }
 
-async function readMeshConfig(
+export async function readMeshConfig(
   cluster: Cluster,
   namespace: string,
 ): Promise<{ readonly text?: string | undefined; readonly note?: string | undefined }> {

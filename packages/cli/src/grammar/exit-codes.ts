@@ -7,6 +7,12 @@ export const EXIT = {
   usage: 2,
   /** What was given to read could not all be read (sysexits, as istioctl has it). */
   badData: 65,
+  /** What was asked about does not arrive, and no policy refused it (sysexits: unavailable). */
+  unreachable: 69,
+  /** The answer depends on which endpoint is chosen, or on what could not be read (sysexits: try again). */
+  unclear: 75,
+  /** What was asked about is denied (sysexits: no permission). */
+  denied: 77,
   /** Analysis found what is at least as bad as --failure-threshold (istioctl). */
   issuesFound: 79,
   /** A change of policies lets in or keeps out somebody (ambit diff). */

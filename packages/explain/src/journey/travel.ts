@@ -501,7 +501,9 @@ class Traveller {
         node,
         by,
         because:
-          transport === 'hbone' ? because : `${because}; the ztunnel of the pod’s node takes what arrives as well`,
+          transport === 'hbone'
+            ? because
+            : `${because}; the ztunnel of the pod’s node takes what arrives all the same${check.verdict === 'allowed' ? ': no PeerAuthentication asks for mutual TLS' : ''}`,
       })
     }
     const isProxy = pod !== undefined && this.#isGateway(pod)

@@ -200,7 +200,7 @@ function missed({ client, waypoint, passed, service, isWaypointReady }: Subject,
     return [
       {
         code: 'not-captured',
-        because: `its requests do not go through waypoint ${to}: the client is ${client.because}`,
+        because: `its requests do not go through waypoint ${to}: ${client.because}`,
       },
     ]
   if (waypoint !== undefined && !isWaypointReady)
