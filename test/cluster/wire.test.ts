@@ -1,11 +1,15 @@
 // What somebody reads who sits on the link of the server's node.
 import test from 'ava'
 import { type Cluster, startCluster } from '../support/cluster.ts'
+import { eventually } from '../support/eventually.ts'
 import { curlFrom, enrolled, podIps, ready, ztunnelLog } from '../support/mesh.ts'
 import { Wiretap } from '../support/wiretap.ts'
 import { AMBIENT, client, namespace, server } from './manifests.ts'
 
 const ENDED = /Flags \[[SFRP.]*[FR]/
+
+const DRAIN_LIMIT_MS = 45_000
+const ZTUNNELS = ['get', 'pods', '-n', 'istio-system', '-l', 'app=ztunnel', '-o', 'name']
 
 let cluster: Cluster
 const taps: Wiretap[] = []
@@ -140,9 +144,10 @@ test.serial('nodes whose bytes are carried differently tunnel to each other, bot
   await cluster.must('patch', 'daemonset', 'ztunnel', '-n', 'istio-system', '-p', JSON.stringify(first))
   for (const name of ['ztunnel', 'ztunnel-other'])
     await cluster.must('rollout', 'status', `daemonset/${name}`, '-n', 'istio-system', '--timeout=60s')
-  const pods = await cluster.must('get', 'pods', '-n', 'istio-system', '-l', 'app=ztunnel', '-o', 'name')
+  const list = async () => (await cluster.must(...ZTUNNELS)).trim().split('\n')
+  const names = await eventually(list, ({ length }) => length === 2, DRAIN_LIMIT_MS, 'the old ones are gone')
   const carried: string[] = []
-  for (const name of pods.trim().split('\n')) {
+  for (const name of names) {
     const log = await cluster.must('logs', '-n', 'istio-system', name)
     carried.push(/carried by the reactor/.test(log) ? 'reactor' : 'node')
   }
@@ -160,7 +165,10 @@ test.serial('nodes whose bytes are carried differently tunnel to each other, bot
     const [namespaceOf, name] = from.split('/')
     const identity = `src.identity="spiffe://cluster.local/ns/${namespaceOf}/sa/${name}"`
     const log = (await ztunnelLog(cluster)).split('\n')
-    t.true(log.some((line) => line.includes(identity) && line.includes('direction="inbound"')), from)
+    t.true(
+      log.some((line) => line.includes(identity) && line.includes('direction="inbound"')),
+      from,
+    )
   }
 })
 
