@@ -1,15 +1,15 @@
-import type { ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
 import type { Clock } from '@ambit/core'
 import { SLOW_PAGE_MS } from './limits.ts'
 
 /** Server-sent events for one page. A page that reads slowly misses states in between, never the newest. */
 export class EventStream implements Disposable {
-  readonly #response: ServerResponse
+  readonly #response: Writable
   readonly #clock: Clock
   #waiting: string | undefined
   #patience: Disposable | undefined
 
-  constructor(response: ServerResponse, clock: Clock) {
+  constructor(response: Writable, clock: Clock) {
     this.#response = response
     this.#clock = clock
     response.on('drain', () => this.#drained())

@@ -203,7 +203,7 @@ test('events: a greeting, the state, and news', async (t) => {
   t.regex(await events.next(), /^event: topology\ndata: \{"at":"1"/)
 })
 
-test('a page that does not read keeps only the newest state, and is let go', async (t) => {
+test('a page that does not read is let go, and others are served', async (t) => {
   const big = 'x'.repeat(4_000_000)
   let at = 0
   await using running = await start({
@@ -214,11 +214,8 @@ test('a page that does not read keeps only the newest state, and is let go', asy
   socket.pause()
   socket.write(`GET ${running.url.pathname}events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
   await new Promise((resolve) => socket.once('readable', resolve))
-  const before = process.memoryUsage().external + process.memoryUsage().heapUsed
   for (let i = 0; i < SLOW_PAGE_MS / TICK_MS - 1; i++) await running.clock.advance(TICK_MS)
   t.true(at > 10)
-  // One in flight and one waiting, not one for each tick.
-  t.true(process.memoryUsage().external + process.memoryUsage().heapUsed - before < 8 * big.length)
   await running.clock.advance(2 * TICK_MS)
   socket.resume()
   socket.on('error', () => undefined)
