@@ -5,11 +5,10 @@ import type { EdgeHistory } from './topology.types.ts'
 export interface Totals {
   readonly events: number
   readonly bytes: number
-  readonly denied: number
   readonly failed: number
 }
 
-const NOTHING: Totals = { events: 0, bytes: 0, denied: 0, failed: 0 }
+const NOTHING: Totals = { events: 0, bytes: 0, failed: 0 }
 
 /** The last minutes of one edge, as differences of its totals. */
 export class EdgeTimeline {
@@ -21,14 +20,18 @@ export class EdgeTimeline {
   /** Number of the step that is being filled, from an arbitrary start. */
   #step: number | undefined
 
-  /** What was counted before anybody looked: it is no traffic of now. Denials are shown at their own time. */
-  begin(totals: Totals, deniedAtMs: number | undefined, nowMs: number): void {
-    this.#moveTo(nowMs)
+  /** What was counted before anybody looked: it is no traffic of now. */
+  begin(totals: Totals): void {
     this.#last = totals
-    if (deniedAtMs === undefined) return
+  }
+
+  /** Denials are told one by one, some of them long after. */
+  addDenial(atMs: number, nowMs: number): void {
+    this.#moveTo(nowMs)
     // Clocks of nodes may be ahead of this machine's.
-    const back = Math.floor(Math.max(0, nowMs - deniedAtMs) / HISTORY_STEP_MS)
-    if (back < HISTORY_POINTS) this.#denied[this.#index(back)] = totals.denied
+    const back = Math.floor(Math.max(0, nowMs - atMs) / HISTORY_STEP_MS)
+    const at = this.#index(back)
+    if (back < HISTORY_POINTS) this.#denied[at] = (this.#denied[at] ?? 0) + 1
   }
 
   /** Adds what was counted since the last time to the present step. */
@@ -39,7 +42,6 @@ export class EdgeTimeline {
     const grown = (now: number, before: number): number => (now >= before ? now - before : now)
     this.#events[at] = (this.#events[at] ?? 0) + grown(totals.events, this.#last.events)
     this.#bytes[at] = (this.#bytes[at] ?? 0) + grown(totals.bytes, this.#last.bytes)
-    this.#denied[at] = (this.#denied[at] ?? 0) + grown(totals.denied, this.#last.denied)
     this.#failed[at] = (this.#failed[at] ?? 0) + grown(totals.failed, this.#last.failed)
     this.#last = totals
   }

@@ -31,11 +31,14 @@ export const RATE_POINTS = 5
 /** Edges a page is sent; the others are counted and said to be left out. */
 export const MAX_SHOWN_EDGES = 1_000
 
-/** Denials kept for one edge, the newest. */
+/** Different denials kept of one edge, those that happened last. */
 export const MAX_DENIALS_PER_EDGE = 20
 
-/** Denials kept for all edges, the newest. */
+/** Different denials kept of all edges, those that happened last. */
 export const MAX_DENIALS = 5_000
+
+/** Denied flows that are known not to be counted again; proxies tell what they remember whenever they are asked anew. */
+export const MAX_SEEN_DENIALS = 50_000
 
 /** Questions explained at a time; a further one is answered 429. */
 export const MAX_EXPLAINED_AT_ONCE = 4

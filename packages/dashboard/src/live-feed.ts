@@ -2,11 +2,12 @@ import { type Clock, type Closable, messageOf } from '@ambit/core'
 import type { Explanation, Question } from '@ambit/explain'
 import type { Flow, FlowRequest } from '@ambit/flow'
 import { edgeIdsOf, type GraphEdge, type GraphView } from '@ambit/graph'
+import { DenialLog } from './denial-log.ts'
 import { EdgeTimeline, type Totals } from './edge-history.ts'
 import type { DashboardFeed } from './feed.types.ts'
-import { MAX_DENIALS, MAX_DENIALS_PER_EDGE, TICK_MS } from './limits.ts'
+import { TICK_MS } from './limits.ts'
 import { questionOf } from './question-of-edge.ts'
-import type { Denial, EdgeDetail, Greeting, Topology } from './topology.types.ts'
+import type { EdgeDetail, Greeting, Topology } from './topology.types.ts'
 import { topologyOf } from './topology-of-graph.ts'
 
 /** A graph that is made of flows; the one of `@ambit/graph`. */
@@ -31,7 +32,7 @@ export class LiveFeed implements DashboardFeed, Closable {
   readonly #components: LiveFeedComponents
   readonly #timelines = new Map<string, EdgeTimeline>()
   /** By the edges that flows are about; what the view shows as one edge may be several of them. */
-  readonly #denials = new Map<string, Denial[]>()
+  readonly #denials = new DenialLog()
   readonly #requests = new Map<string, FlowRequest>()
   #partsOf: ReadonlyMap<string, ReadonlySet<string>> = new Map()
   readonly #reached = new Set<string>()
@@ -39,7 +40,6 @@ export class LiveFeed implements DashboardFeed, Closable {
   readonly #problems = new Map<string, string>()
   #generalProblems: readonly string[] = []
   readonly #startedMs: number
-  #denialCount = 0
   #lost: { readonly since: string; readonly reason: string } | undefined
   #view: GraphView
   #tick: Disposable | undefined
@@ -58,7 +58,7 @@ export class LiveFeed implements DashboardFeed, Closable {
     this.#components.graph.add(flow)
     for (const edge of edgeIdsOf(flow)) {
       if (flow.request !== undefined) this.#requests.set(edge, flow.request)
-      if (flow.state === 'denied') this.#keepDenial(edge, flow)
+      if (flow.state === 'denied') this.#denials.add(edge, flow)
     }
   }
 
@@ -119,10 +119,7 @@ export class LiveFeed implements DashboardFeed, Closable {
       clientIdentities: edge.clientIdentities,
       serverIdentities: edge.serverIdentities,
       history: this.#timeline(id).history(this.#components.clock.now()),
-      denials: parts
-        .flatMap((part) => this.#denials.get(part) ?? [])
-        .sort((a, b) => (a.at > b.at ? -1 : a.at < b.at ? 1 : 0))
-        .slice(0, MAX_DENIALS_PER_EDGE),
+      denials: this.#denials.of(parts),
       question: questionOf(asked, asked.request ?? request, edge.clientIdentities),
     }
   }
@@ -154,8 +151,9 @@ export class LiveFeed implements DashboardFeed, Closable {
     for (const edge of this.#view.edges) {
       const isNew = !this.#timelines.has(edge.id)
       const timeline = this.#timeline(edge.id)
-      if (isNew && isWarmingUp) timeline.begin(totalsOf(edge), timeOf(edge.lastDenied), nowMs)
+      if (isNew && isWarmingUp) timeline.begin(totalsOf(edge))
       else timeline.add(totalsOf(edge), nowMs)
+      for (const atMs of this.#denials.takeNew(this.#partsOf.get(edge.id) ?? [])) timeline.addDenial(atMs, nowMs)
     }
     this.#forgetWhatIsGone()
   }
@@ -164,40 +162,11 @@ export class LiveFeed implements DashboardFeed, Closable {
     for (const id of this.#timelines.keys()) if (!this.#partsOf.has(id)) this.#timelines.delete(id)
     const parts = new Set([...this.#partsOf.values()].flatMap((own) => [...own]))
     for (const part of this.#requests.keys()) if (!parts.has(part)) this.#requests.delete(part)
-    for (const [part, denials] of this.#denials) {
-      if (parts.has(part)) continue
-      this.#denialCount -= denials.length
-      this.#denials.delete(part)
-    }
+    this.#denials.keep(parts)
   }
 
   #timeline(id: string): EdgeTimeline {
     return this.#timelines.getOrInsertComputed(id, () => new EdgeTimeline())
-  }
-
-  #keepDenial(edge: string, flow: Flow): void {
-    const { id, at, reporter, request, verdict, failure } = flow
-    const known = this.#denials.getOrInsertComputed(edge, () => [])
-    // Of one connection several proxies may tell, and one more than once.
-    if (known.some((denial) => denial.id === id)) return
-    known.unshift({
-      id,
-      at,
-      ...(request === undefined ? {} : { request: { method: request.method, path: request.path, host: request.host } }),
-      reason: verdict?.reason ?? failure?.message ?? 'denied',
-      policy: verdict?.policy,
-      rule: verdict?.rule,
-      by: `${reporter.kind} ${reporter.gateway ?? reporter.pod}`,
-    })
-    this.#denialCount++
-    if (known.length > MAX_DENIALS_PER_EDGE) this.#denialCount -= known.splice(MAX_DENIALS_PER_EDGE).length
-    if (this.#denialCount > MAX_DENIALS) this.#forgetDenials()
-  }
-
-  /** Each edge keeps its newest. */
-  #forgetDenials(): void {
-    for (const known of this.#denials.values()) known.splice(1)
-    this.#denialCount = this.#denials.size
   }
 }
 
@@ -206,15 +175,6 @@ function partsOf({ id, last, lastDenied }: GraphEdge): ReadonlySet<string> {
   return new Set([id, ...edgeIdsOf(last), ...(lastDenied === undefined ? [] : edgeIdsOf(lastDenied))])
 }
 
-function totalsOf({ requests, connections, bytesFromClient, bytesToClient, denied, failed }: GraphEdge): Totals {
-  return {
-    events: requests > 0 ? requests : connections,
-    bytes: bytesFromClient + bytesToClient,
-    denied,
-    failed,
-  }
-}
-
-function timeOf(flow: Flow | undefined): number | undefined {
-  return flow === undefined ? undefined : Date.parse(flow.at)
+function totalsOf({ requests, connections, bytesFromClient, bytesToClient, failed }: GraphEdge): Totals {
+  return { events: requests > 0 ? requests : connections, bytes: bytesFromClient + bytesToClient, failed }
 }

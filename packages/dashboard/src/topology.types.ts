@@ -99,14 +99,20 @@ export interface EdgeHistory {
   readonly denied: readonly number[]
 }
 
+/** The same request refused for the same reason, once or more often. */
 export interface Denial {
+  /** Of the newest flow. */
   readonly id: string
+  /** When it was refused last. */
   readonly at: string
+  readonly times: number
   /** `GET /path` of a request. */
   readonly request?: { readonly method: string; readonly path: string; readonly host: string } | undefined
   readonly reason: string
   readonly policy?: string | undefined
   readonly rule?: number | undefined
+  /** ALLOW policies of which none matched. */
+  readonly unmatched?: readonly string[] | undefined
   /** Whose proxy refused it. */
   readonly by: string
 }

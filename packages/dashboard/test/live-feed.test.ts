@@ -8,12 +8,14 @@ import { LiveFeed } from '../src/live-feed.ts'
 import { flow, service, workload } from './support/bookstore-view.ts'
 
 const STEP = HISTORY_STEP_MS
-const NONE = { events: 0, bytes: 0, denied: 0, failed: 0 }
+const NONE = { events: 0, bytes: 0, failed: 0 }
 
 test('rates are of the last whole steps, histories go back five minutes and forget', (t) => {
   const timeline = new EdgeTimeline()
   timeline.add(NONE, 0)
-  timeline.add({ ...NONE, events: 20, bytes: 500, denied: 2 }, 100)
+  timeline.add({ ...NONE, events: 20, bytes: 500 }, 100)
+  timeline.addDenial(100, 100)
+  timeline.addDenial(100, 100)
   t.is(timeline.rates(100).perSecond, 0, 'the step is not over')
   t.deepEqual(timeline.rates(STEP), { perSecond: 2, bytesPerSecond: 50, deniedLately: 2, failedLately: 0 })
   t.is(timeline.rates(STEP * 7).perSecond, 0)
@@ -31,13 +33,18 @@ test('a proxy that counts from the beginning again makes no negative numbers', (
   t.deepEqual(timeline.history(STEP).events.slice(-2), [100, 3])
 })
 
-test('what was before is no traffic of now, but a denial of a minute ago is shown', (t) => {
+test('what was before is no traffic of now, but a denial of a minute ago is shown at its time', (t) => {
   const timeline = new EdgeTimeline()
-  timeline.begin({ events: 900, bytes: 9000, denied: 3, failed: 0 }, 60_000, 120_000)
+  timeline.begin({ events: 900, bytes: 9000, failed: 4 })
+  timeline.add({ events: 900, bytes: 9000, failed: 4 }, 120_000)
+  timeline.addDenial(60_000, 120_000)
+  timeline.addDenial(130_000, 120_000)
+  timeline.addDenial(-600_000, 120_000)
   const { events, denied } = timeline.history(120_000)
   t.is(Math.max(...events), 0)
-  t.is(denied.at(-1 - 60_000 / STEP), 3)
-  t.is(timeline.rates(120_000).deniedLately, 3)
+  t.is(denied.at(-1 - 60_000 / STEP), 1)
+  t.is(denied.at(-1), 1, 'a clock that is ahead')
+  t.like(timeline.rates(120_000), { deniedLately: 2, failedLately: 0 })
 })
 
 const REVIEWS = `${workload('page').id}>${service('reviews').id}`
@@ -80,19 +87,39 @@ test('an edge that comes later counts from its first connection', async (t) => {
   )
 })
 
+const ask = (path: string): Partial<Flow> => ({
+  protocol: 'http',
+  side: 'waypoint',
+  request: { method: 'GET', path, host: 'reviews', status: 403 },
+})
+
 test('denials: newest first, each once, so many and no more', async (t) => {
   await using told = start()
   const { feed, clock } = told
   const all = Array.from({ length: MAX_DENIALS_PER_EDGE + 5 }, (_, i) =>
-    refused({ at: new Date(clock.now() + i).toISOString() }),
+    refused({ at: new Date(clock.now() + i).toISOString(), ...ask(`/${i}`) }),
   )
-  for (const one of all) feed.take(one)
-  feed.take(all.at(-1) ?? refused())
+  for (const one of [...all, ...all]) feed.take(one)
   await clock.advance(TICK_MS)
   const { denials } = feed.edge(REVIEWS) ?? {}
   t.is(denials?.length, MAX_DENIALS_PER_EDGE)
   const by = 'ztunnel istio-system/ztunnel-a'
-  t.like(denials?.[0], { id: all.at(-1)?.id, reason: 'no', policy: 'books/p', rule: 1, by })
+  t.like(denials?.[0], { id: all.at(-1)?.id, times: 1, reason: 'no', policy: 'books/p', rule: 1, by })
+  t.is(feed.topology().edges[0]?.deniedLately, all.length)
+})
+
+test('the same denial over and over is one, with how often and when last', async (t) => {
+  await using told = start()
+  const { feed, clock } = told
+  const times = ['00:00:03', '00:00:09', '00:00:06'].map((time) => `2026-01-01T${time}.000Z`)
+  for (const at of times) feed.take(refused({ at, ...ask('/a') }))
+  feed.take(refused({ at: '2026-01-01T00:00:04.000Z', ...ask('/b') }))
+  await clock.advance(TICK_MS)
+  const shown = feed.edge(REVIEWS)?.denials.map(({ at, times, request }) => [request?.path, times, at])
+  t.deepEqual(shown, [
+    ['/a', 3, times[1]],
+    ['/b', 1, '2026-01-01T00:00:04.000Z'],
+  ])
 })
 
 test('a denial by a proxy that knows only the pod is shown with the service it was meant for', async (t) => {
@@ -114,7 +141,7 @@ test('denials of all edges together are bounded', async (t) => {
   const clients = Array.from({ length: 600 }, (_, i) => `c${i}`)
   for (let at = 0; at < MAX_DENIALS + 1; at++) {
     const name = clients[at % clients.length] ?? ''
-    feed.take(flow(name, 'reviews', { id: `d${at}`, state: 'denied', side: 'destination' }))
+    feed.take(flow(name, 'reviews', { id: `d${at}`, state: 'denied', ...ask(`/${at}`) }))
   }
   await clock.advance(TICK_MS)
   const ids = clients.map((name) => `${workload(name).id}>${service('reviews').id}`)

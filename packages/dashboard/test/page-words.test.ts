@@ -4,6 +4,7 @@ import { describeEdge, formatAgo, formatBytes, formatNumber, formatRate } from '
 import { nextInDirection } from '../src/page/move-focus.ts'
 import { placeLabels } from '../src/page/place-labels.ts'
 import { readHeaders } from '../src/page/read-headers.ts'
+import { reasonWords } from '../src/page/reason-words.ts'
 import { namespacesOf, selectTopology } from '../src/page/select.ts'
 import { topologyOf } from '../src/topology-of-graph.ts'
 import { edge, service, view, workload } from './support/bookstore-view.ts'
@@ -124,4 +125,13 @@ test('headers as lines', (t) => {
     ['empty', ''],
     ['url', 'http://a:1'],
   ])
+})
+
+test('reasons name what decided, or what did not match', (t) => {
+  t.is(reasonWords({ reason: 'deny-policy', policy: 'a/b', rule: 2 }), 'a DENY policy matches: a/b, rule 2')
+  t.is(
+    reasonWords({ reason: 'not-allowed', unmatched: ['a/b', 'a/c'] }),
+    'no ALLOW policy lets it pass; there is a/b, a/c',
+  )
+  t.is(reasonWords({ reason: 'what else a proxy says' }), 'what else a proxy says')
 })

@@ -1,5 +1,6 @@
 import type { ClauseTrace, EnforcementPoint, Explanation, Hop, PolicyTrace, RuleTrace } from '@ambit/explain'
 import { h, icon } from './dom.ts'
+import { reasonWords } from './reason-words.ts'
 
 const POINTS: Readonly<Record<EnforcementPoint['name'], string>> = {
   'source-ztunnel': 'Client’s node proxy',
@@ -21,8 +22,7 @@ const OUTCOMES: Readonly<Record<Explanation['outcome'], string>> = {
 
 /** Why it is as it is, clause by clause. */
 export function explanationView(explanation: Explanation): HTMLElement {
-  const { outcome, policy, rule, reason, nearest, notEnforced, gaps } = explanation
-  const ruleText = rule === undefined ? '' : `, rule ${rule}`
+  const { outcome, nearest, notEnforced, gaps } = explanation
   return h(
     'div',
     { class: 'explanation' },
@@ -32,7 +32,7 @@ export function explanationView(explanation: Explanation): HTMLElement {
       icon(outcome === 'allowed' ? 'locked' : outcome === 'denied' ? 'denied' : 'failed'),
       h('strong', {}, OUTCOMES[outcome]),
       ' ',
-      policy === undefined ? reason : `by ${policy}${ruleText}: ${reason}`,
+      reasonWords(explanation),
     ),
     pathView(explanation.path),
     nearest === undefined
@@ -91,7 +91,7 @@ function pointView(point: EnforcementPoint): HTMLElement {
       h('span', { class: `mark ${point.verdict}` }, VERDICTS[point.verdict]),
       ` ${POINTS[point.name]} ${point.at}`,
     ),
-    h('p', { class: 'quiet' }, point.reason),
+    h('p', { class: 'quiet' }, reasonWords({ reason: point.reason })),
     ...point.policies.map(policyView),
     asked === 0 ? h('p', { class: 'quiet' }, 'No policy applies here.') : undefined,
   )

@@ -7,7 +7,7 @@ import { orderSlots } from './order-slots.ts'
 import { LABEL_HEIGHT, placeLabels } from './place-labels.ts'
 import { pathOf, placesOn, routeLegs, type Way } from './route-legs.ts'
 
-export const NODE_WIDTH = 160
+export const NODE_WIDTH = 166
 export const NODE_HEIGHT = 52
 const ROW_GAP = 34
 const PASS_HEIGHT = 14

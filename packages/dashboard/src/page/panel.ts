@@ -4,6 +4,7 @@ import { fillChip, securityIcon } from './edge-chip.ts'
 import { ExplainForm } from './explain-form.ts'
 import { formatAgo, formatBytes, formatNumber, formatRate, securitySentence } from './format.ts'
 import type { Opened } from './graph-view.ts'
+import { reasonWords } from './reason-words.ts'
 import { endsOf, fullName } from './select.ts'
 import { Sparkline } from './sparkline.ts'
 
@@ -127,16 +128,16 @@ export class Panel {
   }
 
   #showDenials(parts: EdgeParts, denials: readonly Denial[], nowMs: number): void {
-    const key = denials.map(({ id, at }) => `${id} ${formatAgo(Date.parse(at), nowMs)}`).join()
+    const key = denials.map(({ id, times, at }) => `${id} ${times} ${formatAgo(Date.parse(at), nowMs)}`).join()
     if (key === parts.denialKey) return
     parts.denialKey = key
     const hadFocus = parts.denials.contains(document.activeElement)
       ? [...parts.denials.querySelectorAll('button')].indexOf(document.activeElement as HTMLButtonElement)
       : -1
     const row = (denial: Denial): HTMLElement => {
-      const { request, policy, rule, reason } = denial
+      const { request, times, at } = denial
       const what = request === undefined ? 'connection' : `${request.method} ${request.path}`
-      const who = policy === undefined ? '' : ` by ${policy}${rule === undefined ? '' : `, rule ${rule}`}`
+      const often = `${times === 1 ? '' : `${times} times, last `}${formatAgo(Date.parse(at), nowMs)}`
       const why = h(
         'button',
         { type: 'button', 'aria-label': `Why: ${what}`, onclick: () => void parts.form?.askAbout(denial) },
@@ -146,12 +147,7 @@ export class Panel {
         'li',
         {},
         icon('denied'),
-        h(
-          'div',
-          {},
-          h('code', {}, what),
-          h('p', { class: 'quiet' }, `${formatAgo(Date.parse(denial.at), nowMs)}: ${reason}${who}`),
-        ),
+        h('div', {}, h('code', {}, what), h('p', {}, reasonWords(denial)), h('p', { class: 'quiet' }, often)),
         parts.form === undefined ? undefined : why,
       )
     }
@@ -224,7 +220,7 @@ function showFacts(parts: EdgeParts, edge: TopologyEdge, detail: EdgeDetail | un
   const { counts } = edge
   const rows: readonly (readonly [string, string])[] = [
     ['Security', securitySentence(edge.security.level)],
-    ['Seen', edge.security.seen.join('; ')],
+    ['Transport', edge.security.seen.join('; ')],
     ['Client', detail?.clientIdentities.join(', ') || 'no identity proved'],
     ['Server', detail?.serverIdentities.join(', ') || 'no identity proved'],
     ['Waypoint', detail?.waypoints.join(', ') || 'none'],

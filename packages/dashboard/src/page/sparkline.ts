@@ -42,6 +42,6 @@ export class Sparkline {
     const seconds = stepMs / 1000
     const highest = Math.max(0, ...points) / seconds
     const total = points.reduce((sum, one) => sum + one, 0)
-    setText(this.#words, total === 0 ? 'none' : `${this.#text.format(total)}, peak ${this.#text.format(highest)}/s`)
+    setText(this.#words, total === 0 ? 'none' : `${this.#text.format(total)}\npeak ${this.#text.format(highest)}/s`)
   }
 }
