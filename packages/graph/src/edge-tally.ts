@@ -90,7 +90,10 @@ export class EdgeTally {
     if (waypoint !== undefined && (role !== 'gateway' || to.kind === 'service')) addValue(values.waypoints, waypoint)
     if (clientIdentity !== undefined) addValue(values.clientIdentities, clientIdentity)
     if (serverIdentity !== undefined) addValue(values.serverIdentities, serverIdentity)
-    if (transport !== undefined) addValue(values.transports, transport.kind)
+    // Where no connection came about nothing was readable on the wire.
+    const isNothing = flow.state === 'failed' && flow.bytesFromClient + flow.bytesToClient === 0
+    if (transport !== undefined && !(isNothing && transport.kind === 'plain'))
+      addValue(values.transports, transport.kind)
     if (transport?.version !== undefined) addValue(values.tlsVersions, transport.version)
     if (transport?.keyExchange !== undefined) addValue(values.keyExchanges, transport.keyExchange)
     if (flow.startedAt < this.firstAt) this.firstAt = flow.startedAt

@@ -56,6 +56,13 @@ test('a connection that a change of policy cut is one denial too', (t) => {
   t.like(only(denial('policy-changed')), { connections: 1, denied: 1, failed: 0 })
 })
 
+test('what never came about in plain text makes no edge a readable one', (t) => {
+  const [source] = connection({ bytesFromClient: 10 })
+  const failed: Flow = { ...source, id: 'f-1', state: 'failed', bytesFromClient: 0, transport: { kind: 'plain' } }
+  t.like(only([source, failed]), { transports: ['hbone'], plainText: false })
+  t.like(only([source, { ...failed, bytesFromClient: 1 }]), { transports: ['hbone', 'plain'], plainText: true })
+})
+
 test('a failure that both sides see is one', (t) => {
   const [source, destination] = connection({ state: 'failed' })
   const flows = [
