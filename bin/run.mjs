@@ -127,7 +127,7 @@ function summary(rows) {
 }
 
 function programsFor(action) {
-  if (['check', 'format', 'generate', 'manifests'].includes(action)) return []
+  if (['check', 'format', 'generate', 'manifests', 'stress'].includes(action)) return []
   // A browser is large: only the tier that opens one brings it.
   if (action === 'test')
     return ['sandbox', 'test', ...(rest.length === 0 || rest.includes('cluster') ? ['browser'] : [])]
@@ -143,6 +143,8 @@ try {
     check,
     demo: () => run(['node', join('test', 'demo', 'main.ts'), ...rest]),
     bench: () => run(['node', join('test', 'bench', 'main.ts'), ...rest]),
+    // As the images run it: a small young generation (docs/decisions/023-reactor.md).
+    stress: () => run(['node', '--max-semi-space-size=4', join('test', 'stress', 'main.ts'), ...rest]),
     latency: () => run(['node', join('test', 'latency', 'main.ts'), ...rest]),
     'api-load': () => run(['node', join('test', 'api-load', 'main.ts'), ...rest]),
     times: () => run(['node', join('test', 'times', 'main.ts'), ...rest]),

@@ -1,16 +1,15 @@
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { connect as connectTls, createSecureContext } from 'node:tls'
 import { silentLogger, systemClock } from '@ambit/core'
 import { clientFd, listenerFd } from '@ambit/linux'
 import test from 'ava'
 import { Reactor, type ReactorConnection, type ReactorCrashError, type ReactorFacts } from '../src/index.ts'
 import { REACTOR_CRASH_LOOP_MS } from '../src/limits.ts'
-import { secureContextOptions } from '../src/secure-context.ts'
 import { ManualClock } from './manual-clock.ts'
 import { CLIENT, dial, readAll, SERVER, TestCa, until } from './mesh.ts'
 import { application, clientProxy, LOOPBACK, serverProxy } from './proxies.ts'
+import { churn } from './stress/churn.ts'
+import { fuzz } from './stress/fuzz.ts'
 
 const NOTHING: ReactorFacts = {
   handles: 0,
@@ -21,66 +20,7 @@ const NOTHING: ReactorFacts = {
   parsed: 0,
   outputBuffers: 0,
 }
-const descriptors = (): number => readdirSync('/proc/self/fd').length
 const closed = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once('close', resolve))
-
-/** Numbers that look random and are the same in every run. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return Math.floor((state / 0x1_0000_0000) * below)
-  }
-}
-
-test.serial('connections that are opened, reset and killed in whatever state leave nothing behind', async (t) => {
-  const ca = new TestCa()
-  const reactor = await Reactor.start({ logger: silentLogger, clock: systemClock })
-  const idle = await reactor.facts()
-  await using app = await application((socket) => {
-    socket.pipe(socket)
-  })
-  const before = descriptors()
-  const next = numbers(17)
-  let server = await serverProxy({ reactor }, ca.certify(SERVER), () => app.address)
-  let client = await clientProxy({ reactor }, ca.certify(CLIENT), server.address, SERVER)
-  const ROUNDS = Number(process.env['AMBIT_REACTOR_ROUNDS'] ?? 20)
-  const USERS = 60
-  for (let round = 0; round < ROUNDS; round++) {
-    const over: Promise<unknown>[] = []
-    for (let index = 0; index < USERS; index++) {
-      const user = await dial(client.address, true)
-      user.on('error', () => undefined)
-      user.resume()
-      over.push(closed(user))
-      const fate = next(5)
-      if (next(2) === 0) user.write(Buffer.alloc(1 + next(200_000)))
-      if (fate === 0) user.resetAndDestroy()
-      else if (fate === 1) user.end()
-      else if (fate === 2) user.once('data', () => user.resetAndDestroy())
-      else if (fate === 3) setImmediate(() => user.destroy())
-    }
-    // Those left over and the tunnels under them end with one of the two sides, in the middle of whatever they do.
-    if (next(2) === 0) await server.close()
-    await client[Symbol.asyncDispose]()
-    await server[Symbol.asyncDispose]()
-    server = await serverProxy({ reactor }, ca.certify(SERVER), () => app.address)
-    client = await clientProxy({ reactor }, ca.certify(CLIENT), server.address, SERVER)
-  }
-  await client[Symbol.asyncDispose]()
-  await server[Symbol.asyncDispose]()
-  let facts = await reactor.facts()
-  while (facts.descriptors > 0) {
-    facts = await reactor.facts()
-  }
-  t.is(facts.sessions, 0)
-  t.is(facts.handles, facts.contexts)
-  t.is(facts.timers, idle.timers)
-  await until(() => descriptors() <= before)
-  t.deepEqual(await reactor.stop(), NOTHING)
-  // The loop's own two, and the channel of the worker.
-  t.true(descriptors() < before)
-})
 
 test.serial(
   'a crash takes down its connections only, is reported, and the worker comes back with its listeners',
@@ -180,66 +120,21 @@ test.serial('a certificate whose key OpenSSL refuses secures nothing, and leaves
 })
 
 test.serial('malformed TLS and HTTP/2 end their connection and nothing else', async (t) => {
-  const ca = new TestCa()
-  const crashes: Error[] = []
-  const onCrash = (error: Error): void => void crashes.push(error)
-  const reactor = await Reactor.start({ logger: silentLogger, clock: systemClock, onCrash })
-  await using app = await application((socket) => {
-    socket.pipe(socket)
-  })
-  const clientCertificate = ca.certify(CLIENT)
-  await using server = await serverProxy({ reactor }, ca.certify(SERVER), () => app.address)
-  await using client = await clientProxy({ reactor }, clientCertificate, server.address, SERVER)
-  const steady = await dial(client.address, true)
-  steady.write('x')
-  await once(steady, 'data')
-  const next = numbers(4711)
-  const garbage = (most: number): Buffer => Buffer.from(Array.from({ length: 1 + next(most) }, () => next(256)))
-  // Bytes that begin as TLS does and go on as it pleases.
-  for (let round = 0; round < 100; round++) {
-    const socket = await dial(server.address)
-    socket.on('error', () => undefined)
-    const over = closed(socket)
-    const record = garbage(600)
-    socket.end(
-      next(2) === 0
-        ? record
-        : Buffer.concat([Buffer.from([22, 3, 1, record.length >> 8, record.length & 255]), record]),
-    )
-    socket.resume()
-    await over
-  }
-  // A peer that is who it says, and speaks HTTP/2 as it pleases.
-  const context = createSecureContext(secureContextOptions(clientCertificate))
-  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1')
-  for (let round = 0; round < 100; round++) {
-    const socket = await dial(server.address)
-    const tls = connectTls({ socket, secureContext: context, ALPNProtocols: ['h2'], rejectUnauthorized: false })
-    tls.on('error', () => undefined)
-    socket.on('error', () => undefined)
-    const over = closed(socket)
-    tls.resume()
-    tls.write(round % 4 === 0 ? garbage(200) : preface)
-    for (let frame = 0; frame < 20; frame++) {
-      const payload = garbage(64)
-      const header = Buffer.from([0, 0, payload.length, next(11), next(256), 0, 0, 0, next(4)])
-      tls.write(Buffer.concat([header, payload]))
-    }
-    if (next(2) === 0) tls.end()
-    else setImmediate(() => socket.destroy())
-    await over
-  }
-  steady.end('still here')
-  t.is((await readAll(steady)).toString(), 'still here')
+  const { crashes, steady, left } = await fuzz({ seed: 4711, goesOn: (rounds) => rounds < 300 })
   t.deepEqual(crashes, [])
-  await client[Symbol.asyncDispose]()
-  await server[Symbol.asyncDispose]()
-  let facts = await reactor.facts()
-  while (facts.descriptors > 0) facts = await reactor.facts()
-  t.is(facts.sessions, 0)
-  t.is(facts.handles, facts.contexts)
-  t.deepEqual(await reactor.stop(), NOTHING)
+  t.is(steady, 'still here')
+  t.deepEqual(left, NOTHING)
 })
+
+test.serial(
+  'connections that come and go in whatever state, beside cuts and crashes, leave nothing behind',
+  async (t) => {
+    const { before, after, left } = await churn({ connections: 1_500, seed: 17, round: 500 })
+    t.is(after.opened, 1_500)
+    t.is(after.descriptors, before.descriptors)
+    t.deepEqual(left, [NOTHING, NOTHING])
+  },
+)
 
 async function probe(fd: number): Promise<number> {
   const { EventLoop, ReactorSocket, duplicate } = await import('@ambit/linux')
