@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 const ROWS: readonly (readonly string[])[] = [
   ['core'],
-  ['api', 'linux', 'telemetry', 'kube', 'chart', 'http2', 'flow'],
+  ['api', 'linux', 'telemetry', 'kube', 'chart', 'http1', 'http2', 'flow'],
   ['xds', 'identity', 'state'],
   ['policy', 'route', 'hbone'],
   ['testing'],

@@ -2,6 +2,7 @@ import { EventEmitter, on } from 'node:events'
 import { constants } from 'node:http2'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import { resetSocket } from '@ambit/core'
 import type { TunnelStream } from './engine.types.ts'
 import { HboneResetError } from './errors.ts'
@@ -19,7 +20,8 @@ export function cut(stream: Duplex): void {
   if (stream.destroyed) return
   stream.on('error', () => undefined)
   if (isTunnel(stream)) stream.destroy(CANCEL)
-  else if (stream instanceof Socket) resetSocket(stream)
+  // Under TLS an end without close_notify says the same, and a reset is not to be had.
+  else if (stream instanceof Socket && !(stream instanceof TLSSocket)) resetSocket(stream)
   else stream.destroy()
 }
 

@@ -295,7 +295,7 @@ class Forwarding {
         return
       }
       exchange.respond({ status: answer.status, headers }, { bodiless: answer.bodiless })
-      if (answer.bodiless) answer.body.resume()
+      if (answer.bodiless) answer.body.discard()
       else await this.#stream(answer)
       // A client that still sends what nobody wants, and an endpoint that is done.
       if (!this.#body.hasEnded) this.#body.discard()
@@ -334,10 +334,10 @@ class Forwarding {
       resolve()
     }
     if (this.#ended !== undefined) this.#onEnded()
-    if (messages !== undefined) answer.body.on('data', (chunk: Buffer) => messages.take(chunk))
     pump(answer.body, exchange.out, {
-      onBytes: (count) => {
-        record.sentBytes += count
+      onData: (chunk) => {
+        record.sentBytes += chunk.length
+        messages?.take(chunk)
       },
       onEnd: () => {
         const trailers = answer.trailers()

@@ -83,10 +83,10 @@ export class Mirrors {
     try {
       const answer = await call.answer
       const { promise, resolve } = Promise.withResolvers<void>()
-      answer.body.on('data', () => undefined)
-      answer.body.once('close', resolve)
-      answer.body.once('end', resolve)
-      if (answer.bodiless || answer.body.readableEnded || answer.body.destroyed) resolve()
+      if (answer.bodiless) {
+        answer.body.discard()
+        resolve()
+      } else answer.body.read({ onData: () => undefined, onEnd: resolve, onFailure: () => resolve() })
       await promise
     } finally {
       if (!copy.isDone) call.cancel()
@@ -111,8 +111,8 @@ class BufferedCopy {
     if (this.#call === undefined) {
       this.#bytes += chunk.length
       this.#waiting?.push(chunk)
-    } else if (!this.#call.body.destroyed) this.#call.body.write(chunk)
-    const backlog = this.#call === undefined ? this.#bytes : this.#call.body.writableLength
+    } else this.#call.body.write(chunk)
+    const backlog = this.#call === undefined ? this.#bytes : this.#call.body.backlog
     if (backlog > MAX_MIRROR_BACKLOG_BYTES) this.abort()
   }
 

@@ -123,3 +123,49 @@ test('a status that is none is no answer, and its connection is not kept', async
   await world.applied(() => Promise.resolve(open === 0))
   session.destroy()
 })
+
+test('what an endpoint says behind its answer is nobody’s', async (t) => {
+  await using world = await World.start()
+  const forged = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged'
+  let connections = 0
+  await world.serve(
+    createTcp((socket) => {
+      connections++
+      socket.on('error', () => undefined)
+      socket.on('data', () => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood${forged}`))
+    }),
+  )
+  const client = world.client()
+  for (let i = 1; i <= 3; i++) {
+    t.is((await client.request()).body, 'good')
+    t.is(connections, i)
+  }
+})
+
+test('an answer with two readings is no answer', async (t) => {
+  await using world = await World.start()
+  let head = ''
+  await world.serve(
+    createTcp((socket) => {
+      socket.on('error', () => undefined)
+      socket.on('data', () => socket.write(`${head}\r\n\r\n5\r\nhello\r\n0\r\n\r\n`))
+    }),
+  )
+  const client = world.client()
+  for (const lines of [
+    'Content-Length: 5\r\nTransfer-Encoding: chunked',
+    'Content-Length: 5\r\nContent-Length: 5',
+    'Content-Length: 5, 5',
+    'Transfer-Encoding: chunked, identity',
+    'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked',
+    'X: a\r\n b',
+    'X : a',
+    'X: a\nY: b',
+    'X: a\0',
+  ]) {
+    head = `HTTP/1.1 200 OK\r\n${lines}`
+    t.is((await client.request()).status, 502, lines)
+  }
+  head = 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked'
+  t.is((await client.request()).status, 502)
+})

@@ -25,6 +25,13 @@ const REFUSED: Readonly<Record<string, string>> = {
   'a coding twice': `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
   'a coding in HTTP/1.0': `POST / HTTP/1.0\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
   'a coding behind a tab': `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n`,
+  'no coding': `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding:\r\n\r\n`,
+  'a quoted coding': `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: "chunked"\r\n\r\n`,
+  'a bare CR': `GET / HTTP/1.1\r\n${HOST}X: a\rb\r\n\r\n`,
+  'a name with a bracket': `GET / HTTP/1.1\r\n${HOST}X(: a\r\n\r\n`,
+  'a method nobody knows': `SMUGGLE / HTTP/1.1\r\n${HOST}\r\n`,
+  'two blanks': `GET  / HTTP/1.1\r\n${HOST}\r\n`,
+  'empty lines without end': `${'\r\n'.repeat(20)}GET / HTTP/1.1\r\n${HOST}\r\n`,
   'a NUL': `GET / HTTP/1.1\r\n${HOST}X: a\0b\r\n\r\n`,
   'a fragment': `GET /a#b HTTP/1.1\r\n${HOST}\r\n`,
   'an unknown version': `GET / HTTP/2.0\r\n${HOST}\r\n`,
@@ -76,6 +83,10 @@ test('a body that breaks its framing never becomes a second request', async (t) 
     `5\r\nhelloX\r\n0\r\n\r\n`,
     `FFFFFFFFFFFFFFFFF\r\nhello`,
     `0x5\r\nhello\r\n`,
+    `5 \r\nhello\r\n0\r\n\r\n`,
+    `5;\r\nhello\r\n0\r\n\r\n`,
+    `5\r\nhello\r\n0\r\nContent-Length: 3\r\n\r\n`,
+    `5\r\nhello\r\n0\r\nX: a\nY: b\r\n\r\n`,
   ]) {
     const answer = await client.raw(`${post}${body}${smuggled}`)
     t.notRegex(answer, /200 OK[\s\S]*200 OK/, body)

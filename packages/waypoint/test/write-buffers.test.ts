@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2'
 import test from 'ava'
-import { writeBuffersOnly } from '../src/http/write-buffers.ts'
+import { writeBuffersOnly } from './support/write-buffers.ts'
 
 test('a head of text and an empty flush arrive as written, and at once', async (t) => {
   const server: Http2Server = createServer()

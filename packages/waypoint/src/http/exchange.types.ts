@@ -1,5 +1,6 @@
-import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { HeaderList } from '@ambit/route'
+import type { BodySource, BodyTarget } from './body.types.ts'
 
 export type HttpVersion = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2'
 
@@ -29,10 +30,11 @@ export interface ResponseHead {
 /** The client's side of one request: what it sent, and the way to answer it once. */
 export interface Exchange {
   readonly head: RequestHead
-  readonly body: Readable
+  readonly body: BodySource
   /** Trailers of the request, when its body has ended. */
   requestTrailers(): HeaderList
-  readonly out: Writable
+  /** After `respond`. */
+  readonly out: BodyTarget
   /** The client left before it was answered in full. */
   readonly isGone: boolean
   onGone(listener: () => void): void

@@ -1,124 +1,197 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { Duplex, Readable, Writable } from 'node:stream'
-import { cut } from '@ambit/hbone'
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { headText } from '@ambit/http1'
 import type { HeaderList } from '@ambit/route'
+import type { BodyReader, BodySource, BodyTarget } from './body.types.ts'
 import type { Exchange, RequestHead, ResponseHead } from './exchange.types.ts'
 import { headerOf, trailerLines, withoutTrailer } from './headers.ts'
+import { framingOf, Http1Sender } from './http1-sender.ts'
 
-export interface Http1ExchangeParts {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly head: RequestHead
-  /** The client waits for 100 Continue. */
-  readonly expectsContinue: boolean
-  /** No further request on this connection. */
-  readonly isLast: () => boolean
-  readonly onLast: () => void
+/** What a request needs of its connection. */
+export interface Http1Carrier {
   readonly stream: Duplex
+  /** No further request is served on it. */
+  readonly isLeaving: boolean
+  readonly isGone: boolean
+  /** Its body is wanted, or wanted again, or not for now. */
+  readOn(): void
+  holdUp(): void
+  /** All of the answer was written; `isLast` when nothing may follow it. */
+  answered(exchange: Http1Exchange, isLast: boolean): void
+  /** Leaves the stream to somebody else, with what came behind the request. */
+  handOver(): Duplex
+  cut(): void
 }
 
-/** One HTTP/1.1 request on Node's own parser. */
-export class Http1Exchange implements Exchange {
+export interface Http1ExchangeOptions {
+  /** The client waits for 100 Continue. */
+  readonly expectsContinue: boolean
+  readonly keepsAlive: boolean
+}
+
+/** One HTTP/1.1 request of a client; also its body, which its connection reads. */
+export class Http1Exchange implements Exchange, BodySource {
   readonly head: RequestHead
-  readonly #parts: Http1ExchangeParts
-  #wanted = false
+  readonly #carrier: Http1Carrier
+  readonly #options: Http1ExchangeOptions
+  readonly #onGone: (() => void)[] = []
+  #reader: BodyReader | undefined
+  #isWanted = false
+  #isDiscarded = false
+  #isPaused = false
+  #hasEnded: boolean
+  #trailers: HeaderList = []
+  #sender: Http1Sender | undefined
+  #isLast = false
+  #isAnswered = false
 
-  constructor(parts: Http1ExchangeParts) {
-    this.#parts = parts
-    this.head = parts.head
-    parts.request.on('error', () => undefined)
-    parts.response.on('error', () => undefined)
+  constructor(carrier: Http1Carrier, head: RequestHead, options: Http1ExchangeOptions) {
+    this.#carrier = carrier
+    this.head = head
+    this.#options = options
+    this.#hasEnded = head.isBodiless
   }
 
-  get body(): Readable {
-    return this.#parts.request
+  get body(): BodySource {
+    return this
   }
 
-  get out(): Writable {
-    return this.#parts.response
+  get out(): BodyTarget {
+    return this.#sender ?? NOWHERE
   }
 
   get isGone(): boolean {
-    const { response, stream } = this.#parts
-    return stream.destroyed || (response.destroyed && !response.writableFinished)
+    return this.#carrier.isGone && !this.#isAnswered
+  }
+
+  /** Whether the connection may read on. */
+  get takesBody(): boolean {
+    return this.#hasEnded || this.#isDiscarded || (this.#reader !== undefined && !this.#isPaused)
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  get isAnswered(): boolean {
+    return this.#isAnswered
   }
 
   onGone(listener: () => void): void {
-    const { response } = this.#parts
-    response.once('close', () => {
-      if (!response.writableFinished) listener()
-    })
+    this.#onGone.push(listener)
   }
 
   requestTrailers(): HeaderList {
-    return trailerLines(this.#parts.request.rawTrailers)
+    return this.#trailers
   }
 
   wantBody(): void {
-    if (this.#wanted) return
-    this.#wanted = true
-    if (this.#parts.expectsContinue && !this.#parts.response.headersSent) this.#parts.response.writeContinue()
+    if (this.#isWanted) return
+    this.#isWanted = true
+    if (this.#options.expectsContinue && this.#sender === undefined) this.#write('HTTP/1.1 100 Continue\r\n\r\n')
+  }
+
+  read(reader: BodyReader): void {
+    this.#reader = reader
+    if (this.#hasEnded) reader.onEnd()
+    else if (this.#carrier.isGone) reader.onFailure(undefined)
+    else this.#carrier.readOn()
+  }
+
+  pause(): void {
+    if (this.#hasEnded || this.#isPaused) return
+    this.#isPaused = true
+    this.#carrier.holdUp()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#carrier.readOn()
+  }
+
+  discard(): void {
+    if (this.#isDiscarded) return
+    this.#isDiscarded = true
+    this.#carrier.readOn()
   }
 
   inform({ status, headers }: ResponseHead): void {
-    const { response } = this.#parts
-    // Without a socket it is not its turn yet: an answer before it is still being sent.
-    if (response.headersSent || response.socket === null || this.head.version === 'HTTP/1.0') return
-    this.#parts.stream.write(rawHead(status, headers), 'latin1')
+    if (this.#sender !== undefined || this.head.version === 'HTTP/1.0') return
+    this.#write(headText(statusLine(status), headers))
   }
 
   respond({ status, headers }: ResponseHead, { bodiless }: { readonly bodiless: boolean }): void {
-    const { request, response, stream, isLast, onLast } = this.#parts
-    if (response.headersSent) return
+    if (this.#sender !== undefined) return
+    const { head } = this
+    const { stream, isLeaving } = this.#carrier
+    const framing = framingOf(headers, bodiless, head.version !== 'HTTP/1.0')
     // What is left of the body nobody reads: it must not be read as a next request, nor be waited for.
-    const isAbandoned = !request.complete && !this.#wanted && !this.head.isBodiless
-    response.sendDate = false
-    const isChunked = !bodiless && this.head.version === 'HTTP/1.1' && headerOf(headers, 'content-length') === undefined
-    const lines = isChunked ? [...headers] : withoutTrailer(headers)
-    if (isLast() || isAbandoned || this.head.upgrade !== undefined) {
-      lines.push('connection', 'close')
-      onLast()
-    }
-    // Neither the line nor Keep-Alive is needed in HTTP/1.1.
-    else if (this.head.version === 'HTTP/1.1') response.removeHeader('connection')
-    response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', lines)
-    if (bodiless) response.end()
-    else if (!stream.destroyed) setImmediate(() => this.#flushHead())
-  }
-
-  /** A body that came with its head has sent both by now, in one write. */
-  #flushHead(): void {
-    const { response, stream } = this.#parts
-    if (!response.writableEnded && !stream.destroyed) response.flushHeaders()
+    const isAbandoned = !this.#hasEnded && !this.#isWanted
+    this.#isLast =
+      isLeaving || isAbandoned || !this.#options.keepsAlive || framing.kind === 'to-end' || head.upgrade !== undefined
+    let more = framing.kind === 'chunked' ? 'transfer-encoding: chunked\r\n' : ''
+    if (this.#isLast) more += 'connection: close\r\n'
+    else if (head.version === 'HTTP/1.0') more += 'connection: keep-alive\r\n'
+    const lines =
+      framing.kind === 'chunked' || headerOf(headers, 'trailer') === undefined ? headers : withoutTrailer(headers)
+    this.#sender = new Http1Sender(stream, headText(statusLine(status), lines, more), framing)
+    if (bodiless) this.end([])
+    else this.#sender.flushLater()
   }
 
   end(trailers: HeaderList): void {
-    const { response } = this.#parts
-    if (trailers.length > 0) response.addTrailers(pairs(trailers))
-    response.end()
+    if (this.#sender === undefined || this.#isAnswered) return
+    this.#isAnswered = true
+    this.#sender.end(trailers)
+    this.#reader = undefined
+    this.#isDiscarded = true
+    this.#carrier.answered(this, this.#isLast)
   }
 
   reset(): void {
-    cut(this.#parts.stream)
+    this.#carrier.cut()
   }
 
   upgraded({ status, headers }: ResponseHead): Duplex {
-    const { response, stream } = this.#parts
-    response.detachSocket(stream as Parameters<ServerResponse['detachSocket']>[0])
-    stream.write(rawHead(status, headers), 'latin1')
-    return stream
+    this.#write(headText(statusLine(status), headers))
+    this.#isAnswered = true
+    return this.#carrier.handOver()
+  }
+
+  /** By the connection: more of the body. */
+  onData(chunk: Buffer): void {
+    this.#reader?.onData(chunk)
+  }
+
+  onEnd(trailers: HeaderList): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    if (trailers.length > 0) this.#trailers = trailerLines(trailers)
+    this.#reader?.onEnd()
+  }
+
+  onDrain(): void {
+    this.#sender?.drained()
+  }
+
+  /** The client is gone. */
+  lost(): void {
+    const reader = this.#hasEnded ? undefined : this.#reader
+    this.#reader = undefined
+    reader?.onFailure(undefined)
+    if (this.#isAnswered) return
+    for (const listener of this.#onGone) listener()
+  }
+
+  #write(text: string): void {
+    const { stream } = this.#carrier
+    if (stream.writable) stream.write(Buffer.from(text, 'latin1'))
   }
 }
 
-function rawHead(status: number, headers: HeaderList): string {
-  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`
-  for (let index = 0; index < headers.length; index += 2)
-    text += `${headers[index] ?? ''}: ${headers[index + 1] ?? ''}\r\n`
-  return `${text}\r\n`
-}
+const NOWHERE: BodyTarget = { write: () => true, backlog: 0, onDrain: () => undefined }
 
-function pairs(headers: HeaderList): [string, string][] {
-  const found: [string, string][] = []
-  for (let index = 0; index < headers.length; index += 2) found.push([headers[index] ?? '', headers[index + 1] ?? ''])
-  return found
+function statusLine(status: number): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}`
 }

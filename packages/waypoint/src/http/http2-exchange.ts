@@ -1,13 +1,17 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
-import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { cut } from '@ambit/hbone'
 import type { HeaderList } from '@ambit/route'
+import type { BodySource, BodyTarget } from './body.types.ts'
 import type { Exchange, RequestHead, ResponseHead } from './exchange.types.ts'
 import { headerObject, http2Lines } from './http2-headers.ts'
+import { NodeSource, NodeTarget } from './node-body.ts'
 
 /** One HTTP/2 request of a client. */
 export class Http2Exchange implements Exchange {
   readonly head: RequestHead
+  readonly body: BodySource
+  readonly out: BodyTarget
   readonly #stream: ServerHttp2Stream
   readonly #requestTrailers: () => HeaderList
   #trailers: HeaderList = []
@@ -16,20 +20,14 @@ export class Http2Exchange implements Exchange {
   constructor(stream: ServerHttp2Stream, head: RequestHead, requestTrailers: () => HeaderList) {
     this.#stream = stream
     this.head = head
+    this.body = new NodeSource(stream)
+    this.out = new NodeTarget(stream)
     this.#requestTrailers = requestTrailers
     stream.on('error', () => undefined)
     stream.once('aborted', () => {
       this.#isGone = true
     })
     stream.once('wantTrailers', () => stream.sendTrailers(headerObject(this.#trailers)))
-  }
-
-  get body(): Readable {
-    return this.#stream
-  }
-
-  get out(): Writable {
-    return this.#stream
   }
 
   get isGone(): boolean {

@@ -1,11 +1,11 @@
-import type { Writable } from 'node:stream'
 import type { HeaderList } from '@ambit/route'
-import { BODY_BUFFER_BYTES, MAX_REPLAY_BYTES } from '../limits.ts'
+import { MAX_REPLAY_BYTES } from '../limits.ts'
+import type { BodyTarget } from './body.types.ts'
 import type { Exchange } from './exchange.types.ts'
 
 /** Where a body goes to. */
 export interface BodySink {
-  readonly body: Writable
+  readonly body: BodyTarget
   endBody(trailers: HeaderList): void
 }
 
@@ -28,7 +28,6 @@ export class RequestBody {
   #kept: Buffer[] | undefined = []
   #keptBytes = 0
   #sink: BodySink | undefined
-  #stopSink: (() => void) | undefined
   #reading = false
   #ended = false
   #failed = false
@@ -62,9 +61,9 @@ export class RequestBody {
       return
     }
     const { body } = sink
-    const onDrain = (): void => void this.#exchange.body.resume()
-    body.on('drain', onDrain)
-    this.#stopSink = () => body.off('drain', onDrain)
+    body.onDrain(() => {
+      if (this.#sink === sink) this.#exchange.body.resume()
+    })
     for (const chunk of this.#kept ?? []) body.write(chunk)
     if (this.#ended) sink.endBody(this.#exchange.requestTrailers())
     else if (!this.#reading) this.#read()
@@ -73,8 +72,6 @@ export class RequestBody {
 
   /** No answer of this attempt matters any more. */
   detach(): void {
-    this.#stopSink?.()
-    this.#stopSink = undefined
     this.#sink = undefined
     if (this.#reading && !this.#ended) this.#exchange.body.pause()
   }
@@ -82,7 +79,7 @@ export class RequestBody {
   /** The answer is complete. What the client still sends is read over: its next request stands behind it. */
   discard(): void {
     this.detach()
-    if (this.#reading) this.#exchange.body.resume()
+    if (this.#reading) this.#exchange.body.discard()
   }
 
   /** Another attempt will not come: nothing needs to be kept. */
@@ -97,18 +94,17 @@ export class RequestBody {
 
   #read(): void {
     this.#reading = true
-    const { body } = this.#exchange
     this.#exchange.wantBody()
-    body.on('data', (chunk: Buffer) => this.#take(chunk))
-    body.once('end', () => this.#finish())
-    const fail = (): void => {
-      if (this.#ended) return
-      this.#failed = true
-      for (const copy of this.#copies) copy.abort()
-      this.#copies.clear()
-    }
-    body.once('error', fail)
-    body.once('close', fail)
+    this.#exchange.body.read({
+      onData: (chunk) => this.#take(chunk),
+      onEnd: () => this.#finish(),
+      onFailure: () => {
+        if (this.#ended) return
+        this.#failed = true
+        for (const copy of this.#copies) copy.abort()
+        this.#copies.clear()
+      },
+    })
   }
 
   #take(chunk: Buffer): void {
@@ -119,11 +115,7 @@ export class RequestBody {
       else this.#kept.push(chunk)
     }
     for (const copy of this.#copies) copy.write(chunk)
-    const body = this.#sink?.body
-    if (body === undefined || body.destroyed || body.writableEnded) return
-    if (!body.write(chunk) && body.writableLength >= Math.min(BODY_BUFFER_BYTES, body.writableHighWaterMark)) {
-      this.#exchange.body.pause()
-    }
+    if (this.#sink?.body.write(chunk) === false) this.#exchange.body.pause()
   }
 
   #finish(): void {

@@ -79,6 +79,7 @@ export async function sniff(stream: Duplex, clock: Clock, { detect, silent }: Sn
     stream.off('readable', onReadable)
     stream.off('end', onEnd)
     stream.off('close', onClose)
-    if (seen.length > 0 && !stream.destroyed) stream.unshift(seen)
+    // Behind its end nothing can be put back, and nobody is left to answer.
+    if (seen.length > 0 && !stream.destroyed && !stream.readableEnded) stream.unshift(seen)
   }
 }

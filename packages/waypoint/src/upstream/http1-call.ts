@@ -1,15 +1,16 @@
-import { type Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
-import type { Duplex, Writable } from 'node:stream'
-import { codeOf, messageOf } from '@ambit/core'
-import { cut } from '@ambit/hbone'
+import { messageOf } from '@ambit/core'
+import { Http1Error, headText, type ResponseHead } from '@ambit/http1'
 import type { HeaderList } from '@ambit/route'
+import type { BodyReader, BodySource, BodyTarget } from '../http/body.types.ts'
 import { endToEnd, headerOf, trailerLines, withoutTrailer } from '../http/headers.ts'
-import { MAX_HEADER_BYTES, MAX_HEADER_LINES, MAX_INTERIM_ANSWERS } from '../limits.ts'
+import { framingOf, Http1Sender } from '../http/http1-sender.ts'
+import { MAX_INTERIM_ANSWERS } from '../limits.ts'
 import { isFinalStatus, UpstreamError } from './errors.ts'
+import type { AnswerReader, Http1Upstream } from './http1-connection.ts'
 import type { CallEvents, UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream.types.ts'
 
 export interface Http1CallOptions {
-  readonly stream: Duplex
+  readonly connection: Http1Upstream
   /** It carried a request before: its end may have crossed this one. */
   readonly isReused: boolean
   /** The connection can be used again. */
@@ -19,151 +20,184 @@ export interface Http1CallOptions {
 /** Methods that may be sent twice (RFC 9110 §9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
-/** One request on one HTTP/1.1 connection, by Node's own client and its strict parser. */
-export class Http1Call implements UpstreamCall {
+/** One request on one HTTP/1.1 connection; also the body of its answer, which the connection reads. */
+export class Http1Call implements UpstreamCall, AnswerReader, BodySource {
   readonly answer: Promise<UpstreamAnswer>
-  readonly #request: ClientRequest
-  readonly #stream: Duplex
-  #cancelled = false
+  readonly #sent: UpstreamRequest
+  readonly #options: Http1CallOptions
+  readonly #events: CallEvents
+  readonly #sender: Http1Sender
+  #resolve: ((answer: UpstreamAnswer) => void) | undefined
+  readonly #reject: (error: UpstreamError) => void
+  #reader: BodyReader | undefined
+  #informs = 0
+  #head: ResponseHead | undefined
+  #trailers: HeaderList = []
+  #isPaused = false
+  #isDiscarded = false
+  /** All of the answer has come. */
+  #hasEnded = false
+  #failure: { readonly error: Error | undefined } | undefined
+  #isFree = false
 
+  /** Throws for what can not be said in HTTP/1.1. */
   constructor(sent: UpstreamRequest, options: Http1CallOptions, events: CallEvents) {
-    const { stream } = options
-    this.#stream = stream
-    this.#request = httpRequest({
-      method: sent.method,
-      path: sent.upgrade === 'CONNECT' ? sent.authority : sent.target,
-      headers: requestLines(sent),
-      setHost: false,
-      agent: oneConnection(stream, sent.upgrade !== undefined ? undefined : options.onFree),
-      maxHeaderSize: MAX_HEADER_BYTES,
-      insecureHTTPParser: false,
-      joinDuplicateHeaders: false,
-    })
-    this.#request.maxHeadersCount = 0
-    this.answer = this.#answer(sent, options, events)
-    this.answer.catch(() => undefined)
-    // A head without body leaves as the whole request that it is, in one write.
-    if (!sent.isBodiless) this.#request.flushHeaders()
+    this.#sent = sent
+    this.#options = options
+    this.#events = events
+    const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
+    this.answer = promise
+    this.#resolve = resolve
+    this.#reject = reject
+    promise.catch(() => undefined)
+    this.#sender = senderOf(sent, options.connection)
+    options.connection.begin(this)
+    // A head without body leaves as the whole request that it is.
+    if (!sent.isBodiless) this.#sender.flushLater()
   }
 
-  get body(): Writable {
-    return this.#request
+  get body(): BodyTarget {
+    return this.#sender
+  }
+
+  /** Before its head is taken there is none, so nothing has to wait. */
+  get takesBody(): boolean {
+    return this.#head === undefined || this.#isDiscarded || (this.#reader !== undefined && !this.#isPaused)
   }
 
   endBody(trailers: HeaderList): void {
-    for (let index = 0; index < trailers.length; index += 2) {
-      this.#request.addTrailers([[trailers[index] ?? '', trailers[index + 1] ?? '']])
-    }
-    this.#request.end()
+    this.#sender.end(trailers)
+    this.#freeIfDone()
   }
 
   cancel(): void {
-    this.#cancelled = true
-    this.#request.destroy()
-    cut(this.#stream)
+    if (this.#isFree) return
+    this.#isFree = true
+    this.#settle(cancelled(undefined))
+    this.#options.connection.cut()
   }
 
-  #answer(
-    sent: UpstreamRequest,
-    { stream, isReused }: Http1CallOptions,
-    { onInform }: CallEvents,
-  ): Promise<UpstreamAnswer> {
-    const request = this.#request
-    const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
-    let answered = false
-    let informs = 0
-    const fail = (error: unknown): void => {
-      // An error with its stack for every request that ended well would cost more than the rest of this.
-      if (answered) return
+  read(reader: BodyReader): void {
+    this.#reader = reader
+    if (this.#hasEnded) reader.onEnd()
+    else if (this.#failure !== undefined) reader.onFailure(this.#failure.error)
+    else this.#options.connection.readOn()
+  }
+
+  pause(): void {
+    if (this.#hasEnded || this.#isPaused) return
+    this.#isPaused = true
+    this.#options.connection.holdUp()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    if (!this.#isFree) this.#options.connection.readOn()
+  }
+
+  discard(): void {
+    if (this.#isDiscarded) return
+    this.#isDiscarded = true
+    if (!this.#isFree && !this.#hasEnded) this.#options.connection.readOn()
+  }
+
+  onHead(head: ResponseHead): 'interim' | 'bodiless' | 'body' | 'upgraded' {
+    const { status } = head
+    const { method, upgrade } = this.#sent
+    if (status >= 100 && status < 200 && status !== 101) {
+      if (++this.#informs > MAX_INTERIM_ANSWERS)
+        throw new Http1Error('invalid-start-line', 'the endpoint gives interim answers without end')
+      if (status !== 100) this.#events.onInform({ status, headers: endToEnd(head.headers) })
+      return 'interim'
+    }
+    const isUpgraded = status === 101 || (upgrade === 'CONNECT' && status >= 200 && status < 300)
+    if (isUpgraded && upgrade === undefined)
+      throw new Http1Error('invalid-start-line', 'the endpoint changed the protocol without being asked')
+    if (!isUpgraded && !isFinalStatus(status))
+      throw new Http1Error('invalid-start-line', `the endpoint answered with status ${status}`)
+    this.#head = head
+    const headers = endToEnd(head.headers)
+    if (isUpgraded && upgrade !== 'CONNECT')
+      headers.push('connection', 'upgrade', 'upgrade', headerOf(head.headers, 'upgrade') ?? upgrade ?? '')
+    const isBodiless = method === 'HEAD' || status === 204 || status === 304
+    this.#resolve?.({
+      status,
+      headers,
+      bodiless: isBodiless || head.contentLength === 0,
+      body: this,
+      trailers: () => this.#trailers,
+      upgraded: isUpgraded ? this.#options.connection.stream : undefined,
+    })
+    this.#resolve = undefined
+    if (isUpgraded) {
+      this.#isFree = true
+      return 'upgraded'
+    }
+    if (isBodiless || head.contentLength === 0) this.#isDiscarded = true
+    return isBodiless ? 'bodiless' : 'body'
+  }
+
+  onData(chunk: Buffer): void {
+    this.#reader?.onData(chunk)
+  }
+
+  onEnd(trailers: HeaderList): void {
+    this.#hasEnded = true
+    if (trailers.length > 0) this.#trailers = trailerLines(trailers)
+    this.#freeIfDone()
+    this.#reader?.onEnd()
+  }
+
+  onDrain(): void {
+    this.#sender.drained()
+  }
+
+  onFailure(error: unknown): void {
+    this.#isFree = true
+    if (this.#resolve !== undefined) {
       // A kept connection that ends without a byte of answer was most likely closed before the request arrived.
-      const crossed = isReused && IDEMPOTENT.has(sent.method)
-      reject(this.#cancelled ? cancelled(error) : failureOf(error, !crossed))
+      const crossed = this.#options.isReused && IDEMPOTENT.has(this.#sent.method)
+      this.#settle(failureOf(error, !crossed))
+      return
     }
-    request.on('information', ({ statusCode, rawHeaders }: { statusCode: number; rawHeaders: string[] }) => {
-      if (++informs > MAX_INTERIM_ANSWERS) {
-        reject(new UpstreamError('protocol-error', 'the endpoint gives interim answers without end', { sent: true }))
-        this.cancel()
-        return
-      }
-      if (statusCode !== 100) onInform({ status: statusCode, headers: endToEnd(rawHeaders) })
-    })
-    request.once('response', (response) => {
-      answered = true
-      const objection = answerObjection(response)
-      if (objection === undefined) resolve(answerOf(response, sent, undefined))
-      else {
-        reject(new UpstreamError('protocol-error', objection, { sent: true }))
-        request.destroy()
-      }
-    })
-    const onUpgrade = (response: IncomingMessage, _socket: Duplex, first: Buffer): void => {
-      if (sent.upgrade === undefined) {
-        reject(new UpstreamError('protocol-error', UNASKED, { sent: true }))
-        this.cancel()
-        return
-      }
-      if (first.length > 0) stream.unshift(first)
-      resolve(answerOf(response, sent, stream))
-    }
-    request.once('upgrade', onUpgrade)
-    request.once('connect', (response, socket, first) => {
-      const accepted = response.statusCode !== undefined && response.statusCode >= 200 && response.statusCode < 300
-      if (accepted) return onUpgrade(response, socket, first)
-      // Node leaves the rest of a refused CONNECT unread.
-      resolve({ ...answerOf(response, sent, undefined), bodiless: true })
-      cut(stream)
-      return undefined
-    })
-    request.on('error', fail)
-    request.once('close', () => fail(undefined))
-    return promise
+    this.#failure = { error: error instanceof Error ? error : undefined }
+    this.#reader?.onFailure(this.#failure.error)
+  }
+
+  #settle(error: UpstreamError): void {
+    if (this.#resolve === undefined) return
+    this.#resolve = undefined
+    this.#reject(error)
+  }
+
+  /** Another request may follow when this one and its answer are whole, and the endpoint does not close. */
+  #freeIfDone(): void {
+    if (!this.#hasEnded || !this.#sender.isOver || this.#isFree) return
+    this.#isFree = true
+    const { connection, onFree } = this.#options
+    if (this.#head?.keepsAlive === true && this.#sent.upgrade === undefined) onFree()
+    else connection.cut()
   }
 }
 
-function requestLines(sent: UpstreamRequest): string[] {
-  const lines = ['host', sent.authority, ...sent.headers]
-  if (sent.upgrade !== undefined) {
-    if (sent.upgrade !== 'CONNECT') lines.push('connection', 'upgrade', 'upgrade', sent.upgrade)
-    return lines
-  }
-  if (!sent.isBodiless && headerOf(sent.headers, 'content-length') === undefined) {
-    lines.push('transfer-encoding', 'chunked')
-    return lines
-  }
-  return withoutTrailer(lines)
-}
-
-function answerOf(response: IncomingMessage, sent: UpstreamRequest, upgraded: Duplex | undefined): UpstreamAnswer {
-  const status = response.statusCode ?? 0
-  response.on('error', () => undefined)
-  const headers = endToEnd(response.rawHeaders)
-  if (upgraded !== undefined && sent.upgrade !== 'CONNECT') {
-    headers.push('connection', 'upgrade', 'upgrade', response.headers.upgrade ?? sent.upgrade ?? '')
-  }
-  return {
-    status,
-    headers,
-    bodiless: sent.method === 'HEAD' || status === 204 || status === 304 || response.headers['content-length'] === '0',
-    body: response,
-    trailers: () => trailerLines(response.rawTrailers),
-    upgraded,
-  }
-}
-
-const UNASKED = 'the endpoint changed the protocol without being asked'
-
-function answerObjection(response: IncomingMessage): string | undefined {
-  const { rawHeaders, httpVersion, statusCode = 0 } = response
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') return `the endpoint answered with HTTP/${httpVersion}`
-  if (rawHeaders.length > 2 * MAX_HEADER_LINES) return 'the endpoint answered with too many header lines'
-  if (statusCode === 101) return UNASKED
-  if (!isFinalStatus(statusCode)) return `the endpoint answered with status ${statusCode}`
-  return undefined
+function senderOf(sent: UpstreamRequest, { stream }: Http1Upstream): Http1Sender {
+  const target = sent.upgrade === 'CONNECT' ? sent.authority : sent.target
+  const framing = framingOf(sent.headers, sent.isBodiless || sent.upgrade !== undefined, true)
+  const isChunked = framing.kind === 'chunked'
+  let more = isChunked ? 'transfer-encoding: chunked\r\n' : ''
+  if (sent.upgrade !== undefined && sent.upgrade !== 'CONNECT')
+    more = `connection: upgrade\r\nupgrade: ${sent.upgrade}\r\n`
+  const headers =
+    isChunked || headerOf(sent.headers, 'trailer') === undefined ? sent.headers : withoutTrailer(sent.headers)
+  if (target === '' || /[^\x21-\x7e\x80-\xff]/.test(target) || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(sent.method))
+    throw new Http1Error('invalid-start-line', 'neither method nor target may have blanks')
+  const text = headText(`${sent.method} ${target} HTTP/1.1`, ['host', sent.authority, ...headers], more)
+  return new Http1Sender(stream, text, framing)
 }
 
 function failureOf(error: unknown, sent: boolean): UpstreamError {
-  const code = codeOf(error)
-  if (code?.startsWith('HPE_') === true) {
+  if (error instanceof Http1Error) {
     return new UpstreamError('protocol-error', `not HTTP/1.1: ${messageOf(error)}`, { cause: error, sent: true })
   }
   const why = error === undefined ? 'the connection ended before an answer' : messageOf(error)
@@ -172,23 +206,4 @@ function failureOf(error: unknown, sent: boolean): UpstreamError {
 
 function cancelled(cause: unknown): UpstreamError {
   return new UpstreamError('terminated', 'given up', { cause, sent: true })
-}
-
-/** What Node's client wants as an agent, for a connection that is there already. */
-function oneConnection(stream: Duplex, onFree: (() => void) | undefined): Agent {
-  const agent = {
-    keepAlive: onFree !== undefined,
-    maxSockets: 1,
-    protocol: 'http:',
-    defaultPort: 80,
-    addRequest: (request: ClientRequest): void => {
-      if (onFree !== undefined) {
-        stream.removeAllListeners('free')
-        stream.once('free', onFree)
-      }
-      request.onSocket(stream as Parameters<ClientRequest['onSocket']>[0])
-    },
-    removeSocket: () => undefined,
-  }
-  return agent as unknown as Agent
 }

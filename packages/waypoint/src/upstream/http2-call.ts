@@ -1,10 +1,11 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2'
-import type { Writable } from 'node:stream'
 import { messageOf } from '@ambit/core'
 import { cut } from '@ambit/hbone'
 import type { HeaderList } from '@ambit/route'
+import type { BodyTarget } from '../http/body.types.ts'
 import { endToEnd, trailerLines } from '../http/headers.ts'
 import { headerObject, http2Lines } from '../http/http2-headers.ts'
+import { NodeSource, NodeTarget } from '../http/node-body.ts'
 import { MAX_INTERIM_ANSWERS } from '../limits.ts'
 import { isFinalStatus, UpstreamError } from './errors.ts'
 import type { CallEvents, UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream.types.ts'
@@ -15,6 +16,7 @@ const { NGHTTP2_REFUSED_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_FLAG_E
 /** One request on one stream of an HTTP/2 connection. */
 export class Http2Call implements UpstreamCall {
   readonly answer: Promise<UpstreamAnswer>
+  readonly body: BodyTarget
   readonly #stream: ClientHttp2Stream
   #trailers: HeaderList = []
 
@@ -31,15 +33,12 @@ export class Http2Call implements UpstreamCall {
       ...http2Lines(sent.headers),
     ]
     this.#stream = session.request(lines, { endStream: sent.isBodiless, waitForTrailers: !sent.isBodiless })
+    this.body = new NodeTarget(this.#stream)
     this.#stream.once('close', onClosed)
     this.#stream.on('error', () => undefined)
     this.#stream.once('wantTrailers', () => this.#stream.sendTrailers(headerObject(this.#trailers)))
     this.answer = this.#answer(sent, events)
     this.answer.catch(() => undefined)
-  }
-
-  get body(): Writable {
-    return this.#stream
   }
 
   endBody(trailers: HeaderList): void {
@@ -82,7 +81,7 @@ export class Http2Call implements UpstreamCall {
         status,
         headers: answerHeaders,
         bodiless: sent.method === 'HEAD' || (flags & NGHTTP2_FLAG_END_STREAM) !== 0,
-        body: stream,
+        body: new NodeSource(stream),
         trailers: () => trailers,
         upgraded: undefined,
       })

@@ -1,10 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, messageOf } from '@ambit/core'
-import { cut } from '@ambit/hbone'
-import { writeBuffersOnly } from '../http/write-buffers.ts'
 import { type Endpoint, type EndpointConnector, endpointKey } from './endpoint-connector.ts'
 import { UpstreamError } from './errors.ts'
 import { Http1Call } from './http1-call.ts'
+import { Http1Upstream } from './http1-connection.ts'
 import type { Http2Pool } from './http2-pool.ts'
 import { IdleConnections } from './idle-connections.ts'
 import type { CallEvents, UpstreamCall, UpstreamRequest } from './upstream.types.ts'
@@ -22,8 +21,6 @@ export class UpstreamPools {
   readonly #connector: EndpointConnector
   readonly #http2: Http2Pool
   readonly #idle: IdleConnections
-  /** Requests, by connection. */
-  readonly #carried = new WeakMap<Duplex, number>()
   #closed = false
 
   constructor(components: { readonly connector: EndpointConnector; readonly http2: Http2Pool; readonly clock: Clock }) {
@@ -50,20 +47,14 @@ export class UpstreamPools {
     }
     const key = endpointKey(endpoint)
     const kept = request.upgrade === undefined ? this.#idle.take(key) : undefined
-    const stream: Duplex =
-      kept ?? (await this.#connector.open(endpoint, options.connectTimeoutMs, options.signal, 'http/1.1'))
-    if (kept === undefined) {
-      stream.on('error', () => undefined)
-      writeBuffersOnly(stream)
-    }
+    const connection =
+      kept ??
+      new Http1Upstream(await this.#connector.open(endpoint, options.connectTimeoutMs, options.signal, 'http/1.1'))
     try {
-      return new Http1Call(
-        request,
-        { stream, isReused: kept !== undefined, onFree: () => this.#free(key, stream, options.maxRequests) },
-        events,
-      )
+      const onFree = (): void => this.#free(key, connection, options.maxRequests)
+      return new Http1Call(request, { connection, isReused: kept !== undefined, onFree }, events)
     } catch (cause) {
-      cut(stream)
+      connection.cut()
       throw new UpstreamError('protocol-error', `not a request of HTTP/1.1: ${messageOf(cause)}`, {
         cause,
         sent: false,
@@ -72,11 +63,9 @@ export class UpstreamPools {
   }
 
   /** A connection that has carried as many requests as it may is closed. */
-  #free(key: string, stream: Duplex, maxRequests: number | undefined): void {
-    const carried = (this.#carried.get(stream) ?? 0) + 1
-    this.#carried.set(stream, carried)
-    if (maxRequests !== undefined && carried >= maxRequests) stream.destroy()
-    else this.#idle.put(key, stream)
+  #free(key: string, connection: Http1Upstream, maxRequests: number | undefined): void {
+    if (maxRequests !== undefined && connection.carried >= maxRequests) connection.close()
+    else this.#idle.put(key, connection)
   }
 
   /** A stream of bytes to an endpoint. */

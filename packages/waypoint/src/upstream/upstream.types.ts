@@ -1,5 +1,6 @@
-import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { HeaderList } from '@ambit/route'
+import type { BodySource, BodyTarget } from '../http/body.types.ts'
 import type { ResponseHead } from '../http/exchange.types.ts'
 
 /** A request as it leaves. */
@@ -18,7 +19,7 @@ export interface UpstreamRequest {
 export interface UpstreamAnswer extends ResponseHead {
   /** Nothing follows the head, not even an empty body. */
   readonly bodiless: boolean
-  readonly body: Readable
+  readonly body: BodySource
   /** Known when the body has ended. */
   trailers(): HeaderList
   /** The connection's bytes, when the endpoint changed its protocol as asked. */
@@ -29,7 +30,7 @@ export interface UpstreamAnswer extends ResponseHead {
 export interface UpstreamCall {
   /** Rejects with an UpstreamError. Marked as handled. */
   readonly answer: Promise<UpstreamAnswer>
-  readonly body: Writable
+  readonly body: BodyTarget
   endBody(trailers: HeaderList): void
   /** Gives up; nothing is reported any more. */
   cancel(): void

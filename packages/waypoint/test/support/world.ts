@@ -26,8 +26,8 @@ import {
   workloadResource,
 } from '@ambit/testing'
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
-import { writeBuffersOnly } from '../../src/http/write-buffers.ts'
 import { App, type AppOverrides, type Config } from '../../src/index.ts'
+import { writeBuffersOnly } from './write-buffers.ts'
 
 type DestinationInit = MessageInitShape<typeof waypointpb.DestinationSchema>
 export type PortInit = MessageInitShape<typeof waypointpb.PortSchema>

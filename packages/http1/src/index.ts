@@ -1,0 +1,5 @@
+export * from './errors.ts'
+export * from './head.types.ts'
+export { MessageReader, type ReadEvent } from './message-reader.ts'
+export { parseRequestHead, parseResponseHead } from './parse-head.ts'
+export { headText, writeHead } from './write-head.ts'
