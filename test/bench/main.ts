@@ -1,6 +1,6 @@
 // `npm run bench [-- --waypoint | --control-plane | --scale] [--quick] [--only NAME,NAME] [--rounds N] [--base REV] [--json FILE]`
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -149,6 +149,8 @@ async function benchBeside(revision: string, effort: Effort, designs: readonly D
   return await bench(effort, pairs.flat())
 }
 
+const LOGGED_LINES = 200
+
 /** One design after another, each for so many minutes. */
 async function benchSoak(minutes: number, designs: readonly Design[]): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'ambit-bench-'))
@@ -168,6 +170,13 @@ async function benchSoak(minutes: number, designs: readonly Design[]): Promise<n
         results[design.name] = samples
         console.log(`\n${design.name}: ${minutes} minutes of churn, both proxies together`)
         for (const line of soakTable(samples)) console.log(line)
+      } catch (error) {
+        // What the proxies logged of it.
+        for (const file of readdirSync(folder).filter((name) => name.endsWith('.log')))
+          console.error(
+            `--- ${file}\n${readFileSync(join(folder, file), 'utf8').split('\n').slice(-LOGGED_LINES).join('\n')}`,
+          )
+        throw error
       } finally {
         for (const proxy of proxies) await proxy[Symbol.asyncDispose]()
         namespaces.noRedirect()

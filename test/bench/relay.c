@@ -204,7 +204,9 @@ static void write_plain(struct plain *p) {
 }
 static void plain_event(struct plain *p, uint32_t events) {
   if (p->gone) return;
-  if (p->connecting && events & (EPOLLOUT | EPOLLERR)) {
+  /* Who left before the peer answered. */
+  if (p->connecting && is_out && events & (EPOLLERR | EPOLLHUP)) return reset(p);
+  if (p->connecting && !is_out && events & (EPOLLOUT | EPOLLERR)) {
     int failure = 0;
     socklen_t size = sizeof failure;
     getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &failure, &size);
