@@ -31,6 +31,7 @@ export function createContext(environment: Environment, terminal: Terminal): Con
     listFolder: (path) => readdir(path),
     writeFile: writeWholeFile,
     ...(terminal.stderr.isTTY ? { status: statusLine(terminal.stderr) } : {}),
+    ...(terminal.stdout.isTTY ? { screen: screen(terminal.stdout) } : {}),
     interrupted,
     ...(environment.browserProgram === undefined
       ? {}
@@ -61,6 +62,16 @@ async function openBrowser(program: string, url: string): Promise<void> {
 /** A terminal's last line, written over and over. */
 function statusLine(stderr: NodeJS.WriteStream): (line: string | undefined) => void {
   return (line) => stderr.write(`\r\u001b[K${(line ?? '').slice(0, Math.max(0, stderr.columns - 1))}`)
+}
+
+/** Draws over what it drew before, line by line, so that nothing flickers. */
+function screen(stdout: NodeJS.WriteStream): (lines: readonly string[]) => void {
+  return (lines) => {
+    const shown = lines
+      .slice(0, Math.max(1, stdout.rows - 1))
+      .map((line) => `${line.slice(0, stdout.columns)}\u001b[K\n`)
+    stdout.write(`\u001b[H${shown.join('')}\u001b[J`)
+  }
 }
 
 /** Loaded on demand: the Kubernetes client takes longer to load than most commands take to run. */

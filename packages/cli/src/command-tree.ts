@@ -4,6 +4,7 @@ import type { Context } from './context.types.ts'
 import { dashboardCommand } from './dashboard/command.ts'
 import { diffCommand } from './diff/command.ts'
 import { explainCommand } from './explain/command.ts'
+import { connectionsCommand, graphCommand } from './flows/command.ts'
 import type { CommandSpec, FlagSpec } from './grammar/command.types.ts'
 import { RENDER_FLAGS } from './install/install-options.ts'
 import { runInstall } from './install/run-install.ts'
@@ -422,6 +423,8 @@ export const COMMAND_TREE: Command = {
     recordCommand,
     dashboardCommand,
     explainCommand,
+    connectionsCommand,
+    graphCommand,
     version,
     sandbox,
     completion,

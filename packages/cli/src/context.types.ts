@@ -20,6 +20,8 @@ export interface Context {
   readonly writeFile: (path: string, text: string) => Promise<void>
   /** A line that the next one replaces; undefined takes it away. Only where stderr is a terminal. */
   readonly status?: (line: string | undefined) => void
+  /** Shows these lines and no others, as far as they fit. Only where stdout is a terminal. */
+  readonly screen?: (lines: readonly string[]) => void
   /** Resolves when the person interrupts (Ctrl-C) or the process is asked to end; never once `until` is over. */
   readonly interrupted: (until: AbortSignal) => Promise<void>
   /** Only where there is a desktop. */

@@ -127,11 +127,17 @@ export class FlowJournal {
     const kept = [...this.#denied, ...this.#failed]
     const live = [...this.#live()]
     yield* this.#chunks(kept, query, signal, (flow) => flow)
-    yield* this.#chunks(live, query, signal, (each) => each.tell())
+    yield* this.#chunks(live, query, signal, this.#tell)
+  }
+
+  readonly #tell = (live: LiveFlow): Flow | undefined => {
+    // Nobody else waits to be told of it.
+    if (this.#followers.size === 1) this.#told.set(live, live.progress)
+    return live.tell()
   }
 
   async *#open(query: FlowQuery, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
-    yield* this.#chunks([...this.#live()], query, signal, (each) => each.tell())
+    yield* this.#chunks([...this.#live()], query, signal, this.#tell)
   }
 
   async *#chunks<T>(

@@ -39,6 +39,11 @@ export class FlowGraph {
     for (const [id, { flow }] of this.#live) if (flow.reporter.pod === pod) this.#live.delete(id)
   }
 
+  /** Takes no part any more, as if it had not been told of; what has ended stays. */
+  drop(id: string): void {
+    this.#live.delete(id)
+  }
+
   view(atMs: number): GraphView {
     const edges = new Map<string, PlacedTally>()
     for (const [key, { from, to, tally }] of this.#ended) {

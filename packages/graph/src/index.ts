@@ -1,4 +1,5 @@
 export { dotText } from './dot-text.ts'
+export { bytesText, edgeLabel } from './edge-text.ts'
 export { FlowGraph, graphOf } from './flow-graph.ts'
 export type * from './graph.types.ts'
 export { edgeIdsOf } from './legs.ts'

@@ -7,7 +7,8 @@ import { AT_MS, arbitraryFlows, connection, denial, flow, gatewayRequest, reques
 
 function only(flows: readonly Flow[]): GraphEdge {
   const { edges } = graphOf(flows, AT_MS)
-  if (edges.length !== 1 || edges[0] === undefined) throw new TypeError(`not one edge: ${edges.map(({ id }) => id)}`)
+  if (edges.length !== 1 || edges[0] === undefined)
+    throw new TypeError(`not one edge: ${edges.map(({ id }) => id).join(', ')}`)
   return edges[0]
 }
 

@@ -90,7 +90,7 @@ function refusalOf(event: unknown, namespace: string): Error {
   const text = typeof message === 'string' && message !== '' ? message : messageOf(event)
   const status = Number(/server response: (\d{3})$/.exec(text)?.[1] ?? 0)
   if (status !== HTTP_UNAUTHORIZED && status !== HTTP_FORBIDDEN) return new ClusterError(text, { cause: event })
-  const right = `it takes the right to create pods/portforward in namespace ${namespace}`
+  const right = `it takes the rights get and create on pods/portforward in namespace ${namespace}`
   return new KubeApiError(
     `refused (${status}): ${right}`,
     status,

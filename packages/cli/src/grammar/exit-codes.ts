@@ -13,6 +13,8 @@ export const EXIT = {
   unclear: 75,
   /** What was asked about is denied (sysexits: no permission). */
   denied: 77,
+  /** Not everybody who knows could be asked (sysexits: try again). */
+  incomplete: 75,
   /** Analysis found what is at least as bad as --failure-threshold (istioctl). */
   issuesFound: 79,
   /** A change of policies lets in or keeps out somebody (ambit diff). */

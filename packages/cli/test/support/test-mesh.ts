@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import type { PodRuntime } from '../../../sandbox/src/apiserver/contract.types.ts'
 import { startApi, type TestApi } from '../../../sandbox/test/apiserver/harness.ts'
 import { KubeCluster } from '../../src/cluster/kube-cluster.ts'
 import type { Context } from '../../src/context.types.ts'
@@ -22,18 +23,32 @@ export interface CommandOutput {
   readonly err: readonly string[]
 }
 
+export interface MoreContext {
+  /** Ctrl-C, when it resolves. */
+  readonly interruption?: Promise<void>
+  /** A terminal to draw on. */
+  readonly screen?: Context['screen']
+  /** Somebody else's. */
+  readonly kubeconfig?: string
+}
+
+const NEVER = new Promise<never>(() => undefined)
+
 /** A real API server with Gateway API in it, and the command line for it. */
 export interface TestMesh extends AsyncDisposable {
   readonly api: TestApi
   /** Time stands still but for what commands sleep; `whileAsleep` is what happens in the cluster meanwhile. */
-  ambit(line: string, whileAsleep?: () => Promise<unknown>): Promise<CommandOutput>
+  ambit(line: string, whileAsleep?: () => Promise<unknown>, more?: MoreContext): Promise<CommandOutput>
   must(...args: readonly string[]): Promise<string>
   /** Writes a Gateway's status as its controller would. */
   program(namespace: string, name: string, status: 'True' | 'False', addresses?: readonly string[]): Promise<unknown>
 }
 
-export async function startTestMesh(options: { readonly gatewayApi?: boolean } = {}): Promise<TestMesh> {
-  const api = await startApi()
+export async function startTestMesh(
+  options: { readonly gatewayApi?: boolean; readonly runtime?: PodRuntime } = {},
+): Promise<TestMesh> {
+  const { runtime } = options
+  const api = await startApi(runtime === undefined ? {} : { runtime })
   const { KUBECONFIG: path } = await api.environment()
   const cluster = KubeCluster.fromKubeConfig({ path })
   if (options.gatewayApi !== false) {
@@ -47,7 +62,7 @@ export async function startTestMesh(options: { readonly gatewayApi?: boolean } =
   return {
     api,
     must,
-    async ambit(line, whileAsleep) {
+    async ambit(line, whileAsleep, { interruption = NEVER, screen, kubeconfig } = {}) {
       const out: string[] = []
       const err: string[] = []
       let now = START_MS
@@ -64,9 +79,11 @@ export async function startTestMesh(options: { readonly gatewayApi?: boolean } =
           await whileAsleep?.()
         },
         writeFile: () => Promise.reject(new Error('nothing is written in these tests')),
-        interrupted: () => Promise.resolve(),
+        interrupted: () => interruption,
         confirm: () => Promise.resolve(false),
-        cluster: () => Promise.resolve(cluster),
+        cluster: () =>
+          Promise.resolve(kubeconfig === undefined ? cluster : KubeCluster.fromKubeConfig({ path: kubeconfig })),
+        ...(screen === undefined ? {} : { screen }),
         clusterAt: () => Promise.resolve(cluster),
         sandbox: () => Promise.reject(new Error('no sandbox in these tests')),
       }

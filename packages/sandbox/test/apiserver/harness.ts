@@ -89,7 +89,7 @@ export interface TestApi extends AsyncDisposable {
 export const KUBECTL = 'kubectl'
 
 /** An API server on a port of loopback, and kubectl for it. */
-export async function startApi(): Promise<TestApi> {
+export async function startApi(options: { readonly runtime?: PodRuntime } = {}): Promise<TestApi> {
   const pki = createClusterPki({ names: ['127.0.0.1', 'localhost', 'kubernetes.default.svc'], nowMs: Date.now() })
   const adminToken = randomBytes(16).toString('hex')
   const server = createServer()
@@ -99,7 +99,7 @@ export async function startApi(): Promise<TestApi> {
     server,
     tls: { certPem: pki.server.certPem, keyPem: pki.server.keyPem, clientCaPem: pki.caPem },
     adminToken,
-    runtime: new ProcessRuntime(),
+    runtime: options.runtime ?? new ProcessRuntime(),
     logger: silent,
     clock: systemClock,
   })
