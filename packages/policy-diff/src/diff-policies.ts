@@ -1,6 +1,6 @@
 import type { Sourced } from '@ambit/analyze'
 import { MeshModel, type MeshModelInput } from '@ambit/explain'
-import { changedObjects, POLICY_KIND } from './compare/changed-objects.ts'
+import { changedObjects } from './compare/changed-objects.ts'
 import type { Sides } from './compare/compare-destination.ts'
 import { comparePolicies } from './compare/compare-policies.ts'
 import { DIFF_FORMAT, type PolicyDiff } from './diff.types.ts'
@@ -21,14 +21,13 @@ export function diffPolicies({ objects, settings, flows }: DiffInput): PolicyDif
     before: MeshModel.of({ ...settings, objects: objects.before }),
     after: MeshModel.of({ ...settings, objects: objects.after }),
   }
-  const onlyPolicies = changes.every(({ kind }) => kind === POLICY_KIND)
-  const compared = comparePolicies(models, { onlyPolicies })
+  const compared = comparePolicies(models, { onlyPolicies: changes.onlyPolicies })
   const gaps = new Set([...models.after.gaps, ...models.after.problems, ...compared.gaps])
   const told = flows && replayFlows(models, flows, compared.compared)
   for (const gap of flowGaps(flows)) gaps.add(gap)
   return {
     format: DIFF_FORMAT,
-    objects: changes,
+    objects: changes.told,
     regions: compared.regions,
     ...(told === undefined ? {} : { flows: told }),
     gaps: [...gaps],

@@ -21,8 +21,6 @@ interface Asked {
   readonly istioNamespace: string
   /** Laid over the cluster: Secrets they name are looked for too. */
   readonly files: readonly Sourced[]
-  /** What is listed, with what an answer without it leaves out; all that an analysis looks at unless given. */
-  readonly kinds?: readonly ReadKind[] | undefined
 }
 
 type Listed = {
@@ -31,9 +29,9 @@ type Listed = {
   readonly note?: string | undefined
 }
 
-/** Everything that is looked at. A right that is missing makes the answer smaller, not impossible. */
+/** Everything an analysis looks at. A right that is missing makes the answer smaller, not impossible. */
 export async function readCluster(cluster: Cluster, asked: Asked): Promise<ClusterRead> {
-  const { objects, coverage, notes } = await readKinds(cluster, asked.kinds ?? READ_KINDS, asked.namespace)
+  const { objects, coverage, notes } = await readKinds(cluster, READ_KINDS, asked.namespace)
   const secrets = await readSecrets(cluster, namedSecrets([...objects, ...asked.files.map(({ object }) => object)]))
   objects.push(...secrets.objects)
   if (secrets.coverage !== 'all') coverage.set('core/Secret', secrets.coverage)

@@ -1,5 +1,6 @@
 import type { AnyObject, FileProblem, Sourced } from '@ambit/analyze'
 import { messageOf } from '@ambit/core'
+import { MODEL_KINDS } from '@ambit/explain'
 import {
   changesAccess,
   diffPolicies,
@@ -11,8 +12,9 @@ import {
   readFlows,
   refusedObjects,
 } from '@ambit/policy-diff'
-import { readCluster } from '../analyze/read-cluster.ts'
+import { readKinds, readMeshConfig } from '../analyze/read-cluster.ts'
 import { readFiles } from '../analyze/read-files.ts'
+import type { Cluster } from '../cluster/cluster.types.ts'
 import type { Context } from '../context.types.ts'
 import { istioNamespace } from '../context.types.ts'
 import { SelectionError, SettingError } from '../errors.ts'
@@ -20,7 +22,6 @@ import type { Flags, Invocation } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
 import { printable } from '../text-table.ts'
 import { bothSides } from './both-sides.ts'
-import { MESH_KINDS } from './mesh-kinds.ts'
 
 const DEFAULT_NAMESPACE = 'default'
 
@@ -36,8 +37,11 @@ export async function runDiff({ flags }: Invocation, context: Context): Promise<
   const namespace = flags.text('namespace') ?? cluster?.currentNamespace ?? DEFAULT_NAMESPACE
   const files = await readFiles(context, given, namespace)
   const old = against === undefined ? undefined : await readFiles(context, [against], namespace)
-  for (const path of [...files.skipped, ...(old?.skipped ?? [])])
-    context.err(`Skipping file ${path}, recognized file extensions are: .json .yaml .yml`)
+  const [skipped] = [...files.skipped, ...(old?.skipped ?? [])]
+  if (skipped !== undefined) {
+    context.err(`Error: ${skipped} is neither a folder nor a file that ends in .json, .yaml or .yml`)
+    return EXIT.badData
+  }
   const problems = [...(old?.problems ?? []), ...files.problems, ...refusedObjects(files.objects)]
   if (problems.length > 0) return cannotRead(problems, context)
   const flows = await flowsOf(flags, context)
@@ -46,7 +50,7 @@ export async function runDiff({ flags }: Invocation, context: Context): Promise<
     return EXIT.badData
   }
 
-  const now = await currentOf(old?.objects, cluster, { namespace, flags, files: files.objects })
+  const now = await currentOf(old?.objects, cluster, { namespace, istioNamespace: istioNamespace(flags) })
   for (const note of now.notes) context.err(`Warning: ${note}`)
   const change = {
     files: files.objects,
@@ -77,22 +81,17 @@ interface Current {
 
 async function currentOf(
   old: readonly Sourced[] | undefined,
-  cluster: Awaited<ReturnType<Context['cluster']>> | undefined,
-  {
-    namespace,
-    flags,
-    files,
-  }: { readonly namespace: string; readonly flags: Flags; readonly files: readonly Sourced[] },
+  cluster: Cluster | undefined,
+  { namespace, istioNamespace }: { readonly namespace: string; readonly istioNamespace: string },
 ): Promise<Current> {
-  if (old !== undefined || cluster === undefined)
-    return { objects: old ?? [], meshConfig: meshConfigIn(old ?? []), notes: [] }
-  const read = await readCluster(cluster, {
-    namespace,
-    istioNamespace: istioNamespace(flags),
-    files,
-    kinds: MESH_KINDS,
-  })
-  return { objects: read.objects.map((object) => ({ object })), meshConfig: read.meshConfig, notes: read.notes }
+  if (cluster === undefined) return { objects: old ?? [], meshConfig: meshConfigIn(old ?? []), notes: [] }
+  const { objects, notes } = await readKinds(cluster, MODEL_KINDS, namespace)
+  const { text, note } = await readMeshConfig(cluster, istioNamespace)
+  return {
+    objects: objects.map((object) => ({ object })),
+    meshConfig: text,
+    notes: note === undefined ? notes : [...notes, note],
+  }
 }
 
 function meshConfigIn(objects: readonly Sourced[]): string | undefined {

@@ -67,7 +67,7 @@ export class FlowRecorder {
   /** What is told of an open flow is told again when it ends. */
   add(flow: Flow): void {
     if (flow.reporter.kind === 'waypoint') this.#waypointPods.add(flow.reporter.pod)
-    if (flow.side === 'source') return
+    if (flow.side === 'source' || this.#isFromWaypoint(flow)) return
     if (flow.state !== 'open') {
       this.#open.delete(flow.id)
       this.#count(flow)

@@ -81,7 +81,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   '{uuid}': '00000000-0000-4000-8000-000000000000',
   '{hash}': '0123456789abcdef',
   '{email}': 'somebody@example.com',
-  '{token}': 'a0b1c2d3e4f5a0b1c2d3e4f5',
+  '{token}': 'x0y1z2x0y1z2x0y1z2x0y1z2',
   [REST]: 'rest',
   '{other}': 'other',
 }

@@ -47,7 +47,7 @@ export class FlowTargets {
       const label = `service ${namespace}/${name}:${service.port}`
       return { to: { ...found, port: service.port }, name: label, isGateway: false }
     }
-    if (server === undefined) return { unknown: 'its destination: the recording has no name of it' }
+    if (server === undefined) return { unknown: 'a destination without a name' }
     const { namespace, workload, port } = server
     return {
       to: { kind: 'pod', namespace, name: workload, port },
