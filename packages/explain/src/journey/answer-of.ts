@@ -1,7 +1,7 @@
 import type { CompiledMesh } from '../compile/compile-mesh.ts'
 import type { Answer, PolicyPermit } from '../explanation.types.ts'
-import { writtenRule } from '../trace/written-policies.ts'
-import type { Check, Journey } from './journey.types.ts'
+import { writtenAuthentication, writtenRule } from '../trace/written-policies.ts'
+import type { Check, ConnectionCheck, Journey } from './journey.types.ts'
 
 /** What happens, in few words. */
 export function answerOf(compiled: CompiledMesh, { outcome, checks, others }: Journey): Answer {
@@ -38,13 +38,16 @@ function decides(check: Check): boolean {
 function namesIn(compiled: CompiledMesh, check: Check): Pick<Answer, 'policy' | 'rule' | 'unmatched'> {
   if (check.kind === 'plain') return {}
   const { judged } = check
+  const unmatched = judged.allowed || judged.unmatched === undefined ? {} : { unmatched: judged.unmatched }
+  const { policy, rule } = check.kind === 'connection' ? writtenNames(compiled, check) : judged
+  return { ...(policy === undefined ? {} : { policy }), ...(rule === undefined ? {} : { rule }), ...unmatched }
+}
+
+/** A ztunnel's policy and rule as somebody wrote them: it has its own of PeerAuthentications, and not all rules. */
+function writtenNames(compiled: CompiledMesh, { judged, workload }: ConnectionCheck): Pick<Answer, 'policy' | 'rule'> {
   const { policy, rule } = judged
-  const unmatched = judged.allowed ? undefined : judged.unmatched
-  return {
-    ...(policy === undefined ? {} : { policy }),
-    ...(policy === undefined || rule === undefined
-      ? {}
-      : { rule: check.kind === 'connection' ? (writtenRule(compiled, policy, rule) ?? rule) : rule }),
-    ...(unmatched === undefined ? {} : { unmatched }),
-  }
+  if (policy === undefined || rule === undefined) return { policy }
+  const written = writtenAuthentication(compiled, policy, workload)
+  if (written !== undefined) return { policy: `${written.namespace}/${written.name}` }
+  return { policy, rule: writtenRule(compiled, policy, rule) ?? rule }
 }
