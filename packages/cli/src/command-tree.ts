@@ -17,6 +17,7 @@ import { runProxyStatus } from './proxy-status/run-proxy-status.ts'
 import { recordCommand } from './record/command.ts'
 import { runSandboxImages, runSandboxLoad } from './sandbox/run-images.ts'
 import { runSandboxDown, runSandboxKubeconfig, runSandboxStatus, runSandboxUp } from './sandbox/run-sandbox.ts'
+import { testCommand } from './test/command.ts'
 import { runVersion } from './version/run-version.ts'
 import { waypointCommand } from './waypoint/command.ts'
 import { runZtunnelLog } from './ztunnel-config/run-log.ts'
@@ -425,6 +426,7 @@ export const COMMAND_TREE: Command = {
     explainCommand,
     connectionsCommand,
     graphCommand,
+    testCommand,
     version,
     sandbox,
     completion,

@@ -31,3 +31,5 @@ export const RECORD_CHECKPOINT_MS = 10_000
 export const EXPLAIN_FRESH_MS = 2_000
 /** Pause between two looks of the dashboard whether the cluster answers, ms. */
 export const CLUSTER_POLL_MS = 3_000
+/** How long files have to be left alone before `test --watch` reads them again: editors write in several steps. */
+export const WATCH_DEBOUNCE_MS = 100

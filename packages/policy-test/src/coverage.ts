@@ -52,18 +52,20 @@ function count(explanation: Explanation, counts: ReadonlyMap<string, Count>): vo
       if (found !== undefined && !trace.dryRun) countPolicy(found, trace, point, explanation)
     }
   }
-  for (const { kind, policy, because } of explanation.notEnforced) {
+  for (const { kind, policy, code, because } of explanation.notEnforced) {
     const found = counts.get(`${kind} ${policy}`)
-    if (found !== undefined) found.notEnforced = because
+    if (found !== undefined && OF_THE_POLICY.has(code)) found.notEnforced = because
   }
 }
 
+/** Why policies are not enforced, whoever asks what. */
+const OF_THE_POLICY: ReadonlySet<string> = new Set(['wrong-target', 'not-accepted', 'l7-without-waypoint'])
+
 function countPolicy(found: Count, trace: PolicyTrace, point: EnforcementPoint, explanation: Explanation): void {
   found.asked++
-  const isPoint = explanation.point === undefined || explanation.point === point.name
-  const decidedByRule = isPoint && explanation.policy === trace.policy && trace.matched
-  const decidedByNone = isPoint && (explanation.unmatched ?? []).includes(trace.policy)
-  if (decidedByRule || decidedByNone) found.decided++
+  const decided = decidedRule(trace, point, explanation)
+  const keptOut = explanation.point === point.name && (explanation.unmatched ?? []).includes(trace.policy)
+  if (decided !== undefined || keptOut) found.decided++
   for (const rule of trace.rules) {
     const counted = found.rules[rule.rule]
     if (counted === undefined) continue
@@ -72,13 +74,25 @@ function countPolicy(found: Count, trace: PolicyTrace, point: EnforcementPoint, 
       continue
     }
     counted.asked = true
-    if (decidedByRule && explanation.rule === rule.rule) {
+    if (decided === rule.rule) {
       counted.decided++
       add(found.held, rule.rule, neededClauses(rule))
-    } else if (wouldChange(trace, rule, point, decidedByNone)) {
+    } else if (wouldChange(trace, rule, point, keptOut)) {
       add(found.prevented, rule.rule, preventingClauses(rule))
     }
   }
+}
+
+/** The rule of the policy that decided at the point. */
+function decidedRule(
+  { policy }: PolicyTrace,
+  { name }: EnforcementPoint,
+  explanation: Explanation,
+): number | undefined {
+  const permit = explanation.allowedBy?.find((one) => one.point === name && one.policy === policy)
+  if (permit !== undefined) return permit.rule
+  const refused = explanation.outcome === 'denied' && explanation.point === name && explanation.policy === policy
+  return refused ? explanation.rule : undefined
 }
 
 /** Whether the point would have said something else if the rule had matched. */

@@ -11,20 +11,25 @@ export interface PolicyFacts {
   readonly rules: readonly (readonly string[])[]
 }
 
-const KINDS: ReadonlySet<string> = new Set(['AuthorizationPolicy', 'PeerAuthentication', 'RequestAuthentication'])
 const DRY_RUN = 'istio.io/dry-run'
 
-/** Of all policies that can decide something. */
+/** Of all policies that can decide something themselves: of PeerAuthentications those that refuse plain text. */
 export function policyFacts(objects: readonly Sourced[]): readonly PolicyFacts[] {
   return objects.flatMap(({ object }) => {
     const { apiVersion, kind, metadata } = object
-    if (!apiVersion.startsWith('security.istio.io/') || !KINDS.has(kind)) return []
-    if (metadata.annotations?.[DRY_RUN] === 'true') return []
-    if (kind !== 'AuthorizationPolicy') return [{ policy: keyOf(object), kind, action: '', rules: [] }]
+    if (!apiVersion.startsWith('security.istio.io/') || metadata.annotations?.[DRY_RUN] === 'true') return []
+    if (kind === 'PeerAuthentication')
+      return isStrict(object.spec) ? [{ policy: keyOf(object), kind, action: '', rules: [] }] : []
+    if (kind !== 'AuthorizationPolicy') return []
     const action = fieldOf(object.spec, 'action')
     const name = typeof action === 'string' ? action : 'ALLOW'
     return [{ policy: keyOf(object), kind, action: name, rules: rulesOf(object) }]
   })
+}
+
+function isStrict(spec: unknown): boolean {
+  const modes = [fieldOf(spec, 'mtls'), ...Object.values(mapping(fieldOf(spec, 'portLevelMtls')))]
+  return modes.some((settings) => fieldOf(settings, 'mode') === 'STRICT')
 }
 
 function rulesOf({ spec }: AnyObject): readonly (readonly string[])[] {

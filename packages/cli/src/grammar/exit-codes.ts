@@ -19,6 +19,10 @@ export const EXIT = {
   issuesFound: 79,
   /** A change of policies lets in or keeps out somebody (ambit diff). */
   accessChanges: 80,
+  /** A case of `ambit test` came out otherwise. */
+  testsFailed: 81,
+  /** The cases of `ambit test` leave more untried than --coverage-threshold allows. */
+  coverageBelow: 82,
   /** Ctrl-C: 128 and the number of SIGINT, as a shell has it. */
   interrupted: 130,
 } as const

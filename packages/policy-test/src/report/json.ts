@@ -41,6 +41,8 @@ function caseOf(result: CaseResult): Readonly<Record<string, unknown>> {
       policy: answer.policy,
       rule: answer.rule,
       unmatched: answer.unmatched,
+      allowedBy: answer.allowedBy,
+      mixed: answer.mixed,
     },
     ...(outcome === 'passed'
       ? {}
