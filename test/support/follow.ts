@@ -48,6 +48,12 @@ export class Follower implements AsyncDisposable {
     this.text = ''
   }
 
+  /** As Ctrl-C does; answers the exit code. */
+  async interrupt(): Promise<number> {
+    this.#child.kill('SIGINT')
+    return await this.exited
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill()
     await this.exited
