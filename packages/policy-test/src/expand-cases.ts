@@ -1,6 +1,7 @@
 import type { FileProblem, Position } from '@ambit/analyze'
 import type { AskedRequest, ClientRef } from '@ambit/explain'
 import type { Inventory } from './inventory.ts'
+import { MAX_CASES, MAX_TEST_PROBLEMS } from './limits.ts'
 import type { CaseSpec, PolicyTest, RequestSpec, Row, Written } from './policy-test.types.ts'
 import { resolveClient, resolvePolicy, resolveTarget } from './resolve.ts'
 import type { TestCase } from './test-case.types.ts'
@@ -21,19 +22,23 @@ export function expandCases(test: PolicyTest, known: Inventory, room: number): E
   const cases: TestCase[] = []
   let left = room
   for (const spec of test.cases) {
-    const asked = spec.rows.length * sum(spec.requests ?? []) * Math.max(1, spec.sourceIps?.length ?? 1)
+    const asked = countOf(spec)
     left -= asked
-    if (left < 0) {
-      fail(spec.at, `with the ${asked} of this entry there are more than ${room} cases`)
-      break
-    }
-    cases.push(...expandCase(test, spec, known, fail))
+    if (left < 0) fail(spec.at, `with the ${asked} of this entry there are more than ${MAX_CASES} cases`)
+    else for (const each of expandCase(test, spec, known, fail)) cases.push(each)
+    if (left < 0 || problems.size >= MAX_TEST_PROBLEMS) break
   }
   return problems.size > 0 ? { cases: [], problems: [...problems.values()] } : { cases, problems: [] }
 }
 
+function countOf({ rows, requests, sourceIps }: CaseSpec): number {
+  const common = requests === undefined ? 1 : sum(requests)
+  const asked = rows.reduce((total, { request }) => total + (request === undefined ? common : sum([request])), 0)
+  return asked * (sourceIps?.length ?? 1)
+}
+
 function sum(requests: readonly Written<RequestSpec>[]): number {
-  return requests.reduce((total, { value }) => total + value.methods.length * value.paths.length, 0) || 1
+  return requests.reduce((total, { value }) => total + value.methods.length * value.paths.length, 0)
 }
 
 type Fail = (at: Position, message: string) => void

@@ -291,6 +291,30 @@ test('more cases than are run', (t) => {
   ])
 })
 
+test('more clients and destinations than cases are run', (t) => {
+  const names = (count: number): string => `[${Array.from({ length: count }, (_, i) => `x/y${i}`).join(', ')}]`
+  t.deepEqual(problemsOf(loadTest(one({ from: names(400), to: names(400) }))), [
+    't.yaml:5:5: this entry alone is more than 100000 cases',
+  ])
+  const columns = `cases:\n  - matrix:\n      to: ${names(1000)}\n      from: { ${Array.from({ length: 200 }, (_, i) => `x/c${i}: deny`).join(', ')} }\n`
+  t.deepEqual(problemsOf(loadTest(columns)), ['t.yaml:5:5: this entry alone is more than 100000 cases'])
+  const requests = `{ method: [${Array.from({ length: 400 }, (_, i) => `M${i}`).join(', ')}], path: [${Array.from({ length: 300 }, (_, i) => `/${i}`).join(', ')}] }`
+  t.deepEqual(
+    problemsOf(
+      loadTest(`cases:\n  - to: bookinfo/reviews\n    matrix: { request: ${requests}, from: { outside: deny } }\n`),
+    ),
+    ['t.yaml:5:5: with the 120000 of this entry there are more than 100000 cases'],
+  )
+})
+
+test('unknown names beyond a number are not looked for', (t) => {
+  const names = Array.from(
+    { length: 80 },
+    (_, i) => `  - { from: people/nobody${i}, to: bookinfo/reviews, expect: deny }\n`,
+  )
+  t.is(problemsOf(loadTest(`cases:\n${names.join('')}`)).length, 50)
+})
+
 const policy = (spec: string): ReturnType<typeof objectsIn> =>
   objectsIn(
     'p.yaml',

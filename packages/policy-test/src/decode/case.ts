@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { MAX_CASES } from '../limits.ts'
 import {
   type CaseSpec,
   type ClientSpec,
@@ -49,7 +50,7 @@ function sourceIpsOf(reader: Reader, value: unknown, path: Path): readonly strin
 }
 
 /** Each of `from` to each of `to`. */
-function ofLists(reader: Reader, fields: Json, path: Path, asked: Asked): CaseSpec {
+function ofLists(reader: Reader, fields: Json, path: Path, asked: Asked): CaseSpec | undefined {
   const clients = clientsOf(reader, fields['from'], [...path, 'from'])
   const targets = targetsOf(reader, fields['to'], [...path, 'to'])
   const outcome = reader.oneOf(fields['expect'], [...path, 'expect'], 'expect', OUTCOMES)
@@ -59,7 +60,15 @@ function ofLists(reader: Reader, fields: Json, path: Path, asked: Asked): CaseSp
     place: fields['at'] === undefined ? undefined : reader.oneOf(fields['at'], [...path, 'at'], 'at', PLACES),
     reason: reader.optionalText(fields['reason'], [...path, 'reason'], 'reason'),
   }
+  if (isTooMany(reader, path, clients.length * targets.length)) return undefined
   return { ...asked, rows: clients.flatMap((from) => targets.map((to) => ({ from, to, expected }))) }
+}
+
+/** Before they are multiplied out. */
+function isTooMany(reader: Reader, path: Path, rows: number): boolean {
+  if (rows <= MAX_CASES) return false
+  reader.fail(path, `this entry alone is more than ${MAX_CASES} cases`)
+  return true
 }
 
 function clientsOf(reader: Reader, value: unknown, path: Path): readonly Written<ClientSpec>[] {
@@ -92,6 +101,8 @@ function ofMatrix(reader: Reader, fields: Json, path: Path, asked: Asked): CaseS
   const cells = reader.mapping(matrix['from'], [...at, 'from'], 'from of a matrix')
   if (cells === undefined) return undefined
   const width = byRequest ? requests.length : targets.length
+  const depth = byRequest ? targets.length : 1
+  if (isTooMany(reader, path, Object.keys(cells).length * width * depth)) return undefined
   const rows = Object.entries(cells).flatMap(([client, cell]) => {
     const place = [...at, 'from', client]
     const from = readClient(reader, client, place)
