@@ -23,7 +23,7 @@ const template = test.macro({
     // The example is a path of the template.
     t.is(templateOf(exampleOf(written), patterns(...policies)), written)
   },
-  title: (_, path, expected, policies = []) =>
+  title: (_, path: string, expected: string, policies: readonly string[] = []) =>
     `${path} is ${expected}${policies.length === 0 ? '' : ` with ${policies.join()}`}`,
 })
 

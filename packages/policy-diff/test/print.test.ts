@@ -85,7 +85,7 @@ const golden = test.macro({
     }
     t.is(text, readFileSync(path, 'utf8'))
   },
-  title: (_, name) => `as in golden/${name}`,
+  title: (_, name: string) => `as in golden/${name}`,
 })
 
 test(golden, 'diff.txt', (diff) => printText(diff, { colour: false }).join('\n'))
@@ -120,7 +120,8 @@ const phrase = test.macro({
   exec(t, field: string, is: readonly string[], isNot: readonly string[], expected: string) {
     t.is(conditionPhrase({ field, is, isNot }), expected)
   },
-  title: (_, field, is, isNot, expected) => `${field} ${is.join()}/${isNot.join()}: ${expected}`,
+  title: (_, field: string, is: readonly string[], isNot: readonly string[], expected: string) =>
+    `${field} ${is.join()}/${isNot.join()}: ${expected}`,
 })
 
 test(phrase, 'client', [], ['no identity'], 'any identity')

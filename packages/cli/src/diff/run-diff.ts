@@ -1,4 +1,4 @@
-import type { AnyObject, FileProblem, Sourced } from '@ambit/analyze'
+import type { FileProblem, Sourced } from '@ambit/analyze'
 import { messageOf } from '@ambit/core'
 import { MODEL_KINDS } from '@ambit/explain'
 import {
@@ -96,7 +96,7 @@ async function currentOf(
 
 function meshConfigIn(objects: readonly Sourced[]): string | undefined {
   const found = objects.find(({ object: { kind, metadata } }) => kind === 'ConfigMap' && metadata.name === 'istio')
-  const data = (found?.object as (AnyObject & { readonly data?: { readonly mesh?: unknown } }) | undefined)?.data
+  const { data } = (found?.object ?? {}) as { readonly data?: { readonly mesh?: unknown } }
   return typeof data?.mesh === 'string' ? data.mesh : undefined
 }
 
