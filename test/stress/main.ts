@@ -14,9 +14,9 @@ const seed = Number(options.seed)
 const started = performance.now()
 const seconds = (): string => `${((performance.now() - started) / 1000).toFixed(0)} s`.padStart(7)
 
-function line({ opened, descriptors, residentBytes, sessions, handles, timers, crashes }: ChurnFacts): string {
+function line({ opened, copied, descriptors, residentBytes, sessions, handles, timers, crashes }: ChurnFacts): string {
   const memory = `${(residentBytes / 2 ** 20).toFixed(0)} MiB`
-  return `${seconds()}  ${opened} connections  ${memory}  ${descriptors} descriptors  ${sessions} TLS sessions  ${handles} handles  ${timers} timers  ${crashes} crashes`
+  return `${seconds()}  ${opened} connections, ${copied} copied  ${memory}  ${descriptors} descriptors  ${sessions} TLS sessions  ${handles} handles  ${timers} timers  ${crashes} crashes`
 }
 
 async function runChurn(connections: number): Promise<boolean> {

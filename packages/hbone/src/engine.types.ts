@@ -38,6 +38,8 @@ export interface EngineSession {
 export interface ClientSession<Stream = TunnelStream> extends EngineSession {
   /** Whether another stream may be opened: no GOAWAY, not closed. */
   readonly usable: boolean
+  /** Whether another stream would wait behind bulk of somebody else's; where that is measured. */
+  readonly carriesBulk?: boolean
   /** SETTINGS_MAX_CONCURRENT_STREAMS of the peer; undefined until its SETTINGS arrived. */
   readonly peerMaxStreams: number | undefined
   /** Resolves when the peer's SETTINGS arrived or the session ended. */

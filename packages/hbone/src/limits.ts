@@ -92,3 +92,16 @@ export const MAX_REACTOR_COPIES: number = 64 * 1024
 
 /** Workers that crash within this time of their start are not started again, milliseconds. */
 export const REACTOR_CRASH_LOOP_MS = 1_000
+
+/** Young generation of a reactor's worker, megabytes; V8 would let it grow to 48. */
+export const REACTOR_YOUNG_GENERATION_MB = 6
+
+/**
+ * A copy of a reactor that gives so many bytes in one direction within so many milliseconds moves bulk: new streams are opened on another
+ * connection. Sixteen times what a handshake costs at that speed.
+ */
+export const BULK_BYTES: number = 16 * MEBIBYTE
+export const BULK_MS = 1_000
+
+/** Connections to one peer that move bulk; when there are so many, new streams share them. */
+export const MAX_BULK_CONNECTIONS = 4

@@ -17,7 +17,12 @@ import { acceptsTunnel } from './accepts-tunnel.ts'
 import { IDLE_RELEASE_MS, type KeyExchangeGroup } from './defaults.ts'
 import type { ClientSession, ClientStream, Engine, HeaderMap, TunnelStream } from './engine.types.ts'
 import { HboneConnectError, HboneLimitError, HboneResetError, HboneStatusError } from './errors.ts'
-import { HANDSHAKE_TIMEOUT_MS, MAX_POOLED_CONNECTIONS, MAX_STREAMS_PER_CONNECTION } from './limits.ts'
+import {
+  HANDSHAKE_TIMEOUT_MS,
+  MAX_BULK_CONNECTIONS,
+  MAX_POOLED_CONNECTIONS,
+  MAX_STREAMS_PER_CONNECTION,
+} from './limits.ts'
 import type { LivenessOptions } from './liveness.ts'
 import { nodeHttp2Engine } from './node-http2-engine.ts'
 import type { Connected, ConnectionPoolComponents, OpenRequest, PoolStream } from './pool.types.ts'
@@ -171,12 +176,19 @@ export class ConnectionPool<Stream extends PoolStream, Session extends ClientSes
       request.signal?.throwIfAborted()
       const candidates = this.#available.get(key) ?? []
       let unsettled: PooledConnection<Stream, Session> | undefined
+      const busy: PooledConnection<Stream, Session>[] = []
       for (const candidate of candidates) {
         const readiness = candidate.readiness()
         if (readiness === 'free') {
           return { connection: candidate, opened: candidate.request(ask) }
         }
         if (readiness === 'unsettled') unsettled = candidate
+        else if (readiness === 'busy') busy.push(candidate)
+      }
+      const [shared] = busy
+      if (shared !== undefined && (busy.length >= MAX_BULK_CONNECTIONS || this.#isFull())) {
+        const connection = leastUsed(busy, shared)
+        return { connection, opened: connection.request(ask) }
       }
       if (unsettled !== undefined) await abortable(unsettled.settled, request.signal)
       else await this.#joinAttempt(key, request)
@@ -241,8 +253,8 @@ export class ConnectionPool<Stream extends PoolStream, Session extends ClientSes
 
   /** At the limit, the connection unused for longest makes room; when all carry streams, the request is refused. */
   #makeRoom(): void {
+    if (!this.#isFull()) return
     const max = this.#options.maxConnections ?? MAX_POOLED_CONNECTIONS
-    if (this.#connections.size + this.#attempts.size < max) return
     let idle: PooledConnection<Stream, Session> | undefined
     for (const connection of this.#connections) {
       if (connection.streamCount === 0 && (idle === undefined || connection.lastUsedMs < idle.lastUsedMs))
@@ -252,6 +264,11 @@ export class ConnectionPool<Stream extends PoolStream, Session extends ClientSes
       throw new HboneLimitError(`refused: this workload has ${max} HBONE connections with streams open already`)
     this.#connections.delete(idle)
     idle.retire()
+  }
+
+  #isFull(): boolean {
+    const max = this.#options.maxConnections ?? MAX_POOLED_CONNECTIONS
+    return this.#connections.size + this.#attempts.size >= max
   }
 
   #forget(key: string, connection: PooledConnection<Stream, Session>): void {
@@ -281,6 +298,13 @@ export class HbonePool extends ConnectionPool<TunnelStream> {
     }
     super({ connect, cut, clock, logger, watches: true }, options)
   }
+}
+
+function leastUsed<Connection extends { readonly streamCount: number }>(
+  connections: readonly Connection[],
+  first: Connection,
+): Connection {
+  return connections.reduce((least, other) => (other.streamCount < least.streamCount ? other : least), first)
 }
 
 async function dialFrom({ dial }: HbonePoolComponents, to: SocketAddress, signal: AbortSignal): Promise<Socket> {

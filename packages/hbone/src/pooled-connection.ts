@@ -56,15 +56,16 @@ export class PooledConnection<Stream extends PoolStream, Session extends ClientS
 
   /**
    * Whether a stream may be opened now. Until the peer's SETTINGS tell its limit, only one is: a burst waits a round trip
-   * instead of queueing behind a low limit (T9).
+   * instead of queueing behind a low limit (T9). One that moves bulk is for whoever finds no other.
    */
-  readiness(): 'free' | 'unsettled' | 'unusable' {
+  readiness(): 'free' | 'busy' | 'unsettled' | 'unusable' {
     if (this.#retired) return 'unusable'
     if (!this.#session.usable || this.#limit() < 1) {
       this.retire()
       return 'unusable'
     }
-    return this.#session.peerMaxStreams === undefined && this.#opened > 0 ? 'unsettled' : 'free'
+    if (this.#session.peerMaxStreams === undefined && this.#opened > 0) return 'unsettled'
+    return this.#session.carriesBulk === true ? 'busy' : 'free'
   }
 
   /** `ask` opens one stream. */

@@ -130,7 +130,7 @@ test.serial(
   'connections that come and go in whatever state, beside cuts and crashes, leave nothing behind',
   async (t) => {
     const { before, after, left } = await churn({ connections: 1_500, seed: 17, round: 500 })
-    t.is(after.opened, 1_500)
+    t.true(after.opened >= 1_500 && after.copied > after.opened / 4, `${after.copied} of ${after.opened}`)
     t.is(after.descriptors, before.descriptors)
     t.deepEqual(left, [NOTHING, NOTHING])
   },

@@ -42,7 +42,7 @@ export class Carrier implements Runnable, Flushable {
   isBlocked = false
   #state: State = 'handshake'
   #isReadable = true
-  #isServer: boolean
+  readonly isServer: boolean
   #isFlushDue = false
   #isDraining = false
   #timer: ReactorTimer | undefined
@@ -62,7 +62,7 @@ export class Carrier implements Runnable, Flushable {
     this.id = options.id
     this.shared = shared
     this.#handles = components.handles
-    this.#isServer = options.isServer
+    this.isServer = options.isServer
     this.#socket = shared.own(options.fd, this)
     try {
       this.#socket.setNoDelay()
@@ -293,7 +293,7 @@ export class Carrier implements Runnable, Flushable {
 
   #onHeaders(stream: Http2Stream<StreamEnd>, headers: HeaderList): void {
     const known = stream.owner
-    if (this.#isServer) {
+    if (this.isServer) {
       // Trailers of a tunnel say nothing.
       if (known !== undefined) return
       const end = new StreamEnd(this, this.#handles.nextId())

@@ -1,5 +1,5 @@
 import type { ReactorTimer } from '@ambit/linux'
-import { ORPHAN_STALL_MS, STALL_MS } from '../limits.ts'
+import { BULK_BYTES, BULK_MS, ORPHAN_STALL_MS, STALL_MS } from '../limits.ts'
 import type { End } from './end.types.ts'
 
 /** Why data is not complete; the code of RST_STREAM if that said so. */
@@ -12,6 +12,10 @@ export interface CopyFailure {
 export interface CopyEnvironment {
   readonly counters: Float64Array
   after(ms: number, run: () => void): ReactorTimer
+  /** Monotonic, ms. */
+  now(): number
+  /** It moves so much that what shares a connection with it would wait. */
+  bulk(copy: Copy): void
   copied(copy: Copy, failure: CopyFailure | undefined): void
 }
 
@@ -27,11 +31,16 @@ export class Copy {
   readonly #environment: CopyEnvironment
   #cutReason: CopyFailure | undefined
   #isOver = false
+  isBulk = false
+  /** Bytes of one direction at which its speed is looked at, and when that was last. */
+  #nextLook = BULK_BYTES
+  #lookedMs: number
 
   constructor(environment: CopyEnvironment, id: number, slot: number, a: End, b: End) {
     this.id = id
     this.slot = slot
     this.#environment = environment
+    this.#lookedMs = Math.floor(environment.now())
     this.forward = new Direction(this, environment, a, b, slot * 2)
     this.backward = new Direction(this, environment, b, a, slot * 2 + 1)
     this.forward.opposite = this.backward
@@ -55,6 +64,19 @@ export class Copy {
     for (const end of [a, b]) {
       if (!end.isGone && !this.#isOver) end.begin()
     }
+  }
+
+  /** A direction has given so many bytes. */
+  counted(given: number): void {
+    if (given < this.#nextLook || this.isBulk) return
+    const now = Math.floor(this.#environment.now())
+    if (now - this.#lookedMs <= BULK_MS) {
+      this.isBulk = true
+      this.#environment.bulk(this)
+      return
+    }
+    this.#nextLook = given + BULK_BYTES
+    this.#lookedMs = now
   }
 
   cut(): void {
@@ -111,6 +133,7 @@ export class Direction {
   count(bytes: number): void {
     this.given += bytes
     this.#environment.counters[this.#counter] = this.given
+    this.#copy.counted(this.given)
   }
 
   /** Nothing that `from` gave: not counted. */

@@ -40,8 +40,11 @@ export class DataPath implements Disposable {
     this.#copies = {
       counters: components.counters,
       after: (ms, run) => components.loop.after(ms, run),
+      now: () => components.loop.now,
+      bulk: (copy) => tellBulk(copy, false, post),
       copied: (copy, failure) => {
         this.#handles.delete(copy.id)
+        if (copy.isBulk) tellBulk(copy, true, post)
         const { forward, backward } = copy
         post({
           kind: 'copied',
@@ -303,6 +306,13 @@ export class DataPath implements Disposable {
     }
     this.#handles.set(id, end)
     this.#post({ kind: 'accepted', id, listener, remote, local, original: originalDestinationOf(fd) })
+  }
+}
+
+/** To the session of ours that shares its connection with it. */
+function tellBulk({ forward: { from, to } }: Copy, isOver: boolean, post: (event: ReactorEvent) => void): void {
+  for (const end of [from, to]) {
+    if (end instanceof StreamEnd && !end.carrier.isServer) post({ kind: 'bulk', id: end.carrier.id, isOver })
   }
 }
 

@@ -127,6 +127,8 @@ export type ReactorEvent =
   | { readonly kind: 'secured'; readonly id: HandleId; readonly peer: TlsPeer }
   | { readonly kind: 'settled'; readonly id: HandleId; readonly maxConcurrentStreams: number }
   | { readonly kind: 'goaway'; readonly id: HandleId }
+  /** A copy over this connection moves bulk, or did until now. */
+  | { readonly kind: 'bulk'; readonly id: HandleId; readonly isOver: boolean }
   | { readonly kind: 'pong'; readonly id: HandleId }
   | {
       readonly kind: 'requested'
@@ -177,7 +179,7 @@ export interface ReactorWorkerData {
   readonly port: MessagePort
   /** An eventfd, which stays the main thread's. */
   readonly wakeDescriptor: number
-  /** Element 0: 1 while the worker sleeps and has to be woken. Element 1: batches of commands that were posted. */
+  /** See `STATE` of the command channel. */
   readonly state: Int32Array<SharedArrayBuffer>
   /** Two a slot: bytes from a to b, from b to a. */
   readonly counters: Float64Array<SharedArrayBuffer>

@@ -23,7 +23,8 @@ export abstract class ReactorHandle implements Listener {
   readonly id: HandleId
   protected readonly port: ReactorPort
   #isClosed = false
-  #onClose: (() => void)[] = []
+  /** Undefined while nobody waits, which is the rule for connections that are only copied. */
+  #onClose: (() => void)[] | undefined
 
   constructor(port: ReactorPort, id: HandleId) {
     this.port = port
@@ -41,9 +42,10 @@ export abstract class ReactorHandle implements Listener {
       listener()
       return () => undefined
     }
+    this.#onClose ??= []
     this.#onClose.push(listener)
     return () => {
-      this.#onClose = this.#onClose.filter((other) => other !== listener)
+      this.#onClose = this.#onClose?.filter((other) => other !== listener)
     }
   }
 
@@ -60,8 +62,8 @@ export abstract class ReactorHandle implements Listener {
     this.#isClosed = true
     this.port.deaf(this.id)
     const listeners = this.#onClose
-    this.#onClose = []
-    for (const listener of listeners) listener()
+    this.#onClose = undefined
+    for (const listener of listeners ?? []) listener()
   }
 
   abstract hear(event: EventWithId): void

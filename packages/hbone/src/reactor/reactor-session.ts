@@ -240,6 +240,8 @@ export class ReactorClientSession extends ReactorSession {
   peerMaxStreams: number | undefined
   readonly #settle: () => void
   #isClosing = false
+  /** Copies that move bulk. */
+  #bulk = 0
 
   constructor(port: ReactorPort, connection: ReactorConnection, options: LivenessOptions = {}) {
     super(port, connection, { ...options, isServer: false, maxHeaderListBytes: MAX_CLIENT_HEADER_LIST_BYTES })
@@ -252,6 +254,11 @@ export class ReactorClientSession extends ReactorSession {
   /** Whether another stream may be opened: no GOAWAY, not closed. */
   get usable(): boolean {
     return !this.#isClosing && !this.connection.isClosed
+  }
+
+  /** Whether another stream would wait behind bulk of somebody else's. */
+  get carriesBulk(): boolean {
+    return this.#bulk > 0
   }
 
   /** No new streams; the connection ends with its last one. */
@@ -302,6 +309,8 @@ export class ReactorClientSession extends ReactorSession {
       this.#settle()
     } else if (event.kind === 'goaway') {
       this.close()
+    } else if (event.kind === 'bulk') {
+      this.#bulk += event.isOver ? -1 : 1
     }
     super.hear(event)
   }

@@ -1,12 +1,11 @@
 // Body of a reactor's thread: it never returns to Node's own event loop, so nothing here may wait for a promise.
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { EventLoop, OpenSsl, openNative } from '@ambit/linux'
+import { STATE } from './command-channel.ts'
 import { DataPath } from './data-path.ts'
 import type { Command, ReactorEvent, ReactorWorkerData } from './messages.types.ts'
 
 const { port, wakeDescriptor, state, counters } = workerData as ReactorWorkerData
-const SLEEPS = 0
-const POSTED = 1
 
 let events: ReactorEvent[] = []
 let isStopping = false
@@ -21,15 +20,22 @@ function tell(): void {
   port.postMessage(batch)
 }
 
+/** The next batch, if there is one. */
+function take(): boolean {
+  const received: { readonly message: readonly Command[] } | undefined = receiveMessageOnPort(port)
+  if (received === undefined) return false
+  // As the other side counts: in 32 bits.
+  taken = (taken + 1) | 0
+  Atomics.store(state, STATE.taken, taken)
+  batch = received.message
+  obeyed = 0
+  return true
+}
+
 function obeyAll(dataPath: DataPath): void {
-  if (Atomics.load(state, POSTED) === taken) return
-  for (;;) {
-    const received: { readonly message: readonly Command[] } | undefined = receiveMessageOnPort(port)
-    if (received === undefined) return
-    // As the other side counts: in 32 bits.
-    taken = (taken + 1) | 0
-    batch = received.message
-    for (obeyed = 0; obeyed < batch.length; ) {
+  if (Atomics.load(state, STATE.posted) === taken) return
+  while (take()) {
+    while (obeyed < batch.length) {
       const command = batch[obeyed++] as Command
       if (command.kind === 'stop') isStopping = true
       else if (command.kind === 'facts') events.push({ kind: 'facts', facts: dataPath.facts() })
@@ -48,21 +54,19 @@ function obeyAll(dataPath: DataPath): void {
     while (!isStopping) {
       tell()
       if (dataPath.isIdle) {
-        Atomics.store(state, SLEEPS, 1)
+        Atomics.store(state, STATE.sleeps, 1)
         // Whoever posts after this look sees that the loop sleeps, and wakes it.
-        loop.turn(Atomics.load(state, POSTED) === taken)
-        Atomics.store(state, SLEEPS, 0)
+        loop.turn(Atomics.load(state, STATE.posted) === taken)
+        Atomics.store(state, STATE.sleeps, 0)
       } else loop.turn(false)
       obeyAll(dataPath)
       dataPath.run()
     }
   } finally {
-    let unread: readonly Command[] | undefined = batch.slice(obeyed)
-    while (unread !== undefined) {
-      for (const command of unread) if ('fd' in command) loop.native.calls.close(command.fd)
-      const received: { readonly message: readonly Command[] } | undefined = receiveMessageOnPort(port)
-      unread = received?.message
-    }
+    // What was taken is ours, obeyed or not.
+    do {
+      for (const command of batch.slice(obeyed)) if ('fd' in command) loop.native.calls.close(command.fd)
+    } while (take())
     // Also after a crash: descriptors and native objects belong to the process, not to the thread.
     dataPath[Symbol.dispose]()
     // What tearing down looks like from within is no news: the main thread knows that everything is gone, and why.

@@ -1,5 +1,4 @@
-import { writeSync } from 'node:fs'
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import {
   abortable,
   type Clock,
@@ -13,7 +12,8 @@ import type { WorkloadCertificate } from '@ambit/identity'
 import { duplicate, listenOn, nodeFfi, wakeDescriptor } from '@ambit/linux'
 import { KEY_EXCHANGE_GROUPS, type KeyExchangeGroup } from '../defaults.ts'
 import { HboneConnectError } from '../errors.ts'
-import { REACTOR_CRASH_LOOP_MS } from '../limits.ts'
+import { REACTOR_CRASH_LOOP_MS, REACTOR_YOUNG_GENERATION_MB } from '../limits.ts'
+import { CommandChannel, STATE } from './command-channel.ts'
 import type { Command, HandleId, ReactorEvent, ReactorFacts, ReactorWorkerData } from './messages.types.ts'
 import { ReactorConnection } from './reactor-connection.ts'
 import {
@@ -42,11 +42,8 @@ interface Listening {
 
 interface Running {
   readonly worker: Worker
-  readonly port: MessagePort
-  readonly state: Int32Array<SharedArrayBuffer>
+  readonly channel: CommandChannel
   readyMs: number | undefined
-  /** Ours until the worker has ended: it may do so at any time, and numbers of descriptors are used again. */
-  readonly wakeDescriptor: number
 }
 
 /** Node joins its threads before it exits, and these sleep in the kernel. */
@@ -54,7 +51,6 @@ const living = new Set<Reactor>()
 const wakeAll = (): void => {
   for (const reactor of living) reactor.stopNow()
 }
-const ONE: Buffer = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0])
 
 /**
  * One worker that moves bytes: sockets, TLS and HTTP/2 are there, and this thread decides. What lives there is known here by handles;
@@ -222,7 +218,7 @@ export class Reactor implements AsyncDisposable {
   /** Without waiting: the process ends. Also told to a worker that is still starting, for it would sleep and never be joined. */
   stopNow(): void {
     this.#isStopping = true
-    if (this.#running !== undefined) send(this.#running, [{ kind: 'stop' }], [])
+    this.#running?.channel.send([{ kind: 'stop' }], [])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -231,7 +227,7 @@ export class Reactor implements AsyncDisposable {
 
   async #startWorker(): Promise<void> {
     const { port1, port2 } = new MessageChannel()
-    const state = new Int32Array(new SharedArrayBuffer(8))
+    const state = new Int32Array(new SharedArrayBuffer(STATE.words * Int32Array.BYTES_PER_ELEMENT))
     const wake = wakeDescriptor()
     const workerData: ReactorWorkerData = {
       port: port2,
@@ -243,8 +239,10 @@ export class Reactor implements AsyncDisposable {
       workerData,
       transferList: [port2],
       name: 'reactor',
+      // What it allocates is gone by the next turn: a larger young generation only takes memory that idle connections are charged with.
+      resourceLimits: { maxYoungGenerationSizeMb: REACTOR_YOUNG_GENERATION_MB },
     })
-    const running: Running = { worker, port: port1, state, readyMs: undefined, wakeDescriptor: wake }
+    const running: Running = { worker, channel: new CommandChannel(port1, state, wake), readyMs: undefined }
     this.#running = running
     const ready = Promise.withResolvers<void>()
     let failure: unknown
@@ -268,7 +266,7 @@ export class Reactor implements AsyncDisposable {
         hearAll(last.message)
       }
       port1.close()
-      duplicate.close(wake)
+      running.channel[Symbol.dispose]()
       ready.reject(new ReactorCrashError(`a worker did not start: ${messageOf(failure)}`, { cause: failure }))
       this.#exited(running, failure)
     })
@@ -389,19 +387,13 @@ export class Reactor implements AsyncDisposable {
     const [batch, transfers] = [this.#batch, this.#transfers]
     this.#batch = []
     this.#transfers = []
-    send(running, batch, transfers)
+    running.channel.send(batch, transfers)
   }
 }
 
 /** What it would have taken over. */
 function refuse(command: Command): void {
   if ('fd' in command) duplicate.close(command.fd)
-}
-
-function send({ port, state, wakeDescriptor }: Running, batch: readonly Command[], transfers: ArrayBuffer[]): void {
-  port.postMessage(batch, transfers)
-  Atomics.add(state, 1, 1)
-  if (Atomics.load(state, 0) === 1) writeSync(wakeDescriptor, ONE)
 }
 
 export type { ReactorHandle }

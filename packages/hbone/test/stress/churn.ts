@@ -20,6 +20,8 @@ export interface ChurnOptions {
 
 export interface ChurnFacts {
   readonly opened: number
+  /** Of those opened, what was copied through both proxies. */
+  readonly copied: number
   readonly descriptors: number
   readonly residentBytes: number
   /** Of both workers: what is left between rounds, when nothing is open. */
@@ -59,10 +61,12 @@ export async function churn({ connections, seed, round: most = ROUND, onRound }:
   const [near, far] = [await Reactor.start(components), await Reactor.start(components)]
   const startedMs = [performance.now(), performance.now()]
   let opened = 0
+  let copied = 0
   const facts = async (): Promise<ChurnFacts> => {
     const [a, b] = [await factsOf(near), await factsOf(far)]
     return {
       opened,
+      copied,
       descriptors: readdirSync('/proc/self/fd').length,
       residentBytes: residentBytes(),
       // Certificates stay for the next round.
@@ -103,15 +107,19 @@ export async function churn({ connections, seed, round: most = ROUND, onRound }:
         authority: '10.0.0.1:80',
         signal: fate < 3 ? cutSoon() : undefined,
       }
-      pool.openAndCopy(request, connection).catch(() => connection.cut())
+      pool.openAndCopy(request, connection).then(
+        () => copied++,
+        () => connection.cut(),
+      )
     }
     const client = listenWith(near, open)
     const order: Order = { port: (await portOf(client.fd)).port, count, atOnce: AT_ONCE }
     users.send(order)
     const over = once(users, 'message') as Promise<[Done]>
     let isOver = false
-    void over.then(() => {
+    void over.then(([done]) => {
       isOver = true
+      opened += done.opened
     })
     while (!isOver) {
       await Promise.race([over, new Promise((resolve) => setTimeout(resolve, 20 + next(200)))])
@@ -127,7 +135,6 @@ export async function churn({ connections, seed, round: most = ROUND, onRound }:
         ;(which === 0 ? near : far).crash()
       }
     }
-    opened += count
     client.listening[Symbol.dispose]()
     server.listening[Symbol.dispose]()
     if (next(2) === 0) await hbone.close()

@@ -10,11 +10,14 @@ export interface Order {
 }
 
 export interface Done {
+  /** Connections that were made. */
   readonly opened: number
 }
 
 const next = numbers(Number(process.argv[2] ?? 1))
 const PAYLOAD = Buffer.alloc(200_000, 'x')
+
+let opened = 0
 
 const app = createServer({ allowHalfOpen: true }, (socket) => {
   socket.on('error', () => undefined)
@@ -22,8 +25,10 @@ const app = createServer({ allowHalfOpen: true }, (socket) => {
   if (fate === 0) socket.resetAndDestroy()
   else if (fate === 1) socket.end('short')
   else if (fate === 2) socket.once('data', () => socket.resetAndDestroy())
-  else if (fate === 3) socket.pause()
-  else socket.pipe(socket)
+  else if (fate === 3) {
+    // Takes nothing for a while; a socket that is not read never learns of its end.
+    setTimeout(() => socket.resume().end(), 100)
+  } else socket.pipe(socket)
 })
 app.listen(0, '127.0.0.1', () => {
   const address = app.address()
@@ -35,6 +40,7 @@ function user(port: number): Promise<void> {
   return new Promise((resolve) => {
     const socket: Socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
     socket.on('error', () => undefined)
+    socket.once('connect', () => opened++)
     socket.once('close', () => resolve())
     socket.once('end', () => socket.destroySoon())
     socket.resume()
@@ -54,12 +60,12 @@ function user(port: number): Promise<void> {
 }
 
 async function obey({ port, count, atOnce }: Order): Promise<void> {
-  let left = count
+  opened = 0
   const one = async (): Promise<void> => {
-    while (left-- > 0) await user(port)
+    while (opened < count) await user(port)
   }
   await Promise.all(Array.from({ length: atOnce }, one))
-  process.send?.({ opened: count } satisfies Done)
+  process.send?.({ opened } satisfies Done)
 }
 
 process.on('message', (order: Order) => void obey(order))
