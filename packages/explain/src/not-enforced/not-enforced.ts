@@ -7,11 +7,12 @@ import {
   type TargetRef,
   targetsOfPolicy,
 } from '@ambit/controller/judgement'
+import { isNear } from '@ambit/core'
 import type { Asked } from '../asked.types.ts'
 import type { CompiledMesh } from '../compile/compile-mesh.ts'
 import type { NotEnforced, PolicyTrace } from '../explanation.types.ts'
 import { whyNotCaptured } from '../names/find-client.ts'
-import { type Subject, subjectOf } from './subject.ts'
+import { type Subject, type SubjectService, subjectOf } from './subject.ts'
 
 type Finding = Pick<NotEnforced, 'code' | 'because'>
 
@@ -91,10 +92,13 @@ function ofUnasked(compiled: CompiledMesh, subject: Subject, policy: Authorizati
 
 /** Policies on pods: asked by the ztunnel before them, and by nobody else. */
 function ofPods(compiled: CompiledMesh, subject: Subject, policy: AuthorizationPolicy): readonly Finding[] {
-  const { pod, isGuarded, client, waypoint } = subject
+  const { pod, isGuarded, client, services } = subject
   const { namespace, selector } = policy
   const { rootNamespace } = compiled.mesh
-  if (selector !== undefined && waypoint !== undefined && selectsProxy(compiled, waypoint, policy))
+  const waypoint = services
+    .map((one) => one.waypoint)
+    .find((one) => one !== undefined && selectsProxy(compiled, one, policy))
+  if (waypoint !== undefined)
     return [
       { code: 'wrong-target', because: `it selects the pods of waypoint ${waypoint}, which follow targetRefs only` },
     ]
@@ -133,41 +137,54 @@ function selectsProxy(
   )
 }
 
+type TargetOutcome = ReturnType<typeof targetsOfPolicy>[number]
 type Targeting = Pick<AuthorizationPolicy, 'namespace' | 'name' | 'targetRefs'>
 
 /** Policies on services and Gateways that no proxy on the way has. */
 function ofTargets(compiled: CompiledMesh, subject: Subject, policy: Targeting): readonly Finding[] {
   const outcomes = targetsOfPolicy(compiled.judgement.state, policy as AuthorizationPolicy, UNUSED)
-  for (const { ref, verdict } of outcomes) {
-    if (!isAbout(subject, policy, ref)) continue
-    const elsewhere = inOtherNamespace(compiled, subject, policy, ref)
-    if (elsewhere !== undefined) return [elsewhere]
-    if (verdict.bound) return missed(subject, verdict.to)
-    if (verdict.reason === 'AncestorNotBound') return [unbound(subject, verdict.message)]
-    return [{ code: 'wrong-target', because: verdict.message }]
+  for (const outcome of outcomes) {
+    for (const service of subject.services) {
+      if (!isAbout(service, policy, outcome)) continue
+      const elsewhere = inOtherNamespace(compiled, service, policy, outcome.ref)
+      return elsewhere === undefined ? ofTarget(subject, service, outcome) : [elsewhere]
+    }
   }
   return []
 }
 
-/** Whether somebody who reads the policy would take it to be about this. */
-function isAbout({ service, waypoint }: Subject, { namespace }: Targeting, ref: TargetRef): boolean {
-  const [place, gateway] = waypoint?.split('/') ?? []
-  if (ref.kind === 'GatewayClass') return waypoint !== undefined
-  if (ref.kind === 'Gateway') return ref.name === gateway || (service?.namespace === namespace && place === undefined)
-  // A name that nobody has, beside the service: written for it, perhaps.
-  return (
-    ref.name === service?.name ||
-    (service !== undefined && service.namespace === namespace && isUnknown(ref, service.name))
-  )
+function ofTarget(subject: Subject, service: SubjectService, { verdict }: TargetOutcome): readonly Finding[] {
+  if (verdict.bound) return missed(subject, service, verdict.to)
+  if (verdict.reason === 'AncestorNotBound') return [unbound(service, verdict.message)]
+  return [{ code: 'wrong-target', because: verdict.message }]
 }
 
-function isUnknown({ name }: TargetRef, service: string): boolean {
-  return name.startsWith(service) || service.startsWith(name)
+/** Whether somebody who reads the policy would take it to be about this. */
+function isAbout(
+  { namespace: place, name, waypoint }: SubjectService,
+  { namespace }: Targeting,
+  { ref, verdict }: TargetOutcome,
+): boolean {
+  const gateway = waypoint?.split('/')[1]
+  // A name that nobody has and that looks like the one that is meant.
+  const isMistyped = (meant: string | undefined): boolean =>
+    meant !== undefined &&
+    !verdict.bound &&
+    verdict.reason === 'TargetNotFound' &&
+    (isNear(ref.name, meant) || isNear(meant, ref.name))
+  switch (ref.kind) {
+    case 'GatewayClass':
+      return waypoint !== undefined
+    case 'Gateway':
+      return ref.name === gateway || isMistyped(gateway)
+    default:
+      return ref.name === name || (place === namespace && isMistyped(name))
+  }
 }
 
 function inOtherNamespace(
   { mesh }: CompiledMesh,
-  { service, waypoint }: Subject,
+  service: SubjectService,
   { namespace }: Targeting,
   ref: TargetRef,
 ): Finding | undefined {
@@ -176,45 +193,30 @@ function inOtherNamespace(
     because: `it is in namespace ${namespace}, and ${ref.kind} ${ref.name} that is meant in ${place}: policies have a say in their own namespace`,
   })
   if (ref.namespace !== undefined && ref.namespace !== namespace) return of(ref.namespace)
-  if (ref.kind === 'GatewayClass')
-    return namespace === mesh.rootNamespace
-      ? undefined
-      : {
-          code: 'other-namespace',
-          because: `GatewayClass ${ref.name} can be targeted only from namespace ${mesh.rootNamespace}`,
-        }
+  if (ref.kind === 'GatewayClass') {
+    const because = `GatewayClass ${ref.name} can be targeted only from namespace ${mesh.rootNamespace}`
+    return namespace === mesh.rootNamespace ? undefined : { code: 'other-namespace', because }
+  }
   if (ref.kind === 'Gateway') {
-    const [place = namespace, name] = waypoint?.split('/') ?? []
+    const [place = namespace, name] = service.waypoint?.split('/') ?? []
     return name === ref.name && place !== namespace ? of(place) : undefined
   }
-  return service !== undefined && service.name === ref.name && service.namespace !== namespace
-    ? of(service.namespace)
-    : undefined
+  return service.name === ref.name && service.namespace !== namespace ? of(service.namespace) : undefined
 }
 
 /** A waypoint has the policy, and it did not come there. */
-function missed({ client, waypoint, passed, service, isWaypointReady }: Subject, to: string): readonly Finding[] {
-  // That of a service other than the one it goes to.
+function missed({ client, passed }: Subject, service: SubjectService, to: string): readonly Finding[] {
+  const { namespace, name, waypoint, isWaypointReady } = service
   if (passed.has(to) || (waypoint !== undefined && passed.has(waypoint))) return []
   if (!client.isCaptured)
-    return [
-      {
-        code: 'not-captured',
-        because: `its requests do not go through waypoint ${to}: ${client.because}`,
-      },
-    ]
+    return [{ code: 'not-captured', because: `its requests do not go through waypoint ${to}: ${client.because}` }]
   if (waypoint !== undefined && !isWaypointReady)
     return [{ code: 'waypoint-not-ready', because: `waypoint ${waypoint} is not ready` }]
-  const what = service === undefined ? 'the service' : `${service.namespace}/${service.name}`
-  return [
-    {
-      code: 'waypoint-bypassed',
-      because: `waypoint ${to} serves the address of ${what}, and something else was addressed`,
-    },
-  ]
+  const because = `waypoint ${to} serves the address of ${namespace}/${name}, and something else was addressed`
+  return [{ code: 'waypoint-bypassed', because }]
 }
 
-function unbound({ waypoint, isWaypointReady }: Subject, message: string): Finding {
+function unbound({ waypoint, isWaypointReady }: SubjectService, message: string): Finding {
   if (waypoint !== undefined && !isWaypointReady)
     return { code: 'waypoint-not-ready', because: `waypoint ${waypoint} is not ready: ${message}` }
   return { code: 'l7-without-waypoint', because: message }

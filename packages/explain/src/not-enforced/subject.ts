@@ -1,4 +1,5 @@
 import { type KubeService, type Pod, type ServiceEntry, waypointOf } from '@ambit/controller/judgement'
+import type { Workload } from '@ambit/state'
 import type { Asked } from '../asked.types.ts'
 import type { CompiledMesh } from '../compile/compile-mesh.ts'
 
@@ -9,13 +10,18 @@ export interface Subject {
   readonly pod: Pod | undefined
   /** Whether a ztunnel stands before the pod, or would. */
   readonly isGuarded: boolean
-  readonly service: KubeService | ServiceEntry | undefined
-  readonly serviceKind: 'Service' | 'ServiceEntry'
-  /** The waypoint that the service asks for, `namespace/name`. */
-  readonly waypoint: string | undefined
-  readonly isWaypointReady: boolean
+  /** The service that was addressed; of a pod that was dialled itself, the services it is behind. */
+  readonly services: readonly SubjectService[]
   /** Waypoints and gateways on the way. */
   readonly passed: ReadonlySet<string>
+}
+
+export interface SubjectService {
+  readonly namespace: string
+  readonly name: string
+  /** The waypoint that it asks for, `namespace/name`. */
+  readonly waypoint: string | undefined
+  readonly isWaypointReady: boolean
 }
 
 const UNUSED = (): void => undefined
@@ -27,32 +33,41 @@ export function subjectOf(compiled: CompiledMesh, { client, target, journey }: A
   const held = passed.service === undefined ? undefined : workloads.service(passed.service)
   const [endpoint] = held === undefined ? [] : workloads.usableEndpoints(held)
   const workload = passed.endpoint ?? (endpoint && workloads.workload(endpoint.workloadUid))
-  const pod = workload && state.pods.get(workload.namespace, workload.name)
   const addressed = target.object?.kind === 'Pod' ? undefined : target.object
   const named = held === undefined ? addressed : { namespace: held.namespace, name: held.name }
-  const kube = named && state.services.get(named.namespace, named.name)
-  const service =
-    kube ?? (named && state.serviceEntries.get(named.namespace, named.name)) ?? serviceOfPod(compiled, pod)
-  const answer = service && waypointOf(state, service, 'service', UNUSED)
+  const service = named && serviceAt(compiled, named)
+  // Without an address of its own its name stands for pods.
+  const isByPod = service === undefined || ('clusterIps' in service && service.clusterIps.length === 0)
+  const services = isByPod ? servicesOfPod(compiled, workload) : [service]
   return {
     client,
-    pod,
+    pod: workload && state.pods.get(workload.namespace, workload.name),
     isGuarded: passed.endpoint === undefined ? workload?.protocol === 'HBONE' : passed.isEndpointGuarded,
-    service,
-    serviceKind: service !== undefined && 'hosts' in service ? 'ServiceEntry' : 'Service',
-    waypoint: answer?.waypoint,
-    isWaypointReady: answer?.binding.bound === true,
+    services: services.map((one) => subjectService(compiled, one)),
     passed: new Set(passed.proxies),
   }
 }
 
-/** A pod that is dialled itself: policies of its service look as if they applied. */
-function serviceOfPod({ workloads, judgement, mesh }: CompiledMesh, pod: Pod | undefined): KubeService | undefined {
-  const workload = pod && workloads.workload(`${mesh.clusterId}//Pod/${pod.namespace}/${pod.name}`)
-  for (const key of workload?.services.keys() ?? []) {
-    const found = workloads.service(key)
-    const service = found && judgement.state.services.get(found.namespace, found.name)
-    if (service !== undefined) return service
-  }
-  return undefined
+function subjectService({ judgement }: CompiledMesh, service: KubeService | ServiceEntry): SubjectService {
+  const answer = waypointOf(judgement.state, service, 'service', UNUSED)
+  const { namespace, name } = service
+  return { namespace, name, waypoint: answer?.waypoint, isWaypointReady: answer?.binding.bound === true }
+}
+
+function serviceAt(
+  { judgement }: CompiledMesh,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): KubeService | ServiceEntry | undefined {
+  const { services, serviceEntries } = judgement.state
+  return services.get(namespace, name) ?? serviceEntries.get(namespace, name)
+}
+
+function servicesOfPod(
+  compiled: CompiledMesh,
+  workload: Workload | undefined,
+): readonly (KubeService | ServiceEntry)[] {
+  return [...(workload?.services.keys() ?? [])].flatMap((key) => {
+    const found = compiled.workloads.service(key)
+    return (found && serviceAt(compiled, found)) ?? []
+  })
 }
