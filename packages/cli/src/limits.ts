@@ -33,3 +33,5 @@ export const EXPLAIN_FRESH_MS = 2_000
 export const CLUSTER_POLL_MS = 3_000
 /** How long files have to be left alone before `test --watch` reads them again: editors write in several steps. */
 export const WATCH_DEBOUNCE_MS = 100
+/** How long the cluster may take to answer before the dashboard calls it lost, ms. */
+export const CLUSTER_ANSWER_MS = 10_000

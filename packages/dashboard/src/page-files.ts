@@ -23,7 +23,7 @@ export function readPageFiles(): ReadonlyMap<string, PageFile> {
     // Modules that hold only types are never loaded.
     if (contentType === undefined || name.endsWith('.types.ts')) continue
     const text = readFileSync(join(FOLDER, name), 'utf8')
-    const body = Buffer.from(extname(name) === '.ts' ? withoutTypes(text) : text)
+    const body = Buffer.from(extname(name) === '.ts' ? withoutTypes(text) : text.replace(/^ +/gm, ''))
     files.set(name === 'index.html' ? '' : name, { contentType, body })
   }
   return files

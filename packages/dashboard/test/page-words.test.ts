@@ -73,11 +73,11 @@ test('what an edge is, in words', (t) => {
   const [plain, refused] = topology.edges.toSorted((a, b) => a.perSecond - b.perSecond)
   t.is(
     plain && describeEdge(plain, 'batch/job', 'books/ratings', undefined),
-    'batch/job to books/ratings, plain text, not encrypted, 1 open',
+    'batch/job to books/ratings, plain text, not encrypted',
   )
   t.is(
     refused && describeEdge(refused, 'books/page', 'books/reviews', 'gates/waypoint'),
-    'books/page to books/reviews, through waypoint gates/waypoint, mutual TLS, post-quantum key exchange, 2 connections per second, 3 denied',
+    'books/page to books/reviews, through waypoint gates/waypoint, mutual TLS, post-quantum key exchange, 3 denied',
   )
   t.deepEqual(topology.edges.map(formatRate).sort(), ['1 open', '2/s'])
 })
@@ -132,6 +132,11 @@ test('reasons name what decided, or what did not match', (t) => {
   t.is(
     reasonWords({ reason: 'not-allowed', unmatched: ['a/b', 'a/c'] }),
     'no ALLOW policy lets it pass; there is a/b, a/c',
+  )
+  t.is(reasonWords({ reason: 'rbac_access_denied_matched_policy[none]' }), 'no ALLOW policy lets it pass')
+  t.is(
+    reasonWords({ reason: 'rbac_access_denied_matched_policy[ns[a]-policy[b]-rule[0]]', policy: 'a/b', rule: 0 }),
+    'a DENY policy matches: a/b, rule 0',
   )
   t.is(reasonWords({ reason: 'what else a proxy says' }), 'what else a proxy says')
 })

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { ip, messageOf, silentLogger, systemClock } from '@ambit/core'
+import { abortable, ip, silentLogger, systemClock } from '@ambit/core'
 import { DashboardServer, LiveFeed, readPageFiles } from '@ambit/dashboard'
 import { FlowGraph } from '@ambit/graph'
 import type { Cluster } from '../cluster/cluster.types.ts'
@@ -8,7 +8,7 @@ import { SettingError } from '../errors.ts'
 import { followFlows } from '../flows/follow-flows.ts'
 import type { Flags, Invocation } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
-import { CLUSTER_POLL_MS } from '../limits.ts'
+import { CLUSTER_ANSWER_MS, CLUSTER_POLL_MS } from '../limits.ts'
 import { MeshAnswers } from './mesh-answers.ts'
 
 const LOOPBACK = ip('127.0.0.1')
@@ -86,10 +86,10 @@ async function watchCluster(cluster: Cluster, feed: LiveFeed, signal: AbortSigna
     await delay(CLUSTER_POLL_MS, undefined, { signal }).catch(() => undefined)
     if (signal.aborted) return
     try {
-      await cluster.serverVersion()
+      await abortable(cluster.serverVersion(), AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_ANSWER_MS)]))
       feed.tellCluster(undefined)
     } catch (error) {
-      feed.tellCluster(new Error(messageOf(error), { cause: error }))
+      if (!signal.aborted) feed.tellCluster(error)
     }
   }
 }

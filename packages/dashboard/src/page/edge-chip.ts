@@ -13,8 +13,8 @@ export function chipKey(edge: TopologyEdge): string {
   return [edge.security.level, formatRate(edge), edge.deniedLately, edge.failedLately].join('|')
 }
 
-/** Lock, rate, and what went wrong. */
-export function fillChip(chip: HTMLElement, edge: TopologyEdge): void {
+/** Lock, rate, and what went wrong; before them, where nobody sees it, what a chip alone does not say. */
+export function fillChip(chip: HTMLElement, edge: TopologyEdge, words?: string): void {
   const part = (name: string, ...children: (Node | string)[]): HTMLElement => {
     const span = document.createElement('span')
     span.className = name
@@ -29,5 +29,7 @@ export function fillChip(chip: HTMLElement, edge: TopologyEdge): void {
   if (formatRate(edge) !== 'idle' || hasNothingElse) parts.push(part('rate', formatRate(edge)))
   if (edge.deniedLately > 0) parts.push(part('denied', icon('denied'), String(edge.deniedLately)))
   if (edge.failedLately > 0) parts.push(part('failed', icon('failed'), String(edge.failedLately)))
-  chip.replaceChildren(...parts)
+  if (words !== undefined) parts.unshift(part('sr', `${words}: `))
+  // With blanks between them for who reads it as one text.
+  chip.replaceChildren(...parts.flatMap((one) => [one, ' ']))
 }

@@ -43,13 +43,18 @@ export class ExplainForm {
         h(
           'div',
           { class: 'fields' },
-          h('label', { class: 'short' }, 'Method', this.#method),
+          h('label', {}, 'Method', this.#method),
           h('label', {}, 'Path', this.#path),
+          h('button', { type: 'submit', class: 'primary' }, 'Explain'),
+        ),
+        h(
+          'details',
+          { class: 'more', open: (request?.headers?.length ?? 0) > 0 },
+          h('summary', {}, 'Host and headers'),
           h('label', {}, 'Host', this.#host),
-          h('label', { class: 'wide' }, 'Headers', this.#headers),
+          h('label', {}, 'Headers', this.#headers),
         ),
         h('datalist', { id: 'methods' }, ...METHODS.map((value) => h('option', { value }))),
-        h('button', { type: 'submit', class: 'primary' }, 'Explain'),
       ),
       this.#answer,
     )

@@ -68,7 +68,8 @@ function pathView(path: readonly Hop[]): HTMLElement {
         {},
         hop.by === undefined ? undefined : h('span', { class: `by ${hop.by.transport}` }, BY[hop.by.transport]),
         h('b', {}, hop.name),
-        h('span', { class: 'quiet' }, ` ${hop.kind}. ${hop.because}`),
+        h('span', { class: 'quiet' }, ` ${hop.kind}`),
+        h('p', { class: 'quiet' }, hop.because),
       ),
     ),
   )

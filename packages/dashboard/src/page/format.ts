@@ -61,14 +61,12 @@ export function securitySentence(level: SecurityLevel): string {
   return LEVELS[level].long
 }
 
-/** Said of an edge where only words reach. */
+/** Said of an edge where only words reach; its rate is said beside. */
 export function describeEdge(edge: TopologyEdge, from: string, to: string, via: string | undefined): string {
-  const what = edge.countsRequests ? 'requests' : 'connections'
   return [
     `${from} to ${to}`,
     via === undefined ? '' : `through waypoint ${via}`,
     securitySentence(edge.security.level),
-    edge.perSecond > 0 ? `${formatNumber(edge.perSecond)} ${what} per second` : formatRate(edge),
     edge.deniedLately > 0 ? `${edge.deniedLately} denied` : '',
     edge.failedLately > 0 ? `${edge.failedLately} failed` : '',
   ]

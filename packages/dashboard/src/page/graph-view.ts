@@ -254,11 +254,11 @@ export class GraphView {
         fullName(nodes.get(edge.to)),
         edge.via === undefined ? undefined : fullName(nodes.get(edge.via)),
       )
-      drawn.chip.setAttribute('aria-label', name)
       drawn.chip.title = name
-      if (drawn.chipKey !== chipKey(edge)) {
-        drawn.chipKey = chipKey(edge)
-        fillChip(drawn.chip, edge)
+      const key = `${name} ${chipKey(edge)}`
+      if (drawn.chipKey !== key) {
+        drawn.chipKey = key
+        fillChip(drawn.chip, edge, name)
       }
       const moves = isActive && !reducedMotion.matches && moving < MAX_MOVING
       if (moves) moving++

@@ -123,11 +123,12 @@ function render(): void {
 }
 
 function showState(): void {
-  const state = gone !== undefined ? 'lost' : paused ? 'paused' : topology === undefined ? 'waiting' : 'live'
+  const isLost = gone !== undefined || topology?.health.lost !== undefined
+  const state = isLost ? 'lost' : paused ? 'paused' : topology === undefined ? 'waiting' : 'live'
   byId('state').className = state
   const at = topology === undefined ? '' : timeOf(topology.at)
-  const words = { lost: `disconnected, as of ${at}`, paused: `paused at ${at}`, waiting: 'connecting', live: 'live' }
-  setText(byId('state'), words[state])
+  const lost = gone === undefined ? 'no answer of the cluster' : `disconnected${at === '' ? '' : `, as of ${at}`}`
+  setText(byId('state'), { lost, paused: `paused at ${at}`, waiting: 'connecting', live: 'live' }[state])
 }
 
 function showNamespaces(from: Topology): void {
