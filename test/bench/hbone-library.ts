@@ -29,6 +29,8 @@ function libraryWith(name: string, engine: string, identities = 1): Design {
       const command = (role: string, ...address: readonly (string | number)[]): readonly string[] => [
         process.execPath,
         '--disable-warning=ExperimentalWarning',
+        // As ztunnel's image has it.
+        '--max-semi-space-size=4',
         join(import.meta.dirname, 'hbone-end.ts'),
         role,
         engine,

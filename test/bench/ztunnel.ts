@@ -62,7 +62,14 @@ function startZtunnel(
   return Process.start(namespaces, {
     name: side === 'near' ? 'out' : 'in',
     side,
-    command: [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'proxy', 'ztunnel'],
+    command: [
+      process.execPath,
+      '--disable-warning=ExperimentalWarning',
+      '--max-semi-space-size=4',
+      MAIN,
+      'proxy',
+      'ztunnel',
+    ],
     env: {
       PROXY_MODE: 'dedicated',
       AMBIT_DATA_PATH: dataPath,
