@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Clock, codeOf, systemClock } from '@ambit/core'
@@ -93,14 +94,17 @@ testOnDataPaths(
   async (t, paths) => {
     const { mesh, a, b } = await twoPods(paths)
     await using _ = mesh
-    await mesh.echo(3, 8080)
+    const { sockets } = await mesh.echo(3, 8080)
     const client = await a.connectTo({ ip: b.ip, port: 8080 })
     client.write('ping')
     t.is(await readSome(client), 'ping')
+    const cut = once(sockets[0] as Socket, 'error')
     const started = performance.now()
     mesh.policy(DENY_ALL)
     t.is(await readAll(client), '')
-    t.true(performance.now() - started < 1000)
+    t.true(performance.now() - started < 5000, 'a second on a machine that has nothing else to do')
+    // Reset, not ended: the application must not take what came so far for all.
+    t.is(codeOf(((await cut) as [Error])[0]), 'ECONNRESET')
     t.regex(
       await b.lines.find(/no longer allowed/),
       /\(spiffe:\/\/cluster.local\/ns\/default\/sa\/a\)->.*\(Kubernetes\/\/Pod\/default\/b\) closed because/,
@@ -269,6 +273,49 @@ testOnDataPaths(
     t.is(await readAll(client), '')
   },
 )
+
+testOnDataPaths(
+  'what a drain at the side of the client cuts, the client and the application see reset',
+  async (t, paths) => {
+    const { mesh, a, b } = await twoPods(paths)
+    await using _ = mesh
+    const { sockets } = await mesh.echo(3, 8080)
+    const client = await a.connectTo({ ip: b.ip, port: 8080 })
+    client.write('1')
+    t.is(await readSome(client), '1')
+    const answer = answerOf(Promise.resolve(client))
+    const ended = new Promise((resolve) => (sockets[0] as Socket).once('close', resolve))
+    await a.app.drain()
+    t.is(await answer, 'reset')
+    await ended
+    t.regex(await a.lines.find(/connection complete/), /error="connection closed due to connection drain"$/)
+  },
+)
+
+testOnDataPaths('ends are passed on one by one, and what is said after one arrives', async (t, paths) => {
+  const { mesh, a, b } = await twoPods(paths)
+  await using _ = mesh
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined)
+    socket.end('first')
+    socket.setEncoding('utf8').on('data', (text: string) => heard.push(text))
+    socket.once('end', () => over.resolve())
+  })
+  const heard: string[] = []
+  const over = Promise.withResolvers<void>()
+  server.listen({ host: b.ip, port: 8080 })
+  await once(server, 'listening')
+  mesh.defer(() => void server.close())
+  const client = await a.connectTo({ ip: b.ip, port: 8080 })
+  const first: string[] = []
+  client.setEncoding('utf8').on('data', (text: string) => first.push(text))
+  await once(client, 'end')
+  t.deepEqual(first, ['first'], 'the end of the server came; the client may go on')
+  client.end('last words')
+  await over.promise
+  t.is(heard.join(''), 'last words')
+  t.regex(await b.lines.find(/connection complete/), /bytes_sent=5 bytes_recv=10 [^"]*"[^"]*" connection_id="[^"]*"$/)
+})
 
 test('a worker that crashes takes its own connections with it, and comes back', async (t) => {
   const mesh = await Mesh.start()

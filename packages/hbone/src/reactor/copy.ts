@@ -79,12 +79,10 @@ export class Copy {
     this.#lookedMs = now
   }
 
-  cut(): void {
+  cut(reason: CopyFailure = { message: 'the connection was cut' }): void {
     if (this.#isOver) return
-    this.#cutReason = { message: 'the connection was cut' }
-    const { from: a, to: b } = this.forward
-    a.cut()
-    b.cut()
+    this.#cutReason = reason
+    // A direction that is over passes no end on: both sides see nothing but a reset.
     this.forward.give()
     this.backward.give()
   }
@@ -206,8 +204,11 @@ export class Direction {
   }
 
   #giveUp(message: string, both: boolean): void {
+    if (both) {
+      this.#copy.cut({ message })
+      return
+    }
     this.to.cut()
-    if (both) this.from.cut()
     this.#done({ message })
   }
 

@@ -51,17 +51,17 @@ export class ReactorDataPath implements DataPath {
       crashes.add({})
       if (isLast) onLost(error)
     }
-    const workers: Worker[] = []
-    const path = new ReactorDataPath(workers)
-    try {
-      for (let index = 0; index < options.workers; index++) {
-        workers.push({ reactor: await Reactor.start({ clock, logger, onCrash }), pods: 0 })
-      }
-      return path
-    } catch (error) {
+    const starting = Array.from({ length: options.workers }, () => Reactor.start({ clock, logger, onCrash }))
+    const started = await Promise.allSettled(starting)
+    const path = new ReactorDataPath(
+      started.flatMap((one) => (one.status === 'fulfilled' ? { reactor: one.value, pods: 0 } : [])),
+    )
+    for (const one of started) {
+      if (one.status === 'fulfilled') continue
       await path[Symbol.asyncDispose]()
-      throw error
+      throw one.reason
     }
+    return path
   }
 
   /** For tests of what a crash takes down. */
