@@ -12,6 +12,7 @@ import { applyWaypoint } from '../support/waypoints.ts'
 import { AMBIENT, client, namespace } from './manifests.ts'
 
 const LIMIT_MS = 60_000
+const BINARY = join(import.meta.dirname, '../../node_modules/.bin/ambit')
 /** A page is a request to productpage, to details, to reviews, and where these have stars one to ratings. */
 const ENOUGH = 60
 const PAGE = 'http://productpage.books:9080/productpage'
@@ -45,8 +46,8 @@ const LOCK_OUT = JSON.stringify({
   },
 })
 
-async function recorded(): Promise<readonly Flow[]> {
-  const lines = (await readFile(flowsFile, 'utf8')).trimEnd().split('\n')
+async function recorded(file: string = flowsFile): Promise<readonly Flow[]> {
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
   return lines.map((line) => JSON.parse(line) as Flow)
 }
 
@@ -72,8 +73,7 @@ test.after.always(async () => {
 })
 
 test.serial('record adds up the bookstore’s traffic, each request once, until there is enough', async (t) => {
-  const binary = join(import.meta.dirname, '../../node_modules/.bin/ambit')
-  await using record = new Follower(binary, ['record', '--count', String(ENOUGH), '-o', flowsFile], cluster.env)
+  await using record = new Follower(BINARY, ['record', '--count', String(ENOUGH), '-o', flowsFile], cluster.env)
   await record.until((text) => text.includes('Recording to'), LIMIT_MS, 'the recording')
   let over = false
   void record.exited.then(() => {
@@ -161,6 +161,17 @@ test.serial('applied, the denial happens as foretold; then nothing is left to ch
   t.is(removed.code, 80)
   t.regex(removed.stdout, /^Newly allowed$/m)
   t.regex(removed.stdout, /ended otherwise when they were recorded/)
+})
+
+test.serial('a recording that is ended by hand has what was recorded until then', async (t) => {
+  const file = join(folder, 'by-hand.jsonl')
+  const record = new Follower(BINARY, ['record', '-n', 'books', '-o', file], cluster.env)
+  await record.until((text) => text.includes('Recording to'), LIMIT_MS, 'the recording')
+  await curlFrom(cluster, 'town/reader', PAGE)
+  await record[Symbol.asyncDispose]()
+  t.is(await record.exited, 0, record.text)
+  const lines = await recorded(file)
+  t.like(lines.at(-1), { kind: 'end', complete: true, reason: 'stopped' })
 })
 
 test.serial('who may see one namespace only is told what the answer leaves out', async (t) => {

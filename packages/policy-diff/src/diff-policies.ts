@@ -48,5 +48,6 @@ function flowGaps(flows: ReadFlows | undefined): readonly string[] {
     ...gaps.map(({ message, count }) => `the recording: ${message}${count === 1 ? '' : ` (${count} times)`}`),
     ...problems.map((problem) => `the recording, ${problem}`),
     ...(end === undefined ? ['the recording has no end: it was cut short, and counts may be too low'] : []),
+    ...(end?.complete === false ? [`the recording is not complete: ${end.reason}`] : []),
   ]
 }

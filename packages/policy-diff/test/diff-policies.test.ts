@@ -8,10 +8,11 @@ const READERS = (methods: readonly string[]): string =>
 test('an ALLOW where there was none keeps out what it does not name', (t) => {
   const { objects, regions, isPartial } = diffOf([], [READERS(['GET'])])
   t.deepEqual(objects, [{ change: 'added', kind: 'AuthorizationPolicy', name: 'shop/readers' }])
-  t.is(regions.length, 1)
+  t.is(regions.length, 2)
   t.like(regions[0], {
     change: 'denied',
-    destinations: ['service shop/web:80'],
+    // Of a port that says nothing about itself a request is judged as such.
+    destinations: ['service shop/web:80', 'service shop/web:9100'],
     // Who has no identity goes past the waypoint.
     conditions: [
       { field: 'client', is: [], isNot: ['no identity'] },
@@ -30,6 +31,12 @@ test('an ALLOW where there was none keeps out what it does not name', (t) => {
     regions[0]?.nearest?.failed.map(({ field }) => field),
     ['to[0].operation.methods'],
   )
+  // Where no requests are seen, a rule that asks for a method allows nothing.
+  t.like(regions[1], {
+    change: 'denied',
+    destinations: ['service shop/web:9000', 'service shop/web:9100 (bytes)'],
+    conditions: [{ field: 'client', is: [], isNot: ['no identity'] }],
+  })
   t.false(isPartial)
 })
 
@@ -73,7 +80,7 @@ test('a policy for one version says at which endpoints of the service', (t) => {
     endpoints: ['back/db-v2'],
     after: { outcome: 'denied' },
   })
-  t.like(regions[1], { destinations: ['workload back/db-v2:8080'], conditions })
+  t.like(regions[1], { destinations: ['workload back/db-v2'], conditions })
 })
 
 test('a policy on the pods behind a waypoint is about the waypoint, and about who goes past it', (t) => {
@@ -86,8 +93,14 @@ test('a policy on the pods behind a waypoint is about the waypoint, and about wh
   t.deepEqual(
     regions.map(({ destinations, conditions }) => [...destinations, conditions]),
     [
-      ['service shop/web:80', [{ field: 'client', is: ['no identity'], isNot: [] }]],
-      ['workload shop/web-v1:8080', [{ field: 'client', is: [], isNot: ['shop/waypoint'] }]],
+      [
+        'service shop/web:80',
+        'service shop/web:9000',
+        'service shop/web:9100',
+        'service shop/web:9100 (bytes)',
+        [{ field: 'client', is: ['no identity'], isNot: [] }],
+      ],
+      ['workload shop/web-v1', [{ field: 'client', is: [], isNot: ['shop/waypoint'] }]],
     ],
   )
   const other = { ...spec, rules: [{ from: [{ source: { principals: ['cluster.local/ns/shop/sa/client'] } }] }] }
@@ -95,7 +108,6 @@ test('a policy on the pods behind a waypoint is about the waypoint, and about wh
   // The waypoint is no longer let in, so nobody is that comes through it.
   t.like(changed.regions[0], {
     change: 'denied',
-    destinations: ['service shop/web:80'],
     conditions: [{ field: 'client', is: [], isNot: ['no identity'] }],
   })
 })
@@ -111,7 +123,7 @@ test('policies of the whole mesh concern every namespace, and equal regions are 
     ],
   )
   const all = regions.flatMap(({ destinations }) => destinations)
-  t.true(all.includes('workload back/db-v1:8080') && all.includes('workload shop/web-v1:8080'))
+  t.true(all.includes('workload back/db-v1') && all.includes('workload shop/web-v1'))
   t.is(new Set(regions.map(({ conditions, after }) => JSON.stringify([conditions, after]))).size, regions.length)
 })
 
@@ -136,7 +148,7 @@ test('a waypoint that is taken away takes its policies along', (t) => {
   const { regions } = diffOf([READERS(['GET'])], [READERS(['GET'])], { after: labelled })
   t.like(regions[0], {
     change: 'allowed',
-    destinations: ['service shop/web:80'],
+    destinations: ['service shop/web:80', 'service shop/web:9100'],
     conditions: [
       { field: 'client', is: [], isNot: ['no identity'] },
       { field: 'method', is: [], isNot: ['GET'] },
@@ -169,4 +181,19 @@ test('policies on trial and such that only leave a trace change nothing', (t) =>
 test('the objects of both sides are as given', (t) => {
   const { before, after } = bothSidesOf([READERS(['GET'])], [])
   t.is(before.length, after.length + 1)
+})
+
+test('a port that only a policy names is looked at, and so are all others', (t) => {
+  const deny = (ports: readonly string[]): string =>
+    policy('back', 'ports', { action: 'DENY', rules: [{ to: [{ operation: { ports } }] }] })
+  const named = diffOf([], [deny(['7000'])])
+  t.deepEqual(
+    named.regions.map(({ destinations, conditions }) => [destinations, conditions]),
+    [[['workload back/db-v1:7000', 'workload back/db-v2:7000'], []]],
+  )
+  const others = policy('back', 'ports', { action: 'DENY', rules: [{ to: [{ operation: { notPorts: ['8080'] } }] }] })
+  t.deepEqual(
+    diffOf([], [others]).regions.map(({ destinations }) => destinations),
+    [['workload back/db-v1:*', 'workload back/db-v2:*']],
+  )
 })

@@ -18,6 +18,7 @@ const OPTIONS = {
   normalization: 'base',
   host: 'web.shop',
   isSeen: () => true,
+  asBytes: false,
 } as const
 
 function policy(name: string, spec: object): ReadPolicy {

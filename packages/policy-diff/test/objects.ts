@@ -1,6 +1,13 @@
 import { readDocuments, type Sourced } from '@ambit/analyze'
 import { MeshModel } from '@ambit/explain'
 
+/** Besides that for requests. */
+const PORTS: Readonly<Record<string, string>> = {
+  web: `
+    - { name: tcp-feed, port: 9000, targetPort: 9000 }
+    - { name: other, port: 9100, targetPort: 9100 }`,
+}
+
 /** A shop behind a waypoint, a back room without one, and somebody outside of the mesh. */
 export const SHOP = `
 apiVersion: v1
@@ -56,7 +63,8 @@ kind: Service
 metadata: { name: ${app}, namespace: ${namespace} }
 spec:
   selector: { app: ${app} }
-  ports: [{ name: http, port: 80, targetPort: 8080, appProtocol: http }]`
+  ports:
+    - { name: http, port: 80, targetPort: 8080, appProtocol: http }${PORTS[app] ?? ''}`
 }
 
 export function policy(namespace: string, name: string, spec: object): string {

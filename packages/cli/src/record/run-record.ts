@@ -26,51 +26,44 @@ export async function runRecord({ flags }: Invocation, context: Context): Promis
   await file.write({ at: now(), complete: false, reason: 'recording' })
   context.err(`Recording to ${output}${until(flags)}`)
 
+  // Until the file is written, a second Ctrl-C does not cut it short.
   const over = new AbortController()
   const stop = new AbortController()
-  const interrupted = context.interrupted(over.signal).then(() => {
+  let isInterrupted = false
+  void context.interrupted(over.signal).then(() => {
+    isInterrupted = true
     stop.abort()
-    return 'interrupted' as const
   })
-  const ofTime = stopAfter(flags.duration('for'), stop)
+  using _ofTime = stopAfter(flags.duration('for'), stop)
   let nextCheckpoint = context.now() + RECORD_CHECKPOINT_MS
-  let recorded: Recorded
+  const onProgress = (): void => {
+    context.status?.(`${recorder.counted} connections and requests`)
+    if (context.now() < nextCheckpoint) return
+    nextCheckpoint = context.now() + RECORD_CHECKPOINT_MS
+    file.checkpoint({ at: now(), complete: false, reason: 'recording' })
+  }
   try {
-    recorded = await recordFlows(
-      followFlows(cluster, {
-        watch: true,
-        namespaces: namespace === undefined ? undefined : namespaces,
-        // What was refused before is no part of it.
-        since: startedAt,
-        istioNamespace: istioNamespace(flags),
-        signal: stop.signal,
-      }),
-      recorder,
-      {
-        now,
-        signal: stop.signal,
-        count: flags.count('count'),
-        onProgress: () => {
-          context.status?.(`${recorder.counted} connections and requests`)
-          if (context.now() < nextCheckpoint) return
-          nextCheckpoint = context.now() + RECORD_CHECKPOINT_MS
-          file.checkpoint({ at: now(), complete: false, reason: 'recording' })
-        },
-      },
-    )
+    const updates = followFlows(cluster, {
+      watch: true,
+      namespaces: namespace === undefined ? undefined : namespaces,
+      // What was refused before is no part of it.
+      since: startedAt,
+      istioNamespace: istioNamespace(flags),
+      signal: stop.signal,
+    })
+    const count = flags.count('count')
+    const recorded = await recordFlows(updates, recorder, { now, signal: stop.signal, count, onProgress })
+    context.status?.(undefined)
+    const end = endOf(recorded, isInterrupted && flags.duration('for') !== undefined)
+    await file.write({ at: now(), ...end })
+    for (const gap of recorder.gaps.slice(gaps.length)) context.err(`Warning: ${gap}`)
+    context.err(`Recorded ${recorder.counted} connections and requests, ${recorder.kinds} different ones: ${output}`)
+    if (recorded.kind === 'failed') throw recorded.error
+    return EXIT.ok
   } finally {
-    ofTime[Symbol.dispose]()
     stop.abort()
     over.abort()
-    context.status?.(undefined)
   }
-  const byPerson = (await Promise.race([interrupted, Promise.resolve('not' as const)])) === 'interrupted'
-  const end = endOf(recorded, byPerson && flags.duration('for') !== undefined)
-  await file.write({ at: now(), ...end })
-  for (const told of recorder.gaps) context.err(`Warning: ${told}`)
-  context.err(`Recorded ${recorder.counted} connections and requests, ${recorder.kinds} different ones: ${output}`)
-  if (recorded.kind === 'failed') throw recorded.error
-  return EXIT.ok
 }
 
 function until(flags: Flags): string {

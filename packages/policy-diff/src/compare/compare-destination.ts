@@ -3,7 +3,7 @@ import type { AccessChange, Decision } from '../diff.types.ts'
 import { MAX_QUESTIONS_PER_DESTINATION } from '../limits.ts'
 import type { ReadPolicy } from '../policies/read-policy.ts'
 import type { Diagram } from '../semantic/diagram.ts'
-import { type Dimension, isOfToken } from '../semantic/dimension.ts'
+import { type Dimension, isOfConnection, isOfToken } from '../semantic/dimension.ts'
 import { explore } from '../semantic/explore.ts'
 import { pointOf } from '../semantic/point.ts'
 import { type Forms, policyForms } from '../semantic/policy-forms.ts'
@@ -38,7 +38,8 @@ export interface Sides<T> {
 const ANYBODY = { namespace: 'other', account: 'other' } as const
 
 /** What the proxies of this version look at: they check no tokens, and a waypoint does not see a TLS that passes through. */
-function isSeen(dimension: Dimension, isGateway: boolean): boolean {
+function isSeen(dimension: Dimension, { isGateway, asBytes }: Destination): boolean {
+  if (asBytes) return isOfConnection(dimension)
   if (isOfToken(dimension)) return false
   return dimension !== 'sni' || isGateway
 }
@@ -55,7 +56,8 @@ export function compareDestination(
     trustDomain: mesh.trustDomain,
     normalization: NORMALIZATIONS[mesh.waypoints?.pathNormalization ?? 'BASE'],
     host: destination.host,
-    isSeen: (dimension) => isSeen(dimension, isGateway),
+    isSeen: (dimension) => isSeen(dimension, destination),
+    asBytes: destination.asBytes,
   })
   const anybody = `${mesh.trustDomain}/ns/${ANYBODY.namespace}/sa/${ANYBODY.account}`
   const { diagram, asked, partial } = explore<Leaf>(forms, {

@@ -25,7 +25,10 @@ export function comparePolicies(
 ): ComparedPolicies {
   const gaps = new Set<string>()
   const read = { before: new PolicyReader(models.before), after: new PolicyReader(models.after) }
-  const destinations = destinationsOf(models.after)
+  const destinations = destinationsOf(models.after, (mayConcern) => [
+    ...read.before.portsNamed(mayConcern),
+    ...read.after.portsNamed(mayConcern),
+  ])
   if (destinations.length > MAX_DESTINATIONS)
     gaps.add(`of ${destinations.length} destinations ${MAX_DESTINATIONS} are compared, the rest is not`)
   const compared = new Map<string, ComparedDestination>()
@@ -56,11 +59,15 @@ export function comparePolicies(
       gaps.add(`${destination.name} is not there before and after: it is not compared`)
     }
   }
-  return { regions: merged(found), compared, gaps: [...gaps], isPartial }
+  return { regions: merged(found, destinations), compared, gaps: [...gaps], isPartial }
 }
 
 class PolicyReader {
-  readonly #policies: readonly { readonly written: AuthorizationPolicy; readonly read: ReadPolicy }[]
+  readonly #policies: readonly {
+    readonly written: AuthorizationPolicy
+    readonly read: ReadPolicy
+    readonly ports: readonly number[]
+  }[]
 
   constructor(model: MeshModel) {
     const { mesh } = model
@@ -68,7 +75,14 @@ class PolicyReader {
       trustDomain: mesh.trustDomain,
       trustDomainAliases: mesh.waypoints?.trustDomainAliases ?? [],
     }
-    this.#policies = model.policies().map((written) => ({ written, read: readPolicy(written, domains) }))
+    this.#policies = model.policies().map((written) => {
+      const read = readPolicy(written, domains)
+      return { written, read, ports: portsIn(read.policy) }
+    })
+  }
+
+  portsNamed(mayConcern: Destination['mayConcern']): readonly number[] {
+    return this.#policies.flatMap(({ written, ports }) => (ports.length > 0 && mayConcern(written) ? ports : []))
   }
 
   of({ mayConcern }: Destination): readonly ReadPolicy[] {
@@ -76,14 +90,23 @@ class PolicyReader {
   }
 }
 
+function portsIn({ rules }: ReadPolicy['policy']): readonly number[] {
+  return rules.flatMap(({ to, when }) => [
+    ...to.flatMap(({ ports }) => [...ports.some, ...ports.none]),
+    ...when.flatMap((condition) =>
+      condition.kind === 'port' ? [...condition.values.some, ...condition.values.none] : [],
+    ),
+  ])
+}
+
 /** Whether both sides have the same policies, whatever they are called. */
 function sameMeaning({ before, after }: Sides<readonly ReadPolicy[]>): boolean {
   const meaning = (side: readonly ReadPolicy[]): string =>
     side
-      .map(({ binding, policy: { action, dryRun, rules } }) => JSON.stringify([binding, action, dryRun, rules]))
+      .map(({ meaning: one }) => one)
       .toSorted()
       .join('\n')
-  return meaning(before) === meaning(after)
+  return before.length === after.length && meaning(before) === meaning(after)
 }
 
 function noteTokens({ policy, key }: ReadPolicy, gaps: Set<string>): void {
@@ -135,8 +158,8 @@ function accountsOf(model: MeshModel): readonly string[] {
   return [...new Set(pods.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`))].toSorted()
 }
 
-/** The same at several destinations is told once. */
-function merged(regions: readonly Region[]): readonly Region[] {
+/** The same at several destinations is told once, and a workload with all its ports as one. */
+function merged(regions: readonly Region[], destinations: readonly Destination[]): readonly Region[] {
   const byContent = new Map<string, Region>()
   for (const region of regions) {
     const { destinations: _, example: __, ...content } = region
@@ -147,5 +170,14 @@ function merged(regions: readonly Region[]): readonly Region[] {
       known === undefined ? region : { ...known, destinations: [...known.destinations, ...region.destinations] },
     )
   }
-  return [...byContent.values()]
+  const wholes = Map.groupBy(destinations, ({ whole }) => whole)
+  const partOf = new Map(destinations.map(({ name, whole }) => [name, whole]))
+  return [...byContent.values()].map((region) => {
+    const there = new Set(region.destinations)
+    const nameOf = (name: string): string => {
+      const whole = partOf.get(name)
+      return whole !== undefined && wholes.get(whole)?.every((part) => there.has(part.name)) === true ? whole : name
+    }
+    return { ...region, destinations: [...new Set(region.destinations.map(nameOf))] }
+  })
 }

@@ -10,6 +10,8 @@ export interface ReadPolicy {
   readonly binding: Pick<AuthorizationPolicy, 'namespace' | 'selector' | 'targetRefs'>
   readonly policy: HttpAuthorization
   readonly compiled: CompiledPolicy
+  /** The same for policies that decide the same at the same places. */
+  readonly meaning: string
 }
 
 /** By the control plane's own reading and the waypoint's own; what neither understands denies. */
@@ -18,11 +20,14 @@ export function readPolicy(written: AuthorizationPolicy, domains?: TrustDomains)
   const decoded = decodeHttpAuthorization(name, bytes)
   const policy = decoded.ok ? decoded.value : decoded.standIn
   const { namespace, selector, targetRefs } = written
+  const binding = { namespace, selector, targetRefs }
+  const { action, dryRun, rules } = policy
   return {
     key: name,
-    binding: { namespace, selector, targetRefs },
+    binding,
     policy,
     compiled: compileRequestPolicy(policy, domains),
+    meaning: JSON.stringify([binding, action, dryRun, rules]),
   }
 }
 

@@ -1,7 +1,8 @@
 import { AmbiguousNameError, type Answer, type MeshModel, type Question, UnknownNameError } from '@ambit/explain'
 import { accessChange, decisionFor } from '../compare/access-change.ts'
-import type { Sides } from '../compare/compare-destination.ts'
+import type { ComparedDestination, Sides } from '../compare/compare-destination.ts'
 import type { ComparedPolicies } from '../compare/compare-policies.ts'
+import { AS_BYTES, OTHER_PORTS } from '../compare/destinations.ts'
 import { NearestMisses } from '../compare/nearest-misses.ts'
 import type { ChangedFlow, FlowsDiff } from '../diff.types.ts'
 import type { RecordedFlow } from '../flows/flows.types.ts'
@@ -58,7 +59,7 @@ export function replayFlows(
     if ('unknown' in was) return { kind: 'unjudged', reason: `${was.unknown} is not known` }
     if ('unknown' in is) return { kind: 'unjudged', reason: `${is.unknown} is gone after the change` }
     const known = knownValues(flow, header, pods)
-    const one = compared.get(is.name)
+    const one = comparedFor(compared, is, flow)
     const open = one === undefined ? [] : openFields(one.diagram, one.forms, known)
     if (open.length > 0) return { kind: 'unjudged', reason: `it depends on ${spell(open)}, which was not recorded` }
     try {
@@ -75,6 +76,18 @@ export function replayFlows(
       throw error
     }
   }
+}
+
+/** Of a connection what proxies see as bytes; of a port that nobody names what stands for it. */
+function comparedFor(
+  compared: ComparedPolicies['compared'],
+  { name, to }: FlowTarget,
+  { request }: RecordedFlow,
+): ComparedDestination | undefined {
+  const bytes = request === undefined ? compared.get(name + AS_BYTES) : undefined
+  return (
+    bytes ?? compared.get(name) ?? (to.kind === 'pod' ? compared.get(name.replace(/\d+$/, OTHER_PORTS)) : undefined)
+  )
 }
 
 function changeOf(

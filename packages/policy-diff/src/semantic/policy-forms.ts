@@ -60,12 +60,14 @@ export interface Forms {
 export function policyForms(
   before: readonly ReadPolicy[],
   after: readonly ReadPolicy[],
-  options: CandidateOptions,
+  options: CandidateOptions & { readonly asBytes: boolean },
 ): Forms {
   const patterns = new Patterns()
   for (const { policy } of [...before, ...after].filter(decides)) patterns.add(policy)
   const atoms = new AtomTable(patterns, options)
-  const sides = [before, after].map((side) => side.filter(decides).map((policy) => draftOf(policy, atoms)))
+  const sides = [before, after].map((side) =>
+    side.filter(decides).map((policy) => draftOf(policy, atoms, options.asBytes)),
+  )
   const finished = atoms.finish()
   const [first = [], second = []] = sides.map((side) => side.map((draft) => formOf(draft, finished.atoms)))
   const { classes, partial, classOf } = finished
@@ -80,7 +82,7 @@ type Draft = Omit<PolicyForm, 'rules'> & {
   }[]
 }
 
-function draftOf({ policy, compiled, binding }: ReadPolicy, atoms: AtomTable): Draft {
+function draftOf({ policy, compiled, binding }: ReadPolicy, atoms: AtomTable, asBytes: boolean): Draft {
   const rules = policy.rules.flatMap((rule, i) => {
     const compiledRule = compiled.rules[i]
     // What is not understood of an ALLOW never matches.
@@ -90,7 +92,7 @@ function draftOf({ policy, compiled, binding }: ReadPolicy, atoms: AtomTable): D
     return [{ from: clauses.from.map(each), to: clauses.to.map(each), when: each(clauses.when) }]
   })
   const action = policy.action === 'Audit' ? 'Custom' : policy.action
-  return { action, binding: JSON.stringify(binding), opaque: binding.targetRefs.length === 0, rules }
+  return { action, binding: JSON.stringify(binding), opaque: asBytes || binding.targetRefs.length === 0, rules }
 }
 
 function formOf({ rules, ...policy }: Draft, atoms: readonly Atom[]): PolicyForm {
