@@ -9,6 +9,8 @@ export interface FileProblem {
   readonly line: number
   readonly column: number
   readonly message: string
+  /** A document of something else, such as Helm's values or a Kustomization: nothing of the cluster is lost with it. */
+  readonly isForeign?: boolean | undefined
 }
 
 export interface ReadFile {
@@ -37,7 +39,6 @@ export function readDocuments(file: string, content: string, namespace: string):
       problems.push({ file, line, column: col, message: firstLine(error.message) })
       continue
     }
-    if (document.contents === null) continue
     const place = placesIn(document, lines)
     take(document, place, [])
   }
@@ -52,6 +53,8 @@ export function readDocuments(file: string, content: string, namespace: string):
       problems.push({ file, line: positionOf(at).line, column: 1, message })
       return
     }
+    // Between two marks there may be nothing, or a remark: templates leave such documents.
+    if (value === null) return
     takeValue(value, positionOf, at, 0)
   }
 
@@ -64,13 +67,18 @@ export function readDocuments(file: string, content: string, namespace: string):
     const { line } = positionOf(at)
     const missing = missingIn(apiVersion, kind, metadata)
     if (missing !== undefined) {
-      problems.push({ file, line, column: 1, message: missing })
+      problems.push({ file, line, column: 1, message: missing, ...(isForeign(value) ? { isForeign: true } : {}) })
       return
     }
     const object = withNamespace(value as AnyObject, namespace)
     const place = (path: Path): Position => positionOf([...at, ...path])
     objects.push({ object, place: { file, line, lineOf: (path) => place(path).line, positionOf: place } })
   }
+}
+
+function isForeign(value: unknown): boolean {
+  const { apiVersion, kind } = record(value)
+  return text(apiVersion) === '' || text(kind) === '' || text(apiVersion).startsWith('kustomize.config.k8s.io/')
 }
 
 function missingIn(apiVersion: unknown, kind: unknown, metadata: unknown): string | undefined {

@@ -87,6 +87,18 @@ test('documents that are no objects are told with their place, the others are re
   t.regex(problems[1]?.message ?? '', /no apiVersion/)
 })
 
+test('documents that hold nothing are passed over; those of something else are known as such', (t) => {
+  const object = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n'
+  const empty = readDocuments('x.yaml', `---\n# a remark\n---\n${object}---\n---\nnull\n---\n`, 'shop')
+  t.deepEqual([empty.objects.length, empty.problems], [1, []])
+  const foreign = (text: string): readonly (boolean | undefined)[] =>
+    readDocuments('x.yaml', text, 'shop').problems.map(({ isForeign }) => isForeign)
+  t.deepEqual(foreign('replicas: 2\n'), [true])
+  t.deepEqual(foreign('apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: []\n'), [true])
+  t.deepEqual(foreign('a: [\n'), [undefined])
+  t.deepEqual(foreign('apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n'), [undefined])
+})
+
 test('JSON is read, an alias that unfolds without end is not', (t) => {
   const json = readDocuments(
     'x.json',

@@ -161,7 +161,16 @@ test('documents that are no Kubernetes objects are an error, unless they are to 
   const refused = await ambit(...MESH, failing, other)
   t.is(refused.code, 65)
   t.regex(refused.err, /values\.yaml:1:1: this is no Kubernetes object/)
-  t.is((await ambit(...MESH, failing, other, '--ignore-unknown')).code, 81)
+  const passed = await ambit(...MESH, failing, other, '--ignore-unknown')
+  t.is(passed.code, 81)
+  t.regex(passed.err, /^Skipping \S+values\.yaml:1, this is no Kubernetes object/)
+  // A policy that can't be read is never passed over: what it denies would be allowed.
+  const broken = join(folder, 'broken-policy.yaml')
+  for (const text of ['kind: [\n', 'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nspec: {}\n']) {
+    await writeFile(broken, text)
+    const { code, out } = await ambit(...MESH, failing, broken, '--ignore-unknown')
+    t.deepEqual([code, out], [65, ''])
+  }
 })
 
 test('nothing to run is an error', async (t) => {

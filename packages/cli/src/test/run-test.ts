@@ -1,3 +1,4 @@
+import type { FileProblem } from '@ambit/analyze'
 import {
   type CoverageReport,
   changesBetween,
@@ -17,7 +18,7 @@ import {
   tapReport,
   textReport,
 } from '@ambit/policy-test'
-import { type FilesRead, readFiles } from '../analyze/read-files.ts'
+import { readFiles } from '../analyze/read-files.ts'
 import { type Context, istioNamespace } from '../context.types.ts'
 import { SelectionError, SettingError } from '../errors.ts'
 import type { Flags, Invocation } from '../grammar/command.types.ts'
@@ -45,6 +46,8 @@ interface Outcome {
   /** Files and folders that were read. */
   readonly read: readonly string[]
 }
+
+const NOTHING: LoadedSuites = { suites: [], problems: [], notes: [], objects: [] }
 
 export async function runTest({ flags, positionals }: Invocation, context: Context): Promise<ExitCode> {
   if (flags.has('schema')) {
@@ -80,9 +83,13 @@ async function runOnce(flags: Flags, options: Options, context: Context, detail:
   const meshConfig = meshConfigFile === undefined ? undefined : await context.readFile(meshConfigFile)
   const rootNamespace = istioNamespace(flags)
   const judges = judgesOf({ meshConfig, rootNamespace })
-  const loaded = loadSuites(read.objects, { rootNamespace, judgeOf: judges.judgeOf })
-  const problems = [...(flags.has('ignore-unknown') ? [] : read.problems), ...loaded.problems]
-  if (detail === 'full') tellOfFiles(read, loaded, context)
+  const isPassedOver = (problem: FileProblem): boolean => problem.isForeign === true && flags.has('ignore-unknown')
+  const unread = read.problems.filter((problem) => !isPassedOver(problem))
+  const passedOver = read.problems.filter(isPassedOver)
+  // What is missing because of them would only be told besides.
+  const loaded = unread.length > 0 ? NOTHING : loadSuites(read.objects, { rootNamespace, judgeOf: judges.judgeOf })
+  const problems = unread.length > 0 ? unread : loaded.problems
+  if (detail === 'full') tellOfFiles(read.skipped, passedOver, loaded, context)
   for (const problem of judges.problems()) context.err(`Warning: ${printable(problem)}`)
   for (const { file, line, column, message } of problems)
     context.err(`Error: ${file}:${line}:${column}: ${printable(message)}`)
@@ -100,9 +107,14 @@ async function runOnce(flags: Flags, options: Options, context: Context, detail:
   return { exit: verdict(result, coverage, options, context), result, read: read.names }
 }
 
-function tellOfFiles(read: FilesRead, loaded: LoadedSuites, context: Context): void {
-  for (const path of read.skipped)
-    context.err(`Skipping file ${path}, recognized file extensions are: .json .yaml .yml`)
+function tellOfFiles(
+  skipped: readonly string[],
+  passedOver: readonly FileProblem[],
+  loaded: LoadedSuites,
+  context: Context,
+): void {
+  for (const path of skipped) context.err(`Skipping file ${path}, recognized file extensions are: .json .yaml .yml`)
+  for (const { file, line, message } of passedOver) context.err(`Skipping ${file}:${line}, ${message}`)
   for (const note of loaded.notes) context.err(`Warning: ${note}`)
 }
 
