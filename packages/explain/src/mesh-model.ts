@@ -7,6 +7,7 @@ import { explain } from './explain.ts'
 import type { Answer, Explanation } from './explanation.types.ts'
 import { answerOf } from './journey/answer-of.ts'
 import { travel } from './journey/travel.ts'
+import { MAX_REMEMBERED_CLIENTS } from './limits.ts'
 import type { Client } from './names/client.types.ts'
 import { findClient } from './names/find-client.ts'
 import { findTarget } from './names/find-target.ts'
@@ -111,7 +112,11 @@ export class MeshModel {
 
   #client(question: Question): Client {
     const key = JSON.stringify([question.from, question.sourceIp])
-    return this.#clients.getOrInsertComputed(key, () => findClient(this.#compiled, question))
+    const known = this.#clients.get(key)
+    if (known !== undefined) return known
+    const client = findClient(this.#compiled, question)
+    if (this.#clients.size < MAX_REMEMBERED_CLIENTS) this.#clients.set(key, client)
+    return client
   }
 }
 

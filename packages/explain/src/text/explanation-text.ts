@@ -7,13 +7,9 @@ import type {
   PolicyTrace,
   RuleTrace,
 } from '../explanation.types.ts'
+import { MAX_SHOWN_RULES, MAX_SHOWN_VALUES } from '../limits.ts'
 import { type Paint, PLAIN } from './paint.ts'
 import { shown } from './shown.ts'
-
-/** Values listed of one clause. */
-const MAX_VALUES = 4
-/** Rules shown of a policy that did not match. */
-const MAX_RULES = 20
 
 /** An explanation for people: what happens, the way, every policy, and what decides nothing. */
 export function explanationText(explanation: Explanation, paint: Paint = PLAIN): string {
@@ -119,9 +115,11 @@ function pointLines(point: EnforcementPoint, paint: Paint): readonly string[] {
 function policyLines({ policy, kind, action, dryRun, matched, rules }: PolicyTrace, paint: Paint): readonly string[] {
   const word = `${matched ? 'matches' : 'does not match'}${dryRun ? ', and only reports' : ''}`
   const title = `    ${action} ${shown(policy)} (${kind}) ${word}`
-  const left = rules.length - MAX_RULES
+  const left = rules.length - MAX_SHOWN_RULES
   const empty = rules.length === 0 ? ['      it has no rules'] : []
-  const shownRules = matched ? rules.filter((rule, i) => rule.matched || i < MAX_RULES) : rules.slice(0, MAX_RULES)
+  const shownRules = matched
+    ? rules.filter((rule, i) => rule.matched || i < MAX_SHOWN_RULES)
+    : rules.slice(0, MAX_SHOWN_RULES)
   const more =
     left > 0 && shownRules.length < rules.length ? [`      and ${rules.length - shownRules.length} more rules`] : []
   return [title, ...empty, ...shownRules.flatMap((rule) => ruleLines(rule, paint)), ...more]
@@ -152,6 +150,6 @@ function mark(holds: boolean, paint: Paint): string {
 }
 
 function listed(values: readonly string[]): string {
-  const some = values.slice(0, MAX_VALUES).map(shown).join(' or ')
-  return values.length > MAX_VALUES ? `${some} or ${values.length - MAX_VALUES} more` : some
+  const some = values.slice(0, MAX_SHOWN_VALUES).map(shown).join(' or ')
+  return values.length > MAX_SHOWN_VALUES ? `${some} or ${values.length - MAX_SHOWN_VALUES} more` : some
 }
