@@ -1,6 +1,6 @@
 // `ambit test` as it is typed: what is printed, where, and how it ends.
 import { spawn } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -212,7 +212,9 @@ test('--watch runs again on each change, tells what came out otherwise, and ends
     const written = await readFile(policies, 'utf8')
     await writeFile(policies, written.replace('values: [moderation]', 'values: [inspection]'))
     await child.until(/fails now: wishes: a curator moderates\n(?:.*\n)*Waiting for changes/, 'a case fails')
-    await writeFile(policies, written)
+    // As editors do it: a new file takes the place of the old one.
+    await writeFile(`${policies}~`, written)
+    await rename(`${policies}~`, policies)
     await child.until(/as expected now: wishes: a curator moderates\n(?:.*\n)*Waiting for changes/, 'it does no more')
     // A test changes, a file that was named.
     await writeFile(tests, FAILING.replace('expect: allow', 'expect: deny'))
