@@ -36,6 +36,7 @@ const runs = test.macro({
 
 test(runs, 'sandbox up --nodes 2', 'ambit sandbox up', { nodes: '2' })
 test(runs, 'sandbox up --name=x --install', 'ambit sandbox up', { install: true })
+test(runs, 'sandbox up --install --set a=b', 'ambit sandbox up', { install: true, set: 'a=b' })
 test(runs, 'install --set profile=ambient --skip-confirmation', 'ambit install', {
   'skip-confirmation': true,
   set: 'profile=ambient',

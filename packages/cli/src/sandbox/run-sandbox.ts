@@ -1,4 +1,5 @@
 import type { Context } from '../context.types.ts'
+import { SettingError } from '../errors.ts'
 import type { Flags } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
 import { installAmbient } from '../install/run-install.ts'
@@ -10,6 +11,8 @@ const DEFAULT_NAME = 'ambit'
 
 /** `ambit sandbox up`: a bare cluster on this machine; with --install, the mesh in it as well. Interrupted, it leaves nothing. */
 export async function runSandboxUp(flags: Flags, context: Context): Promise<ExitCode> {
+  if (flags.list('set').length > 0 && !flags.has('install'))
+    throw new SettingError('--set is of what --install installs; without it nothing is')
   const name = nameOf(flags)
   const operations = await context.sandbox()
   const finished = new AbortController()
