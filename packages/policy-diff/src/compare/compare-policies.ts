@@ -1,9 +1,8 @@
-import type { AuthorizationPolicy } from '@ambit/controller/judgement'
 import { type MeshModel, UnknownNameError } from '@ambit/explain'
-import type { TrustDomains } from '@ambit/policy'
 import type { Region } from '../diff.types.ts'
 import { MAX_DESTINATIONS, MAX_LISTED_CLIENTS, MAX_QUESTIONS, MAX_REGIONS_PER_DESTINATION } from '../limits.ts'
-import { type ReadPolicy, readPolicy } from '../policies/read-policy.ts'
+import { PolicyTable } from '../policies/policy-table.ts'
+import type { ReadPolicy } from '../policies/read-policy.ts'
 import { pathsOf } from '../semantic/diagram.ts'
 import { type ComparedDestination, compareDestination, type Sides } from './compare-destination.ts'
 import { type Destination, destinationsOf, isOfWaypoint } from './destinations.ts'
@@ -24,10 +23,10 @@ export function comparePolicies(
   options: { readonly onlyPolicies: boolean },
 ): ComparedPolicies {
   const gaps = new Set<string>()
-  const read = { before: new PolicyReader(models.before), after: new PolicyReader(models.after) }
-  const destinations = destinationsOf(models.after, (mayConcern) => [
-    ...read.before.portsNamed(mayConcern),
-    ...read.after.portsNamed(mayConcern),
+  const read = { before: new PolicyTable(models.before), after: new PolicyTable(models.after) }
+  const destinations = destinationsOf(models.after, (place) => [
+    ...read.before.portsNamed(place),
+    ...read.after.portsNamed(place),
   ])
   if (destinations.length > MAX_DESTINATIONS)
     gaps.add(`of ${destinations.length} destinations ${MAX_DESTINATIONS} are compared, the rest is not`)
@@ -36,6 +35,7 @@ export function comparePolicies(
   let isPartial = destinations.length > MAX_DESTINATIONS
   let left = MAX_QUESTIONS
   const nearest = new NearestMisses(models.after)
+  const accounts = accountsOf(models.after)
   for (const destination of destinations.slice(0, MAX_DESTINATIONS)) {
     const policies = { before: read.before.of(destination), after: read.after.of(destination) }
     if (options.onlyPolicies && sameMeaning(policies)) continue
@@ -48,7 +48,7 @@ export function comparePolicies(
         isPartial = true
         gaps.add(`${destination.name}: its policies tell more apart than is tried; there may be more than is told`)
       }
-      const regions = regionsOf(models.after, destination, one, nearest)
+      const regions = regionsOf(models.after, { destination, one, nearest, accounts })
       if (regions.length > MAX_REGIONS_PER_DESTINATION) {
         isPartial = true
         gaps.add(`${destination.name}: ${regions.length} regions change, ${MAX_REGIONS_PER_DESTINATION} are told`)
@@ -60,43 +60,6 @@ export function comparePolicies(
     }
   }
   return { regions: merged(found, destinations), compared, gaps: [...gaps], isPartial }
-}
-
-class PolicyReader {
-  readonly #policies: readonly {
-    readonly written: AuthorizationPolicy
-    readonly read: ReadPolicy
-    readonly ports: readonly number[]
-  }[]
-
-  constructor(model: MeshModel) {
-    const { mesh } = model
-    const domains: TrustDomains = {
-      trustDomain: mesh.trustDomain,
-      trustDomainAliases: mesh.waypoints?.trustDomainAliases ?? [],
-    }
-    this.#policies = model.policies().map((written) => {
-      const read = readPolicy(written, domains)
-      return { written, read, ports: portsIn(read.policy) }
-    })
-  }
-
-  portsNamed(mayConcern: Destination['mayConcern']): readonly number[] {
-    return this.#policies.flatMap(({ written, ports }) => (ports.length > 0 && mayConcern(written) ? ports : []))
-  }
-
-  of({ mayConcern }: Destination): readonly ReadPolicy[] {
-    return this.#policies.filter(({ written }) => mayConcern(written)).map(({ read }) => read)
-  }
-}
-
-function portsIn({ rules }: ReadPolicy['policy']): readonly number[] {
-  return rules.flatMap(({ to, when }) => [
-    ...to.flatMap(({ ports }) => [...ports.some, ...ports.none]),
-    ...when.flatMap((condition) =>
-      condition.kind === 'port' ? [...condition.values.some, ...condition.values.none] : [],
-    ),
-  ])
 }
 
 /** Whether both sides have the same policies, whatever they are called. */
@@ -123,17 +86,23 @@ function noteTokens({ policy, key }: ReadPolicy, gaps: Set<string>): void {
 }
 
 function regionsOf(
-  model: MeshModel,
-  destination: Destination,
-  { forms, diagram }: ComparedDestination,
-  nearest: NearestMisses,
+  { mesh }: MeshModel,
+  found: {
+    readonly destination: Destination
+    readonly one: ComparedDestination
+    readonly nearest: NearestMisses
+    readonly accounts: readonly string[]
+  },
 ): readonly Region[] {
-  const clients = accountsOf(model).map((account) => {
+  const { destination, one, nearest, accounts } = found
+  const { forms, diagram } = one
+  const paths = [...pathsOf(diagram)]
+  if (paths.length === 0) return []
+  const clients = accounts.map((account) => {
     const [namespace = '', name = ''] = account.split('/')
-    const at = forms.classOf('client', `${model.mesh.trustDomain}/ns/${namespace}/sa/${name}`)
-    return { account, at }
+    return { account, at: forms.classOf('client', `${mesh.trustDomain}/ns/${namespace}/sa/${name}`) }
   })
-  return [...pathsOf(diagram)].map((path): Region => {
+  return paths.map((path): Region => {
     const { conditions, leaf } = path
     const among = conditions.find(({ dimension }) => dimension === 'client')?.classes
     const concerned = clients.filter(({ at }) => among === undefined || (at !== undefined && among.includes(at)))

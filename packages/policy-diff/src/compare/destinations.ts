@@ -15,13 +15,16 @@ export interface Destination {
   readonly isGateway: boolean
   /** Proxies see bytes there and no requests. */
   readonly asBytes: boolean
+  readonly namespace: string
+  /** What a policy of its namespace names it as. */
+  readonly target: { readonly kind: 'Service' | 'ServiceEntry'; readonly name: string } | undefined
   /** Policies that concern it, by their place and what they select; some of them may not be in force. */
   readonly mayConcern: (policy: AuthorizationPolicy) => boolean
 }
 
 type Model = Pick<MeshModel, 'services' | 'serviceEntries' | 'pods' | 'mesh'>
 /** Ports that policies name, of those that may concern. */
-export type NamedPorts = (mayConcern: Destination['mayConcern']) => Iterable<number>
+export type NamedPorts = (place: Pick<Destination, 'namespace' | 'target' | 'mayConcern'>) => Iterable<number>
 
 export const OTHER_PORTS = '*'
 export const AS_BYTES = ' (bytes)'
@@ -56,22 +59,26 @@ interface Port {
 function ofService(service: KubeService, pods: readonly Pod[], root: string): readonly Destination[] {
   const { namespace, name, hostname, ports } = service
   const isGateway = pods.some(({ isRouter }) => isRouter)
-  const mayConcern = (policy: AuthorizationPolicy): boolean =>
-    concerns(policy, { namespace, root, pods, target: { kind: 'Service', name } })
+  const target = { kind: 'Service', name } as const
+  const mayConcern = (policy: AuthorizationPolicy): boolean => concerns(policy, { namespace, root, pods, target })
   const tcp = ports.filter(({ protocol }) => protocol !== 'UDP')
-  return tcp.flatMap((port) => ofPort('service', { namespace, name, host: hostname, isGateway, mayConcern }, port))
+  return tcp.flatMap((port) =>
+    ofPort('service', { namespace, name, host: hostname, isGateway, target, mayConcern }, port),
+  )
 }
 
 function ofServiceEntry(entry: ServiceEntry, root: string): readonly Destination[] {
   const { namespace, name, hosts, ports } = entry
   const [host = ''] = hosts
+  const target = { kind: 'ServiceEntry', name } as const
   const mayConcern = (policy: AuthorizationPolicy): boolean =>
-    concerns(policy, { namespace, root, pods: undefined, target: { kind: 'ServiceEntry', name } })
-  return ports.flatMap((port) => ofPort('ServiceEntry', { namespace, name, host, isGateway: false, mayConcern }, port))
+    concerns(policy, { namespace, root, pods: undefined, target })
+  return ports.flatMap((port) =>
+    ofPort('ServiceEntry', { namespace, name, host, isGateway: false, target, mayConcern }, port),
+  )
 }
 
-interface Named extends Pick<Destination, 'isGateway' | 'mayConcern' | 'host'> {
-  readonly namespace: string
+interface Named extends Pick<Destination, 'isGateway' | 'mayConcern' | 'host' | 'namespace' | 'target'> {
   readonly name: string
 }
 
@@ -83,6 +90,7 @@ function ofPort(kind: string, { namespace, name, host, ...more }: Named, of: Por
     whole: undefined,
     to: { kind: 'service', namespace, name, port },
     host: hostWith(host, port),
+    namespace,
     ...more,
   } as const
   const label = `${kind} ${namespace}/${name}:${port}`
@@ -113,7 +121,10 @@ function ofPods(model: Model, root: string, namedPorts: NamedPorts): readonly De
       concerns(policy, { namespace, root, pods: [pod], target: undefined })
     const key = JSON.stringify([namespace, workloadName, serviceAccount, alike])
     if (found.has(`${key} ${OTHER_PORTS}`)) continue
-    const known = new Set([...portsOf(pod, services.get(namespace) ?? []), ...namedPorts(mayConcern)])
+    const known = new Set([
+      ...portsOf(pod, services.get(namespace) ?? []),
+      ...namedPorts({ namespace, target: undefined, mayConcern }),
+    ])
     let other = FIRST_OTHER_PORT
     while (known.has(other)) other++
     const whole = `workload ${namespace}/${workloadName}`
@@ -126,6 +137,8 @@ function ofPods(model: Model, root: string, namedPorts: NamedPorts): readonly De
         host: hostWith(pod.ips[0] ?? '', port),
         isGateway: false,
         asBytes: false,
+        namespace,
+        target: undefined,
         mayConcern,
       })
     }

@@ -1,4 +1,4 @@
-import { judgedRequest } from '@ambit/policy'
+import { type JudgedRequest, judgedRequest } from '@ambit/policy'
 import { MAX_VALUES } from '../limits.ts'
 import { type ClauseOfRule, clausesOfRule } from '../policies/clauses-of-rule.ts'
 import { decides, type ReadPolicy } from '../policies/read-policy.ts'
@@ -114,6 +114,7 @@ class AtomTable {
   readonly #patterns: Patterns
   readonly #options: CandidateOptions
   readonly #candidates = new Map<Dimension, readonly Candidate[]>()
+  readonly #judged = new Map<Dimension, readonly JudgedRequest[]>()
   readonly #partial: Dimension[] = []
   readonly #ids = new Map<string, number>()
   readonly #made: MadeAtom[] = []
@@ -172,11 +173,13 @@ class AtomTable {
       const of = dimension === undefined ? [] : (firsts.get(dimension) ?? [])
       return { id, dimension, truth: of.map((i) => truth[i] === true) }
     })
+    const byDimension = Map.groupBy(this.#made, ({ dimension }) => dimension)
     const classOf: Forms['classOf'] = (dimension, value) => {
-      const tests = this.#made.filter((atom) => atom.dimension === dimension)
+      const tests = byDimension.get(dimension) ?? []
+      const judged = judgedWith(dimension, value)
       const key = keyOf(
         value,
-        tests.map(({ clause }) => holds(clause, dimension, value)),
+        tests.map(({ clause }) => clause.holds(judged)),
       )
       const found = keys.get(dimension)?.indexOf(key) ?? -1
       return found < 0 ? undefined : found
@@ -195,13 +198,17 @@ class AtomTable {
   }
 
   #truthOf(dimension: Dimension, clause: ClauseOfRule['clause']): readonly boolean[] {
-    return this.#candidatesOf(dimension).map(({ value }) => holds(clause, dimension, value))
+    const judged = this.#judged.getOrInsertComputed(dimension, () =>
+      this.#candidatesOf(dimension).map(({ value }) => judgedWith(dimension, value)),
+    )
+    return judged.map((request) => clause.holds(request))
   }
 }
 
-function holds(clause: ClauseOfRule['clause'], dimension: Dimension, value: string | undefined): boolean {
+/** As clauses see a request of which only this is said. */
+function judgedWith(dimension: Dimension, value: string | undefined): JudgedRequest {
   const point = pointOf(new Map([[dimension, value]]), '')
-  return clause.holds(judgedRequest(factsOf({ ...point, client: dimension === 'client' ? value : undefined })))
+  return judgedRequest(factsOf({ ...point, client: dimension === 'client' ? value : undefined }))
 }
 
 /** Absent is a class of its own, whatever is asked. */
