@@ -100,7 +100,7 @@ test('what lets in or keeps out somebody has a code of its own, and --fail-on ch
     'AuthorizationPolicy shop/zoo added',
     '',
     'Newly allowed',
-    '  service shop/web:80, workload shop/web:8080',
+    '  service shop/web:80, workload shop/web',
   ])
   t.is((await diff('--against @/now -f @/zoo.yaml --fail-on denied')).code, 0)
   t.is((await diff('--against @/now -f @/zoo.yaml --fail-on allowed')).code, 80)
