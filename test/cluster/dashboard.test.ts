@@ -112,7 +112,7 @@ async function picture(page: Page, name: string): Promise<void> {
 }
 
 test.serial('edges with their rates, protection and denials, and nothing from elsewhere', async (t) => {
-  await using opened = await open()
+  await using opened = await open({ viewport: { width: 1440, height: 660 } })
   const { page, complaints } = opened
   for (const name of [SHOPPER, PLAIN, DENIED]) await chip(page, name).waitFor({ timeout: LIMIT_MS })
   await chip(page, /^books\/reviews-v3 to books\/ratings, through waypoint books\/waypoint, mutual TLS/).waitFor()
@@ -120,7 +120,7 @@ test.serial('edges with their rates, protection and denials, and nothing from el
     await page.getByRole('button', { name: /^waypoint books\/waypoint before books\/(?:ratings|reviews)$/ }).count(),
     2,
   )
-  t.deepEqual((await page.locator('.group').allInnerTexts()).toSorted(), ['books', 'legacy', 'shoppers'])
+  t.deepEqual([...new Set(await page.locator('.group').allInnerTexts())].toSorted(), ['books', 'legacy', 'shoppers'])
   await page.getByText(/^\d+ edges · 1 with plain text · \d+ denied in the last 5 minutes$/).waitFor()
   t.true((await page.locator('.dot').count()) > 3, 'what is alive moves')
   await picture(page, 'dashboard-light')

@@ -47,6 +47,22 @@ test('a waypoint stands at the door of what it stands before, and the edge has t
   t.is(layout.edges.get('a/client>a/server')?.legs.length, 2)
 })
 
+test('edges keep their order from the waypoint on', (t) => {
+  const names = ['a/low', 'a/high', 'b/other', 'a/server', 'a/waypoint']
+  const edges = ['a/low', 'a/high', 'b/other'].map((from) => edge(from, 'a/server', 'a/waypoint'))
+  const layout = layoutTopology(
+    names.map((id) => node(id)),
+    edges,
+    900,
+  )
+  const endsOf = (leg: number): readonly string[] =>
+    [...layout.edges]
+      .map(([id, { legs }]) => ({ id, y: Number(/ ([\d.]+)$/.exec(legs[leg] ?? '')?.[1]) }))
+      .sort((a, b) => a.y - b.y)
+      .map(({ id }) => id)
+  t.deepEqual(endsOf(0), endsOf(1))
+})
+
 test('a circle is drawn with one leg back', (t) => {
   const layers = assignLayers(
     ['a', 'b', 'c'],
@@ -57,6 +73,15 @@ test('a circle is drawn with one leg back', (t) => {
     ],
   )
   t.deepEqual([...layers.values()], [0, 1, 2])
+})
+
+test('what stands far from the rest of its namespace has a frame of its own', (t) => {
+  const chain = ['a', 'b', 'c', 'd', 'e'].map((name) => `shop/${name}`)
+  const edges = chain.slice(1).map((to, i) => edge(chain[i] ?? '', to))
+  const callers = [edge('team/early', 'shop/a'), edge('team/late', 'shop/e')]
+  const nodes = [...chain, 'team/early', 'team/late'].map((id) => node(id))
+  const { groups } = layoutTopology(nodes, [...edges, ...callers], 1400)
+  t.deepEqual(groups.map(({ namespace }) => namespace).toSorted(), ['shop', 'team', 'team'])
 })
 
 test('who talks to its own kind has a loop', (t) => {
@@ -105,10 +130,10 @@ test('whatever the graph: nodes and groups never overlap, all is inside, every e
       }
       for (const [i, group] of layout.groups.entries()) {
         if (layout.groups.slice(i + 1).some((other) => overlap(group, other))) return false
-        for (const [id, box] of boxes) {
-          const isOwn = id.startsWith(`${group.namespace}/`)
-          if (overlap(box, group) !== isOwn) return false
-        }
+      }
+      for (const [id, box] of boxes) {
+        const around = layout.groups.filter((group) => overlap(box, group))
+        if (around.length !== 1 || !id.startsWith(`${around[0]?.namespace}/`)) return false
       }
       return edges.every(({ id }) => (layout.edges.get(id)?.legs.length ?? 0) > 0)
     }),

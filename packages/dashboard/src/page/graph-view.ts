@@ -123,13 +123,13 @@ export class GraphView {
     this.#zoom(this.#scale)
     keep(
       this.#groups,
-      layout.groups.map(({ namespace }) => namespace),
+      layout.groups.map(({ id }) => id),
       (element) => element.remove(),
     )
     for (const group of layout.groups) {
-      const element = this.#groups.get(group.namespace) ?? h('div', { class: 'group' }, h('span', {}, group.namespace))
-      if (!this.#groups.has(group.namespace)) this.#canvas.prepend(element)
-      this.#groups.set(group.namespace, element)
+      const element = this.#groups.get(group.id) ?? h('div', { class: 'group' }, h('span', {}, group.namespace))
+      if (!this.#groups.has(group.id)) this.#canvas.prepend(element)
+      this.#groups.set(group.id, element)
       placeBox(element, group)
     }
     keep(this.#nodes, [...layout.nodes.keys()], (element) => element.remove())

@@ -2,7 +2,7 @@ import { assignBands } from './bands.ts'
 import { placeColumns } from './columns.ts'
 import { gateId, placeGates, type Side } from './gates.ts'
 import { assignLayers } from './layers.ts'
-import type { Box, EdgePath, Gate, Layout, LayoutEdge, LayoutNode, Leg, Point, Slot } from './layout.types.ts'
+import type { Box, EdgePath, Gate, Group, Layout, LayoutEdge, LayoutNode, Leg, Point, Slot } from './layout.types.ts'
 import { orderSlots } from './order-slots.ts'
 import { LABEL_HEIGHT, placeLabels } from './place-labels.ts'
 import { pathOf, placesOn, routeLegs, type Way } from './route-legs.ts'
@@ -13,6 +13,8 @@ const ROW_GAP = 34
 const PASS_HEIGHT = 14
 const GROUP = { side: 16, title: 34, bottom: 18, gap: 24 } as const
 const MARGIN = 16
+/** Columns apart from which nodes of a namespace no longer share a frame. */
+const FAR = 2
 const NOWHERE: Box = { x: 0, y: 0, width: 0, height: 0 }
 
 /** Places everything. A pure function of what there is and how wide the window is: numbers that change move nothing. */
@@ -43,10 +45,10 @@ export function layoutTopology(nodes: readonly LayoutNode[], edges: readonly Lay
       first,
       (passIds[i] ?? []).flatMap((id) => boxes.get(id) ?? []),
     )
-    return gate === undefined ? [first] : [first, { ...hop, from: gate }]
+    return gate === undefined ? [first] : [first, { ...hop, from: gate, comesFrom: hop.from }]
   })
   const ways = routeLegs(legs, new Map<string, Box>([...nodeBoxes, ...gates]), passes)
-  const groups = groupBoxes(known, nodeBoxes, gates)
+  const groups = groupBoxes(known, layers, nodeBoxes, gates)
   const all = [...nodeBoxes.values(), ...gates.values(), ...groups]
   return {
     width: Math.max(0, ...all.map((box) => box.x + box.width)) + MARGIN,
@@ -154,27 +156,38 @@ function gapBelow(slot: Slot): number {
   return slot.height === PASS_HEIGHT ? 0 : ROW_GAP
 }
 
+/** A frame around what stands together of a namespace; what stands far away has a frame of its own. */
 function groupBoxes(
   nodes: ReadonlyMap<string, LayoutNode>,
+  layers: ReadonlyMap<string, number>,
   nodeBoxes: ReadonlyMap<string, Box>,
   gates: ReadonlyMap<string, Gate>,
-): readonly (Box & { readonly namespace: string })[] {
-  const members = new Map<string, Box[]>()
-  const join = (id: string, box: Box | undefined): void => {
-    const namespace = nodes.get(id)?.namespace
-    if (namespace !== undefined && box !== undefined) members.set(namespace, [...(members.get(namespace) ?? []), box])
+): readonly Group[] {
+  const gatesOf = Map.groupBy(gates.values(), ({ before }) => before)
+  const inOrder = [...nodes.values()].sort((a, b) => (layers.get(a.id) ?? 0) - (layers.get(b.id) ?? 0))
+  const members = new Map<string, { readonly id: string; last: number; readonly boxes: Box[] }[]>()
+  for (const { id, namespace } of inOrder) {
+    if (namespace === undefined) continue
+    const layer = layers.get(id) ?? 0
+    const own = members.get(namespace) ?? []
+    members.set(namespace, own)
+    let group = own.at(-1)
+    if (group === undefined || layer - group.last > FAR) {
+      group = { id: `${namespace} ${own.length}`, last: layer, boxes: [] }
+      own.push(group)
+    }
+    group.last = layer
+    group.boxes.push(nodeBoxes.get(id) ?? NOWHERE, ...(gatesOf.get(id) ?? []))
   }
-  for (const id of nodes.keys()) join(id, nodeBoxes.get(id))
-  for (const gate of gates.values()) join(gate.before, gate)
-  return [...members]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([namespace, own]) => {
-      const x = Math.min(...own.map((box) => box.x)) - GROUP.side
-      const y = Math.min(...own.map((box) => box.y)) - GROUP.title
-      const right = Math.max(...own.map((box) => box.x + box.width)) + GROUP.side
-      const bottom = Math.max(...own.map((box) => box.y + box.height)) + GROUP.bottom
-      return { namespace, x, y, width: right - x, height: bottom - y }
-    })
+  return [...members].flatMap(([namespace, own]) =>
+    own.map(({ id, boxes }) => {
+      const x = Math.min(...boxes.map((box) => box.x)) - GROUP.side
+      const y = Math.min(...boxes.map((box) => box.y)) - GROUP.title
+      const right = Math.max(...boxes.map((box) => box.x + box.width)) + GROUP.side
+      const bottom = Math.max(...boxes.map((box) => box.y + box.height)) + GROUP.bottom
+      return { id, namespace, x, y, width: right - x, height: bottom - y }
+    }),
+  )
 }
 
 function edgePaths(

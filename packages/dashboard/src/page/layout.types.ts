@@ -28,6 +28,8 @@ export interface Leg {
   readonly edge: string
   readonly from: string
   readonly to: string
+  /** Node that it is sorted by among legs between the same two: where the edge begins. */
+  readonly comesFrom?: string | undefined
 }
 
 /** A node, or the place where a leg passes a column that it has no node in. */
@@ -41,10 +43,16 @@ export interface Slot {
 export interface Layout {
   readonly width: number
   readonly height: number
-  readonly groups: readonly (Box & { readonly namespace: string })[]
+  readonly groups: readonly Group[]
   readonly nodes: ReadonlyMap<string, Box>
   readonly gates: ReadonlyMap<string, Gate>
   readonly edges: ReadonlyMap<string, EdgePath>
+}
+
+/** Frame around nodes of a namespace. */
+export interface Group extends Box {
+  readonly id: string
+  readonly namespace: string
 }
 
 /** A waypoint, drawn at the door of what it stands before: it may stand before many. */

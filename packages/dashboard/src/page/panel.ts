@@ -178,6 +178,8 @@ export class Panel {
       )
     const nameOf = (one: string): string => names.get(one) ?? one
     const through = edges.filter(({ via }) => via === id)
+    const callers = edges.filter(({ to }) => to === id)
+    const called = edges.filter(({ from }) => from === id)
     const focused = isFirst ? undefined : document.activeElement?.getAttribute('data-edge')
     this.#element.replaceChildren(
       this.#heading([fullName(node)], node.kind),
@@ -193,16 +195,12 @@ export class Panel {
       through.length > 0
         ? list('Passes through it', through, (edge) => `${nameOf(edge.from)} → ${nameOf(edge.to)}`)
         : '',
-      list(
-        'Calls it',
-        edges.filter(({ to }) => to === id),
-        (edge) => nameOf(edge.from),
-      ),
-      list(
-        'It calls',
-        edges.filter(({ from }) => from === id),
-        (edge) => nameOf(edge.to),
-      ),
+      ...(through.length > 0 && callers.length + called.length === 0
+        ? []
+        : [
+            list('Calls it', callers, (edge) => nameOf(edge.from)),
+            list('It calls', called, (edge) => nameOf(edge.to)),
+          ]),
     )
     if (focused) this.#element.querySelector<HTMLElement>(`[data-edge="${CSS.escape(focused)}"]`)?.focus()
   }

@@ -24,8 +24,9 @@ export function routeLegs(
   const middle = (box: Box | undefined): number => (box === undefined ? 0 : box.y + box.height / 2)
   for (const leg of legs) {
     const between = passes.get(leg) ?? []
-    join(leg.from, isBack(leg) ? 'left' : 'right', leg, middle(between[0] ?? nodes.get(leg.to)))
-    join(leg.to, isBack(leg) ? 'right' : 'left', leg, middle(between.at(-1) ?? nodes.get(leg.from)))
+    const origin = leg.comesFrom === undefined ? undefined : nodes.get(leg.comesFrom)
+    join(leg.from, isBack(leg) ? 'left' : 'right', leg, middle(origin ?? between[0] ?? nodes.get(leg.to)))
+    join(leg.to, isBack(leg) ? 'right' : 'left', leg, middle(origin ?? between.at(-1) ?? nodes.get(leg.from)))
   }
   const portOf = (id: string, side: 'left' | 'right', leg: Leg): Point => {
     const box = nodes.get(id) ?? { x: 0, y: 0, width: 0, height: 0 }
