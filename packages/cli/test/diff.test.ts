@@ -109,6 +109,16 @@ test('what lets in or keeps out somebody has a code of its own, and --fail-on ch
   t.true(changed.out.includes('Newly denied') && changed.out.includes('Newly allowed'))
 })
 
+test('no change where not everything could be looked at is not the same as none', async (t) => {
+  const rules = Array.from({ length: 10 }, (_, i) => ({ when: [{ key: `request.headers[x-${i}]`, values: ['a'] }] }))
+  const targetRefs = [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'waypoint' }]
+  // Nothing is behind the waypoint, so nothing changes; but not every combination can be asked about.
+  await writeFile(join(folder, 'many.yaml'), policy('many', { targetRefs, action: 'ALLOW', rules }))
+  const { code, out } = await diff('--against @/now -f @/many.yaml')
+  t.is(code, 75, out.join('\n'))
+  t.true(out.includes('No change was found, in what was looked at.'))
+})
+
 test('an object that goes, by its name; one that is not there is an error', async (t) => {
   const gone = await diff('--against @/now --delete AuthorizationPolicy/shop/old')
   t.is(gone.code, 80)

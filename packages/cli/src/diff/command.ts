@@ -7,7 +7,7 @@ export const diffCommand: CommandSpec<Context> = {
   summary: 'Say what a change of policies lets in and keeps out, before it is applied',
   details:
     'The objects of -f are laid over those of the cluster, or of a folder, and both are asked as the proxies would be: about every kind of ' +
-    'request that the policies tell apart, and about recorded flows. Exit status: 0 nothing changes, 80 something does, 65 a file could not be read.',
+    'request that the policies tell apart, and about recorded flows. Exit status: 0 nothing changes, 80 something does, 75 none was found but not all could be looked at, 65 a file could not be read.',
   examples: [
     'ambit diff -f new-policies/',
     'ambit diff -f policy.yaml --flows flows.jsonl --fail-on denied',

@@ -70,7 +70,9 @@ export async function runDiff({ flags }: Invocation, context: Context): Promise<
   for (const line of printed(diff, flags, context)) context.out(line)
   const failsOn = flags.text('fail-on') ?? 'any'
   const counts = failsOn === 'denied' || failsOn === 'allowed' ? failsOn : undefined
-  return changesAccess(diff, counts) ? EXIT.accessChanges : EXIT.ok
+  if (changesAccess(diff, counts)) return EXIT.accessChanges
+  // What was not looked at may change as well.
+  return diff.isPartial || now.notes.length > 0 ? EXIT.unclear : EXIT.ok
 }
 
 interface Current {
