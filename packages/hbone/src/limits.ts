@@ -105,3 +105,6 @@ export const BULK_MS = 1_000
 
 /** Connections to one peer that move bulk; when there are so many, new streams share them. */
 export const MAX_BULK_CONNECTIONS = 4
+
+/** Steps of handshakes that a reactor takes before others have their turn: each costs up to a millisecond of signing and key exchange. */
+export const HANDSHAKES_PER_TURN = 1

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import type { SocketAddress } from '@ambit/core'
 import type { TestFn } from 'ava'
-import { CLIENT, dial, identity, readAll, SERVER, TestCa, until } from './mesh.ts'
+import { CLIENT, identity, readAll, SERVER, TestCa, until } from './mesh.ts'
 import { application, clientProxy, type Decide, type Means, serverProxy, unserved } from './proxies.ts'
 
 /** What two proxies must do together, whatever moves their bytes: user → client proxy → server proxy → application. */
@@ -24,11 +25,7 @@ export function proxyCompliance(
       app,
       far,
       near,
-      async user(): Promise<Socket> {
-        const socket = await dial(near.address, true)
-        socket.on('error', () => undefined)
-        return socket
-      },
+      user: (): Socket => call(near.address),
       async [Symbol.asyncDispose]() {
         await near[Symbol.asyncDispose]()
         await far[Symbol.asyncDispose]()
@@ -36,6 +33,9 @@ export function proxyCompliance(
       },
     }
   }
+  /** A user who does not wait until it is connected: a reset may overtake that. */
+  const call = (to: SocketAddress): Socket =>
+    connect({ host: to.ip, port: to.port, allowHalfOpen: true }).on('error', () => undefined)
   const echo = (socket: Socket): void => void socket.pipe(socket)
   const closed = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once('close', resolve))
 
@@ -48,7 +48,7 @@ export function proxyCompliance(
       })
     })
     m.near.headers = { baggage: 'service.name=a', traceparent: 'x' }
-    const user = await m.user()
+    const user = m.user()
     user.end('question')
     t.is((await readAll(user)).toString(), 'the answer')
     t.is((await seen.promise).toString(), 'question')
@@ -70,13 +70,13 @@ export function proxyCompliance(
     let status: number | undefined
     await using m = await chain(echo, () => status ?? m.app.address)
     for (status of [400, 401, 503]) {
-      const user = await m.user()
+      const user = m.user()
       user.write('x')
       await closed(user)
       t.regex(m.near.failures.at(-1)?.message ?? '', new RegExp(`http status: ${status}`))
     }
     status = undefined
-    const user = await m.user()
+    const user = m.user()
     user.end('x')
     t.is((await readAll(user)).toString(), 'x')
     t.is(m.far.connectionCount(), 1)
@@ -84,12 +84,12 @@ export function proxyCompliance(
 
   test(`${name}: many streams share one connection, each with its own bytes`, async (t) => {
     await using m = await chain(echo)
-    const first = await m.user()
+    const first = m.user()
     first.end('first')
     await readAll(first)
     await Promise.all(
       Array.from({ length: 40 }, async (_, index) => {
-        const user = await m.user()
+        const user = m.user()
         const bytes = randomBytes(1 + index * 1777)
         user.end(bytes)
         t.true(bytes.equals(await readAll(user)))
@@ -101,7 +101,7 @@ export function proxyCompliance(
 
   test(`${name}: megabytes both ways at once arrive whole and in order`, async (t) => {
     await using m = await chain(echo)
-    const user = await m.user()
+    const user = m.user()
     const sent = createHash('sha256')
     const total = 24
     const got = readAll(user)
@@ -125,11 +125,11 @@ export function proxyCompliance(
       apps.push(socket)
       socket.pipe(socket)
     })
-    const steady = await m.user()
+    const steady = m.user()
     steady.write('a')
     await once(steady, 'data')
     for (let round = 0; round < 5; round++) {
-      const doomed = await Promise.all(Array.from({ length: 30 }, () => m.user()))
+      const doomed = Array.from({ length: 30 }, () => m.user())
       for (const user of doomed) user.write('x')
       await Promise.all(doomed.map((user) => once(user, 'data')))
       const told = apps
@@ -146,7 +146,7 @@ export function proxyCompliance(
 
   test(`${name}: an application that resets: its user is told`, async (t) => {
     await using m = await chain((socket) => socket.once('data', () => socket.resetAndDestroy()))
-    const user = await m.user()
+    const user = m.user()
     user.write('x')
     user.resume()
     user.once('end', () => user.end())
@@ -158,7 +158,7 @@ export function proxyCompliance(
   test(`${name}: an application that is not there is a 503`, async (t) => {
     using nobody = await unserved()
     await using m = await chain(echo, () => nobody.address)
-    const user = await m.user()
+    const user = m.user()
     await closed(user)
     t.regex(m.near.failures.at(-1)?.message ?? '', /http status: 503/)
   })
@@ -170,7 +170,7 @@ export function proxyCompliance(
       app = socket
       socket.pause()
     })
-    const user = await m.user()
+    const user = m.user()
     const block = Buffer.alloc(1 << 20)
     const total = 64
     let sent = 0
@@ -187,7 +187,7 @@ export function proxyCompliance(
     send()
     await until(() => app !== undefined)
     for (let round = 0; round < 50; round++) {
-      const mouse = await m.user()
+      const mouse = m.user()
       mouse.end('squeak')
       t.is((await readAll(mouse)).toString(), 'squeak')
     }
@@ -211,7 +211,7 @@ export function proxyCompliance(
 
   test(`${name}: drain lets streams finish and refuses new ones on the connection`, async (t) => {
     await using m = await chain(echo)
-    const user = await m.user()
+    const user = m.user()
     user.write('a')
     await once(user, 'data')
     const drained = m.far.drain()
@@ -223,7 +223,7 @@ export function proxyCompliance(
 
   test(`${name}: a server that closes takes its streams along`, async (t) => {
     await using m = await chain(echo)
-    const user = await m.user()
+    const user = m.user()
     user.write('a')
     await once(user, 'data')
     user.resume()
@@ -239,8 +239,7 @@ export function proxyCompliance(
     const { client, server } = means()
     await using far = await serverProxy(server, serverCertificate, () => 500)
     await using near = await clientProxy(client, clientCertificate, far.address, identity('somebody-else'))
-    const user = await dial(near.address, true)
-    user.on('error', () => undefined)
+    const user = call(near.address)
     await closed(user)
     t.regex(near.failures[0]?.message ?? '', /identity mismatch/)
     t.is(far.asked.length, 0)
@@ -251,8 +250,7 @@ export function proxyCompliance(
     const other = new TestCa()
     await using far = await serverProxy(server, serverCertificate, () => 500)
     await using near = await clientProxy(client, other.certify(CLIENT), far.address, SERVER)
-    const user = await dial(near.address, true)
-    user.on('error', () => undefined)
+    const user = call(near.address)
     await closed(user)
     t.is(far.asked.length, 0)
     t.regex(near.failures[0]?.message ?? '', /not trusted|unable to|self-signed|certificate/)

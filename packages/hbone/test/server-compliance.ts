@@ -116,6 +116,8 @@ export function serverCompliance(test: TestFn, name: string, means: () => Engine
     return http2
   }
 
+  /** More than Node's own servers stand. */
+  const RESETS = 3_000
   const CONNECT = { ':method': 'CONNECT', ':authority': '10.0.0.1:80' }
 
   async function status(http2: ReturnType<typeof session>, headers: Record<string, string> = CONNECT): Promise<number> {
@@ -266,6 +268,39 @@ export function serverCompliance(test: TestFn, name: string, means: () => Engine
     await once(http2, 'remoteSettings')
     const { maxConcurrentStreams, maxHeaderListSize } = http2.remoteSettings
     t.deepEqual([maxConcurrentStreams, maxHeaderListSize], [17, 65536])
+    http2.destroy()
+  })
+
+  test(`${name}: a client that answers no PING is dropped`, async (t) => {
+    await using s = await serve(undefined, { intervalMs: 50, timeoutMs: 100 })
+    const tls = client(s.address)
+    tls.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1')
+    await closed(tls.resume())
+    await until(() => s.hbone.connectionCount === 0)
+    t.pass()
+  })
+
+  test(`${name}: thousands of resets in a row leave other connections and the session alone`, async (t) => {
+    let asked = 0
+    await using s = await serve((request) => {
+      asked++
+      return asked > RESETS ? 'take' : request.onGone(() => undefined) && undefined
+    })
+    const http2 = session(s.address)
+    await once(http2, 'remoteSettings')
+    for (let sent = 0; sent < RESETS; sent += 100) {
+      const over = Array.from({ length: 100 }, async () => {
+        const stream = http2.request(CONNECT, { endStream: false })
+        stream.on('error', () => undefined)
+        const gone = new Promise((resolve) => stream.once('close', resolve))
+        stream.close(8)
+        await gone
+      })
+      await Promise.all(over)
+    }
+    await until(() => asked === RESETS)
+    t.is(await status(http2), 200)
+    t.is(s.hbone.connectionCount, 1)
     http2.destroy()
   })
 

@@ -15,9 +15,10 @@ import { CONNECTION_WINDOW_BYTES, FRAME_BYTES, STREAM_WINDOW_BYTES } from '../de
 import { CLOSE_GRACE_MS, TLS_RECORD_BYTES } from '../limits.ts'
 import type { End } from './end.types.ts'
 import type { HandleId, Headers, SessionOptions } from './messages.types.ts'
-import type { Flushable, Runnable, Shared } from './shared.ts'
+import type { Shared } from './shared.ts'
 import { StreamEnd } from './stream-end.ts'
 import { systemFailure } from './system-failure.ts'
+import type { Flushable, Runnable } from './turn-queue.ts'
 
 /** What the carrier needs of the worker: numbers for the peer's streams. */
 export interface Handles {
@@ -74,7 +75,7 @@ export class Carrier implements Runnable, Flushable {
     this.#timer = shared.loop.after(options.timeoutMs, () =>
       this.#lose(`the handshake did not complete within ${options.timeoutMs} ms`),
     )
-    shared.run(this)
+    shared.queue.runSlow(this)
   }
 
   ready(events: number): void {
@@ -82,7 +83,8 @@ export class Carrier implements Runnable, Flushable {
     if ((events & SOCKET_EVENT.readable) === 0) return
     this.#isReadable = true
     // Until the verdict is there nothing is read: it may be that nobody should.
-    if (this.#state !== 'secured') this.shared.run(this)
+    if (this.#state === 'handshake') this.shared.queue.runSlow(this)
+    else if (this.#state !== 'secured') this.shared.queue.run(this)
   }
 
   step(): void {
@@ -150,7 +152,7 @@ export class Carrier implements Runnable, Flushable {
     )
     this.#timer = shared.loop.after(options.pingIntervalMs, () => this.#ping(options))
     this.touched()
-    shared.run(this)
+    shared.queue.run(this)
   }
 
   request(id: HandleId, headers: Headers): StreamEnd | undefined {
@@ -180,7 +182,7 @@ export class Carrier implements Runnable, Flushable {
   touched(): void {
     if (this.#isFlushDue) return
     this.#isFlushDue = true
-    this.shared.flushLater(this)
+    this.shared.queue.flushLater(this)
   }
 
   flush(): void {
@@ -279,7 +281,7 @@ export class Carrier implements Runnable, Flushable {
     this.#flushPieces()
     if (this.shared.outputs.waiting > 0) this.#send()
     if (this.#state === 'gone') return
-    if (this.#isReadable) this.shared.run(this)
+    if (this.#isReadable) this.shared.queue.run(this)
     if (this.#state === 'open') this.touched()
   }
 
@@ -385,7 +387,7 @@ export class Carrier implements Runnable, Flushable {
     if ((this.#state as State) === 'gone') return
     if (!this.isBlocked) this.#socket.endWriting()
     this.#timer = this.shared.loop.after(CLOSE_GRACE_MS, () => this.#lose(this.#failure))
-    this.shared.run(this)
+    this.shared.queue.run(this)
   }
 
   #lose(failure: string | undefined): void {

@@ -1,5 +1,6 @@
 import type { ReactorTimer } from '@ambit/linux'
-import { BULK_BYTES, BULK_MS, ORPHAN_STALL_MS, STALL_MS } from '../limits.ts'
+import { ORPHAN_STALL_MS, STALL_MS } from '../limits.ts'
+import { BulkMeter } from './bulk-meter.ts'
 import type { End } from './end.types.ts'
 
 /** Why data is not complete; the code of RST_STREAM if that said so. */
@@ -31,16 +32,13 @@ export class Copy {
   readonly #environment: CopyEnvironment
   #cutReason: CopyFailure | undefined
   #isOver = false
-  isBulk = false
-  /** Bytes of one direction at which its speed is looked at, and when that was last. */
-  #nextLook = BULK_BYTES
-  #lookedMs: number
+  readonly #meter: BulkMeter
 
   constructor(environment: CopyEnvironment, id: number, slot: number, a: End, b: End) {
     this.id = id
     this.slot = slot
     this.#environment = environment
-    this.#lookedMs = Math.floor(environment.now())
+    this.#meter = new BulkMeter(environment.now())
     this.forward = new Direction(this, environment, a, b, slot * 2)
     this.backward = new Direction(this, environment, b, a, slot * 2 + 1)
     this.forward.opposite = this.backward
@@ -68,15 +66,13 @@ export class Copy {
 
   /** A direction has given so many bytes. */
   counted(given: number): void {
-    if (given < this.#nextLook || this.isBulk) return
-    const now = Math.floor(this.#environment.now())
-    if (now - this.#lookedMs <= BULK_MS) {
-      this.isBulk = true
-      this.#environment.bulk(this)
-      return
-    }
-    this.#nextLook = given + BULK_BYTES
-    this.#lookedMs = now
+    if (!this.#meter.isDue(given)) return
+    this.#meter.look(given, this.#environment.now())
+    if (this.isBulk) this.#environment.bulk(this)
+  }
+
+  get isBulk(): boolean {
+    return this.#meter.isBulk
   }
 
   cut(reason: CopyFailure = { message: 'the connection was cut' }): void {

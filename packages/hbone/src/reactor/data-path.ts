@@ -13,9 +13,10 @@ import { Carrier } from './carrier.ts'
 import { Copy, type CopyEnvironment } from './copy.ts'
 import { Joining, type JoiningComponents, NOT_SENT } from './joining.ts'
 import type { Command, HandleId, ReactorEvent, ReactorFacts } from './messages.types.ts'
-import { type Runnable, Shared } from './shared.ts'
+import { Shared } from './shared.ts'
 import { StreamEnd } from './stream-end.ts'
 import { TcpEnd } from './tcp-end.ts'
+import type { Runnable } from './turn-queue.ts'
 
 type Handle = TcpEnd | StreamEnd | Carrier | Copy | Joining | Listener | TlsContext
 
@@ -59,7 +60,7 @@ export class DataPath implements Disposable {
   }
 
   get isIdle(): boolean {
-    return this.#shared.isIdle
+    return this.#shared.queue.isIdle
   }
 
   facts(): ReactorFacts {
@@ -73,7 +74,7 @@ export class DataPath implements Disposable {
 
   /** One step of each that has something to do. */
   run(): void {
-    this.#shared.runQueue()
+    this.#shared.queue.turn()
   }
 
   nextId(): HandleId {
@@ -331,11 +332,11 @@ class Listener implements Runnable {
     this.#id = id
     this.#accepted = accepted
     this.#socket = shared.own(fd, this)
-    shared.run(this)
+    shared.queue.run(this)
   }
 
   ready(): void {
-    this.#shared.run(this)
+    this.#shared.queue.run(this)
   }
 
   step(): void {
@@ -349,7 +350,7 @@ class Listener implements Runnable {
       }
       this.#accepted(fd)
     }
-    this.#shared.run(this)
+    this.#shared.queue.run(this)
   }
 
   cut(): void {

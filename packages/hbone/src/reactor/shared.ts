@@ -13,17 +13,7 @@ import {
 } from '@ambit/linux'
 import { COPY_QUANTUM_BYTES, TLS_READ_BATCH_BYTES, TLS_RECORD_BYTES } from '../limits.ts'
 import type { ReactorEvent } from './messages.types.ts'
-
-/** Something that has its turn: one step at a time, so that bulk does not keep others waiting. */
-export interface Runnable {
-  isQueued: boolean
-  step(): void
-}
-
-/** Something that gathers what leaves at the end of a turn. */
-export interface Flushable {
-  flush(): void
-}
+import { TurnQueue } from './turn-queue.ts'
 
 /** Memory with its address. */
 export interface Region {
@@ -44,6 +34,7 @@ export class Shared implements Disposable {
   /** Decrypted records: one region, with the address of each record's place made in advance. */
   readonly plain: Region
   readonly records: readonly bigint[]
+  readonly queue: TurnQueue = new TurnQueue()
   /** For one write. */
   readonly vectors: IoVectors
   /** Pieces of `plain` for one receiver, gathered while records are read. */
@@ -51,8 +42,6 @@ export class Shared implements Disposable {
   readonly #post: (event: ReactorEvent) => void
   readonly #forget: (id: number) => void
   readonly #slabPointers = new WeakMap<Buffer, bigint>()
-  #queue: Runnable[] = []
-  #dirty: Flushable[] = []
 
   constructor(
     components: { readonly loop: EventLoop; readonly openssl: OpenSsl },
@@ -81,34 +70,6 @@ export class Shared implements Disposable {
 
   forget(id: number): void {
     this.#forget(id)
-  }
-
-  run(runnable: Runnable): void {
-    if (runnable.isQueued) return
-    runnable.isQueued = true
-    this.#queue.push(runnable)
-  }
-
-  /** To be asked for once a turn. */
-  flushLater(flushable: Flushable): void {
-    this.#dirty.push(flushable)
-  }
-
-  get isIdle(): boolean {
-    return this.#queue.length === 0 && this.#dirty.length === 0
-  }
-
-  /** One step of each that has something to do; then what they gathered leaves. */
-  runQueue(): void {
-    const queue = this.#queue
-    this.#queue = []
-    for (const runnable of queue) {
-      runnable.isQueued = false
-      runnable.step()
-    }
-    const dirty = this.#dirty
-    this.#dirty = []
-    for (const flushable of dirty) flushable.flush()
   }
 
   /** Takes a descriptor over; should that fail, it is closed. */

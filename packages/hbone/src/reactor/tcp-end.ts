@@ -10,8 +10,9 @@ import {
 import { COPY_QUANTUM_BYTES } from '../limits.ts'
 import { type Direction, gone } from './copy.ts'
 import type { End, Waiter } from './end.types.ts'
-import type { Runnable, Shared } from './shared.ts'
+import type { Shared } from './shared.ts'
 import { isOrdinary, systemFailure } from './system-failure.ts'
+import type { Runnable } from './turn-queue.ts'
 
 interface Piece {
   readonly bytes: Buffer
@@ -69,18 +70,18 @@ export class TcpEnd implements End, Runnable {
     if ((events & SOCKET_EVENT.readable) === 0 || this.isGone) return
     this.#isReadable = true
     if ((events & SOCKET_EVENT.ended) !== 0) this.#hasEnd = true
-    if (this.#isBegun) this.#shared.run(this)
+    if (this.#isBegun) this.#shared.queue.run(this)
     else if (this.#refusal !== undefined) this.#endRefused()
     else if ((events & SOCKET_EVENT.failed) !== 0) this.#lose(-this.socket.pendingError())
   }
 
   begin(): void {
     this.#isBegun = true
-    if (this.#isReadable) this.#shared.run(this)
+    if (this.#isReadable) this.#shared.queue.run(this)
   }
 
   go(): void {
-    if (this.#isReadable) this.#shared.run(this)
+    if (this.#isReadable) this.#shared.queue.run(this)
   }
 
   /** One quantum: then others have their turn. */
@@ -97,7 +98,7 @@ export class TcpEnd implements End, Runnable {
     const count = this.socket.read(scratch.pointer, asked)
     if (count > 0) {
       if (count < asked && !this.#hasEnd) this.#isReadable = false
-      else this.#shared.run(this)
+      else this.#shared.queue.run(this)
       out.count(count)
       out.to.put(scratch.bytes, 0, count)
     } else if (count === 0) {
