@@ -17,11 +17,24 @@ export interface KnownValues {
 
 const SPIFFE = 'spiffe://'
 
-export function knownValues(flow: RecordedFlow, header: FlowsHeader, pods: ReturnType<MeshModel['pods']>): KnownValues {
+/** An address of each workload, `namespace/name`. */
+export function addressesOf(pods: ReturnType<MeshModel['pods']>): ReadonlyMap<string, string> {
+  const addresses = new Map<string, string>()
+  for (const { namespace, workloadName, ips } of pods) {
+    const [first] = ips
+    const key = `${namespace}/${workloadName}`
+    if (first !== undefined && !addresses.has(key)) addresses.set(key, first)
+  }
+  return addresses
+}
+
+export function knownValues(
+  flow: RecordedFlow,
+  header: FlowsHeader,
+  addresses: ReadonlyMap<string, string>,
+): KnownValues {
   const { client, request } = flow
-  const sourceIp = pods.find(
-    ({ namespace, workloadName }) => namespace === client.namespace && workloadName === client.workload,
-  )?.ips[0]
+  const sourceIp = addresses.get(`${client.namespace}/${client.workload}`)
   const path = request === undefined ? undefined : exampleOf(request.path)
   const headers = Object.entries(request?.headers ?? {}).filter(([, value]) => value !== WITHHELD)
   const template = request !== undefined && !isOnePath(request.path) ? request.path : undefined

@@ -9,7 +9,7 @@ import type { RecordedFlow } from '../flows/flows.types.ts'
 import type { ReadFlows } from '../flows/read-flows.ts'
 import { MAX_NAMED_FLOWS } from '../limits.ts'
 import { type FlowTarget, FlowTargets } from './flow-target.ts'
-import { knownValues, openFields } from './known-values.ts'
+import { addressesOf, knownValues, openFields } from './known-values.ts'
 
 type Judged =
   | { readonly kind: 'judged'; readonly changed: ChangedFlow | undefined; readonly isOutdated: boolean }
@@ -22,7 +22,7 @@ export function replayFlows(
   compared: ComparedPolicies['compared'],
 ): FlowsDiff {
   const targets = { before: new FlowTargets(models.before), after: new FlowTargets(models.after) }
-  const pods = models.after.pods()
+  const addresses = addressesOf(models.after.pods())
   const nearest = new NearestMisses(models.after)
   const changed: ChangedFlow[] = []
   const unjudged = new Map<string, { count: number; flows: string[] }>()
@@ -58,7 +58,7 @@ export function replayFlows(
     const is = targets.after.find(flow)
     if ('unknown' in was) return { kind: 'unjudged', reason: `${was.unknown} is not known` }
     if ('unknown' in is) return { kind: 'unjudged', reason: `${is.unknown} is gone after the change` }
-    const known = knownValues(flow, header, pods)
+    const known = knownValues(flow, header, addresses)
     const one = comparedFor(compared, is, flow)
     const open = one === undefined ? [] : openFields(one.diagram, one.forms, known)
     if (open.length > 0) return { kind: 'unjudged', reason: `it depends on ${spell(open)}, which was not recorded` }
