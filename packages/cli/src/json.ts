@@ -26,6 +26,16 @@ export function asTexts(value: unknown): readonly string[] {
   return asList(value).map(asText)
 }
 
+/** JSON that does not drive a terminal: it allows control characters of C1, of which some terminals take one for an escape. */
+export function jsonText(value: unknown, indent?: number): string {
+  return withoutControls(JSON.stringify(value, undefined, indent))
+}
+
+/** The same of what is JSON already. */
+export function withoutControls(json: string): string {
+  return json.replaceAll(/[\u007f-\u009f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
 /** Parses JSON that came from `source`. */
 export function parseJson(text: string, source: string): unknown {
   try {

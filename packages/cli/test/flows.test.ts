@@ -1,12 +1,16 @@
 import { decodeFlowLine, MAX_FLOW_LINE } from '@ambit/flow'
 import test from 'ava'
 import fc from 'fast-check'
+import type { GraphView } from '../../graph/src/index.ts'
 import { connection, denial, flow, request } from '../../graph/test/support/flows.ts'
 import { KubeCluster } from '../src/cluster/kube-cluster.ts'
 import { followFlows } from '../src/flows/follow-flows.ts'
 import { linesOf } from '../src/flows/lines-of.ts'
 import { UpdateQueue } from '../src/flows/update-queue.ts'
 import { FlowCluster, type TestProxy } from './support/flow-cluster.ts'
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 
 async function threeProxies(
   cluster: FlowCluster,
@@ -140,6 +144,13 @@ test('connections -o json and ndjson: all that is known', async (t) => {
     ['d-1', 's-1'],
   )
   t.is((await cluster.mesh.ambit('connections -w -o json')).code, 2)
+
+  client.open(flow({ id: 'evil', client: { address: '\u001b[2J\u009b2J', namespace: 'n', workload: '\u009b2J' } }))
+  for (const output of ['short', 'json', 'ndjson']) {
+    const shown = (await cluster.mesh.ambit(`connections -o ${output}`)).out.join('')
+    t.true(/009b|x9b/.test(shown), output)
+    t.notRegex(shown, CONTROL, 'nobody’s name drives a terminal')
+  }
 })
 
 test('a proxy that can’t be asked, and one that is none of Ambit’s, are named, and the exit code says that something is missing', async (t) => {
@@ -221,35 +232,46 @@ test('an empty cluster is told apart from a silent one', async (t) => {
   t.deepEqual(err, ['! no ztunnel runs in namespace istio-system; is the mesh installed?'])
 })
 
-test('graph --for: requests count while it looks; as text, Mermaid, Graphviz and JSON', async (t) => {
+test('graph: as text, Mermaid, Graphviz and JSON', async (t) => {
   await using cluster = await FlowCluster.start()
   const { client, waypoint } = await threeProxies(cluster)
-  let calls = 0
-  const meanwhile = async (): Promise<void> => {
-    await followed(client, waypoint)
-    const [tunnel, told] = request(`r-${calls++}`)
-    client.open(tunnel).end()
-    waypoint.journal.ended(told)
-    waypoint.journal.ended({ ...told, id: `denied-${calls}`, state: 'denied' })
-    // Until that has been told.
-    await new Promise((resolve) => setTimeout(resolve, 300))
-  }
-  const graph = async (flags: string): Promise<string> => {
-    await left(client, waypoint)
-    const { code, out, err } = await cluster.mesh.ambit(`graph ${flags}`.trim(), meanwhile)
+  const [tunnel, told] = request('r', { state: 'denied' })
+  client.open(tunnel)
+  waypoint.journal.ended(told)
+  const graph = async (output: string): Promise<string> => {
+    const { code, out, err } = await cluster.mesh.ambit(`graph --for 0s -o ${output}`)
     t.deepEqual(err, [])
     t.is(code, 0)
     return out.join('\n')
   }
-  t.regex(await graph(''), /^shop\/web +-> +svc shop\/db +2 req, 1 denied, 0 B, via shop\/waypoint$/)
+  t.regex(await graph('short'), /^shop\/web +-> +svc shop\/db +1 req, 1 denied, 0 B, via shop\/waypoint$/)
   t.regex(
-    await graph('-o mermaid'),
-    /^flowchart LR\n[^]*-->\|"\d req, \d denied, 0 B, via shop\/waypoint"\|[^]*linkStyle 0 stroke:red$/,
+    await graph('mermaid'),
+    /^flowchart LR\n[^]*-->\|"1 req, 1 denied, 0 B, via shop\/waypoint"\|[^]*linkStyle 0 stroke:red$/,
   )
-  t.regex(await graph('-o dot'), /^digraph ambit \{[^]*color=red\]\n\}$/)
-  t.like(JSON.parse(await graph('-o json')), { edges: [{ waypoints: ['shop/waypoint'] }], gaps: [] })
+  t.regex(await graph('dot'), /^digraph ambit \{[^]*color=red\]\n\}$/)
+  t.like(JSON.parse(await graph('json')), { edges: [{ waypoints: ['shop/waypoint'] }], gaps: [] })
   t.is((await cluster.mesh.ambit('graph -w -o dot')).code, 2)
 })
+
+test('graph -w: requests count while it looks', async (t) => {
+  await using cluster = await FlowCluster.start()
+  const { client, waypoint } = await threeProxies(cluster)
+  const [tunnel, told] = request('r')
+  client.open(tunnel)
+  const interrupted = Promise.withResolvers<void>()
+  const onOut = (line: string): void => {
+    const { edges } = JSON.parse(line) as GraphView
+    if (edges[0]?.requests === 2 && edges[0].connections === 1) interrupted.resolve()
+  }
+  const watching = cluster.mesh.ambit('graph -w -o json', aMoment, { onOut, interruption: interrupted.promise })
+  await followed(client, waypoint)
+  for (const id of ['r-1', 'r-2']) waypoint.journal.ended({ ...told, id })
+  t.is((await watching).code, 130)
+})
+
+/** Between two pictures, in place of a second. */
+const aMoment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
 
 test('connections -w: drawn on a terminal, told line by line elsewhere, until it is interrupted', async (t) => {
   await using cluster = await FlowCluster.start()
@@ -260,8 +282,7 @@ test('connections -w: drawn on a terminal, told line by line elsewhere, until it
     drawn.push(lines)
     if (lines.some((line) => / 9 B /.test(line))) interrupted.resolve()
   }
-  const sleep = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
-  const watching = cluster.mesh.ambit('connections -w', sleep, { screen, interruption: interrupted.promise })
+  const watching = cluster.mesh.ambit('connections -w', aMoment, { screen, interruption: interrupted.promise })
   await followed(client, server)
   const [source, destination] = connection()
   const open = client.open(source)
@@ -273,10 +294,12 @@ test('connections -w: drawn on a terminal, told line by line elsewhere, until it
 
   await left(client, server)
   const again = Promise.withResolvers<void>()
-  const lines = cluster.mesh.ambit('connections -w --state closed', sleep, { interruption: again.promise })
+  const lines = cluster.mesh.ambit('connections -w --state closed', aMoment, {
+    onOut: () => again.resolve(),
+    interruption: again.promise,
+  })
   await followed(client, server)
   open.end()
-  setTimeout(() => again.resolve(), 300)
   const { code, out } = await lines
   t.is(code, 130)
   t.deepEqual(out, [

@@ -59,6 +59,10 @@ export class FlowJournal {
     return this.#followers.size > 0
   }
 
+  get followers(): number {
+    return this.#followers.size
+  }
+
   get hasRoom(): boolean {
     return this.#followers.size < MAX_FLOW_FOLLOWERS
   }

@@ -371,6 +371,10 @@ export class App implements Closable {
     metrics
       .gauge({ name: 'istio_build', help: 'Istio component build info', labelNames: ['component', 'tag'] })
       .set({ component: 'proxy', tag: version === 'unknown' ? VERSION : version }, 1)
+    metrics.gaugeFunction(
+      { name: 'ambit_flow_followers', help: 'Clients that follow the flows' },
+      () => this.#events.flows.followers,
+    )
     const logger = this.logger.scope('admin')
     const admin = new AdminServer({
       logger,

@@ -17,6 +17,9 @@ function told(world: World, query = ''): Promise<readonly Flow[]> {
   return flowsAt(world.app.bound.admin.port, query)
 }
 
+/** A slow machine tells of some while they last. */
+const isOver = ({ state }: Flow): boolean => state !== 'open'
+
 async function follow(world: World, query = ''): Promise<FlowStream> {
   const flows = await FlowStream.open(world.app.bound.admin.port, query)
   world.defer(() => flows[Symbol.dispose]())
@@ -29,8 +32,9 @@ test('while somebody follows each request is a flow, with service, endpoint, pat
   await world.client().request({ path: '/before' })
   t.deepEqual(await told(world), [], 'nobody followed')
   const flows = await follow(world)
+  t.regex(await world.stats(), /^ambit_flow_followers 1$/m)
   await world.client().request({ path: '/a/../b?secret=1', method: 'POST', body: 'four', headers: { 'x-secret': 's' } })
-  const flow = await flows.until(() => true)
+  const flow = await flows.until(isOver)
   t.like(flow, {
     state: 'closed',
     side: 'waypoint',
@@ -100,8 +104,8 @@ test('a client’s request id is not the flow’s; the access log has both where
   await world.serve(application())
   const flows = await follow(world)
   for (let i = 0; i < 2; i++) await world.client().request({ path: '/x', headers: { 'x-request-id': 'mine' } })
-  const first = await flows.until(() => true)
-  const second = await flows.until(() => true)
+  const first = await flows.until(isOver)
+  const second = await flows.until(isOver)
   t.not(first.id, second.id)
   const line = JSON.parse(await world.access.find(/mine/)) as Record<string, unknown>
   t.is(line['stream_id'], first.id)
@@ -183,7 +187,7 @@ test('a gateway tells its clients’ requests, and how they came', async (t) => 
   const { world } = gateway
   const flows = await follow(world)
   await gateway.get('/plain', { headers: { host: 'shop.example.com' } })
-  const plain = await flows.until(() => true)
+  const plain = await flows.until(isOver)
   t.like(plain, {
     side: 'waypoint',
     reporter: { kind: 'gateway', gateway: 'default/waypoint' },
@@ -200,7 +204,7 @@ test('a gateway tells its clients’ requests, and how they came', async (t) => 
     return listenerCertificates.some(({ certificates }) => certificates.length > 0)
   })
   await gateway.overTls('shop.example.com')
-  t.like(await flows.until(() => true), {
+  t.like(await flows.until(isOver), {
     transport: { kind: 'tls', version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384' },
   })
 })

@@ -3,6 +3,7 @@ import type { FlowGraph } from '@ambit/graph'
 import type { Context } from '../context.types.ts'
 import type { Flags, Invocation } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
+import { jsonText, withoutControls } from '../json.ts'
 import { printable, textTable } from '../text-table.ts'
 import { edgeTable } from './edge-table.ts'
 import { flowText } from './flow-text.ts'
@@ -21,7 +22,7 @@ export async function runConnections({ flags }: Invocation, context: Context): P
   const gathered = await gatherFlows(context, flags, { ...shownMeanwhile(context, flags, output), watch })
   const { graph, gaps } = gathered
   if (output === 'json') {
-    context.out(JSON.stringify({ ...graph.view(context.now()), gaps }, undefined, 2))
+    context.out(jsonText({ ...graph.view(context.now()), gaps }, 2))
   } else if (output === 'short' && !watch) {
     for (const line of table(graph, context)) context.out(line)
   }
@@ -36,7 +37,7 @@ export function exitOf({ gaps, interrupted }: Gathered): ExitCode {
 
 function shownMeanwhile(context: Context, flags: Flags, output: string): Omit<GatherOptions, 'watch'> {
   const forMs = flags.duration('for') ?? 0
-  if (output === 'ndjson') return { forMs, onFlow: (flow) => context.out(encodeFlow(flow).trimEnd()) }
+  if (output === 'ndjson') return { forMs, onFlow: (flow) => context.out(withoutControls(encodeFlow(flow).trimEnd())) }
   if (!flags.has('watch')) return { forMs }
   const { screen } = context
   if (screen === undefined) return { forMs, onFlow: (flow) => context.out(printable(flowText(flow))) }

@@ -2,6 +2,7 @@ import { dotText, edgeLabel, type FlowGraph, type GraphView, mermaidText } from 
 import type { Context } from '../context.types.ts'
 import type { Invocation } from '../grammar/command.types.ts'
 import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
+import { jsonText } from '../json.ts'
 import { printable, textTable } from '../text-table.ts'
 import { nodeName } from './edge-table.ts'
 import { everySecond, gatherFlows } from './gather-flows.ts'
@@ -27,7 +28,7 @@ export async function runGraph({ flags }: Invocation, context: Context): Promise
   })
   if (!watch) {
     if (output === 'json') {
-      context.out(JSON.stringify({ ...gathered.graph.view(context.now()), gaps: gathered.gaps }, undefined, 2))
+      context.out(jsonText({ ...gathered.graph.view(context.now()), gaps: gathered.gaps }, 2))
     } else draw(gathered.graph)
   }
   return exitOf(gathered)
@@ -40,7 +41,7 @@ function show(view: GraphView, output: string, watch: boolean, { out, screen }: 
     case 'mermaid':
       return out(mermaidText(view))
     case 'json':
-      return out(JSON.stringify(view))
+      return out(jsonText(view))
     default: {
       const lines = edgeLines(view)
       if (watch && screen !== undefined) return screen(lines)

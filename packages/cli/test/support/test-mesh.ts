@@ -28,6 +28,8 @@ export interface MoreContext {
   readonly interruption?: Promise<void>
   /** A terminal to draw on. */
   readonly screen?: Context['screen']
+  /** Told what goes to stdout as it goes there. */
+  readonly onOut?: (text: string) => void
   /** Somebody else's. */
   readonly kubeconfig?: string
 }
@@ -62,13 +64,16 @@ export async function startTestMesh(
   return {
     api,
     must,
-    async ambit(line, whileAsleep, { interruption = NEVER, screen, kubeconfig } = {}) {
+    async ambit(line, whileAsleep, { interruption = NEVER, screen, kubeconfig, onOut } = {}) {
       const out: string[] = []
       const err: string[] = []
       let now = START_MS
       const context: Context = {
         ...FILES,
-        out: (text) => out.push(...text.split('\n')),
+        out: (text) => {
+          out.push(...text.split('\n'))
+          onOut?.(text)
+        },
         err: (text) => err.push(text),
         colour: false,
         version: '9.9.9',
