@@ -153,6 +153,26 @@ test('connections -o json and ndjson: all that is known', async (t) => {
   }
 })
 
+test('an answer of many megabytes arrives whole, however slowly it is read', async (t) => {
+  await using cluster = await FlowCluster.start()
+  const client = await cluster.ztunnel('ztunnel-1')
+  const count = 20_000
+  for (let i = 0; i < count; i++) client.open(flow({ id: `s-${i}` }))
+  const { KUBECONFIG: path } = await cluster.mesh.api.environment()
+  const ids = new Set<string>()
+  let read = 0
+  for await (const update of followFlows(KubeCluster.fromKubeConfig({ path }), {
+    watch: false,
+    signal: new AbortController().signal,
+  })) {
+    if ('gap' in update) t.fail(update.gap)
+    else ids.add(update.flow.id)
+    // Meanwhile more arrives than anybody should keep.
+    if (read++ % 1000 === 0) await aMoment()
+  }
+  t.is(ids.size, count)
+})
+
 test('a proxy that can’t be asked, and one that is none of Ambit’s, are named, and the exit code says that something is missing', async (t) => {
   await using cluster = await FlowCluster.start()
   const { client } = await threeProxies(cluster)

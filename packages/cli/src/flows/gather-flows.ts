@@ -40,7 +40,10 @@ export async function gatherFlows(context: Context, flags: Flags, options: Gathe
     interrupted = watch
     stop.abort()
   })
-  if (!options.watch && options.forMs > 0) void context.sleep(options.forMs).then(() => stop.abort())
+  if (!options.watch && options.forMs > 0) {
+    context.status?.(`looking for ${options.forMs / 1000} s …`)
+    void context.sleep(options.forMs).then(() => stop.abort())
+  }
   const meanwhile = options.meanwhile?.(graph, stop.signal)
   try {
     const since = `${Math.ceil((flags.duration('since') ?? SINCE_MS) / 1000)}s`
@@ -58,6 +61,7 @@ export async function gatherFlows(context: Context, flags: Flags, options: Gathe
     }
   } finally {
     stop.abort()
+    context.status?.(undefined)
     await meanwhile
   }
   return { graph, gaps, interrupted }
