@@ -83,6 +83,23 @@ test('flows that a policy locks out, with their counts, the rule and the nearest
   )
 })
 
+test('versions of one client are told together', (t) => {
+  const version = (name: string, count: number, at: string): RecordedFlow =>
+    request({}, { client: { identity: CLIENT, namespace: 'shop', workload: name }, count, firstSeen: at, lastSeen: at })
+  const { changed } = replayed(
+    [],
+    [allow([operation({ methods: ['POST'] })])],
+    version('client-v1', 300, '2026-11-21T18:01:00.000Z'),
+    version('client-v2', 299, '2026-11-21T18:02:00.000Z'),
+  )
+  t.is(changed.length, 1)
+  t.like(changed[0], {
+    count: 599,
+    firstSeen: '2026-11-21T18:01:00.000Z',
+    lastSeen: '2026-11-21T18:02:00.000Z',
+  })
+})
+
 test('flows that were denied and are let in', (t) => {
   const denied = request(
     { method: 'POST' },

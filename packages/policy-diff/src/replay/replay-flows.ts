@@ -45,7 +45,7 @@ export function replayFlows(
   return {
     total,
     unchanged,
-    changed: changed.toSorted((a, b) => b.count - a.count),
+    changed: merged(changed).toSorted((a, b) => b.count - a.count),
     unjudged: [...unjudged].map(([reason, told]) => ({ reason, ...told })).toSorted((a, b) => b.count - a.count),
     outdated,
     from: header.startedAt,
@@ -116,6 +116,28 @@ function changeOf(
     lastSeen,
     example: question,
   }
+}
+
+/** Versions of one workload, and what else nobody is told apart by, are one. */
+function merged(changed: readonly ChangedFlow[]): readonly ChangedFlow[] {
+  const byContent = new Map<string, ChangedFlow>()
+  for (const flow of changed) {
+    const { count, firstSeen, lastSeen, example: _, ...content } = flow
+    const key = JSON.stringify(content)
+    const known = byContent.get(key)
+    byContent.set(
+      key,
+      known === undefined
+        ? flow
+        : {
+            ...known,
+            count: known.count + count,
+            firstSeen: firstSeen < known.firstSeen ? firstSeen : known.firstSeen,
+            lastSeen: lastSeen > known.lastSeen ? lastSeen : known.lastSeen,
+          },
+    )
+  }
+  return [...byContent.values()]
 }
 
 function clientName({ client: { identity, namespace, workload } }: RecordedFlow): string {
