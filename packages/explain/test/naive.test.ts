@@ -171,7 +171,7 @@ const CLIENTS = {
   bob: { kind: 'account', namespace: 'shop', serviceAccount: 'bob' },
   plain: { kind: 'outside' },
 } as const
-const IDENTITIES: Readonly<Record<string, string | undefined>> = {
+const IDENTITIES: Readonly<Record<keyof typeof CLIENTS, string | undefined>> = {
   ann: PRINCIPALS[0],
   bob: PRINCIPALS[1],
   plain: undefined,
@@ -193,7 +193,7 @@ test('property: what is answered, and explained, is a naive reading of the polic
           naiveZtunnel(written, authenticated, { principal: PRINCIPALS[2], ip: '198.18.0.1', port: 8080 })
         : naiveZtunnel(written, authenticated, { principal, ip, port: 8080 })
       const question = {
-        from: CLIENTS[who as keyof typeof CLIENTS],
+        from: CLIENTS[who],
         to: isDirect
           ? ({ kind: 'pod', namespace: 'shop', name: 'web', port: 8080 } as const)
           : ({ kind: 'host', host: 'web.shop', port: 80 } as const),

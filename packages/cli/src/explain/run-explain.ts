@@ -73,11 +73,12 @@ async function asked(flags: Flags, { model }: MeshRead, namespace: string, conte
   }
 }
 
-function differs({ state, verdict }: Flow, { outcome, policy }: Explanation): boolean {
+function differs({ state, verdict }: Flow, { outcome, policy, reason }: Explanation): boolean {
   const wasDenied = state === 'denied' || verdict?.allowed === false
-  return (
-    wasDenied !== (outcome === 'denied') || (wasDenied && verdict?.policy !== undefined && verdict.policy !== policy)
-  )
+  if (wasDenied !== (outcome === 'denied')) return true
+  const decided = wasDenied ? verdict?.policy : undefined
+  // A ztunnel has a name of its own for a PeerAuthentication, which is in its reason.
+  return decided !== undefined && decided !== policy && !reason.includes(decided)
 }
 
 function tell(

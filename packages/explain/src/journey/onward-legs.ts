@@ -152,7 +152,9 @@ export class OnwardLegs {
     asked: SocketAddress,
   ): End {
     if (onward.kind === 'answered') return this.#trip.stopped(point, proxy.name, onward.reason)
-    const { service, port, members, route } = onward
+    const { service, port, members, route, alsoTo } = onward
+    if (alsoTo.length > 0)
+      this.#trip.gaps.push(`route ${route} sends a share to ${alsoTo.join(' and ')} as well: not looked at`)
     const source = sender.workload
     if (source === undefined) return 'unreachable'
     this.#trip.addresses(service)
@@ -218,7 +220,9 @@ export class OnwardLegs {
       })
     }
     const isProxy = pod !== undefined && this.#isGateway(pod)
-    const captured = check === undefined ? this.#notGuarded(workload, pod, because) : 'handed over in the pod'
+    const handedOver =
+      check?.verdict === 'allowed' ? 'handed over in the pod' : 'not reached: the ztunnel before it ends it'
+    const captured = check === undefined ? this.#notGuarded(workload, pod, because) : handedOver
     this.#trip.hops.push({
       kind: isProxy ? 'gateway' : 'endpoint',
       name: isProxy ? proxyName(pod) : name,

@@ -13,6 +13,8 @@ export type Onward =
       readonly members: ReadonlySet<string> | undefined
       /** `namespace.name.rule`. */
       readonly route: string | undefined
+      /** Other services that the route sends a share to. */
+      readonly alsoTo: readonly string[]
     }
   /** Answered by the proxy itself. */
   | { readonly kind: 'answered'; readonly reason: string }
@@ -80,12 +82,10 @@ export function routeOnward(proxy: ProxyState, workloads: WorkloadStore, asked: 
           kind: 'answered',
           reason: `route ${route.name} leads to ${backend.service}, which is not known: it is answered 503`,
         }
-      return treated(
-        proxy,
-        { service, port: backend.port, isAddressed: service === addressed?.service },
-        backend,
-        route.name,
-      )
+      const to = { service, port: backend.port, isAddressed: service === addressed?.service }
+      const onward = treated(proxy, to, backend, route.name)
+      const alsoTo = action.backends.filter((one) => one !== backend && one.weight > 0).map((one) => one.service)
+      return onward.kind === 'service' ? { ...onward, alsoTo } : onward
     }
   }
 }
@@ -100,5 +100,5 @@ export function treated(
   const found = findTreatment(proxy.trafficPolicies, to, rules)
   if (found.kind === 'missing' || found.kind === 'refused')
     return { kind: 'answered', reason: `a DestinationRule refuses it: ${found.message}` }
-  return { kind: 'service', ...to, members: found.kind === 'found' ? found.members : undefined, route }
+  return { kind: 'service', ...to, members: found.kind === 'found' ? found.members : undefined, route, alsoTo: [] }
 }
