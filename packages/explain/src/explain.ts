@@ -8,6 +8,13 @@ import { type CheckTrace, traceCheck } from './trace/trace-check.ts'
 
 /** The answer with its reasons. */
 export function explain(compiled: CompiledMesh, asked: Asked, gaps: readonly string[]): Explanation {
+  const traced = trace(compiled, asked, gaps)
+  const policies = traced.points.flatMap((point) => point.policies)
+  return { ...traced, notEnforced: notEnforced(compiled, asked, policies) }
+}
+
+/** The same but for what is not enforced, which takes a look at every policy there is. */
+export function trace(compiled: CompiledMesh, asked: Asked, gaps: readonly string[]): Explanation {
   const { question, journey } = asked
   const traced = journey.checks.map((check) => ({ check, trace: traceCheck(compiled, check) }))
   const answer = answerOf(compiled, journey)
@@ -19,7 +26,7 @@ export function explain(compiled: CompiledMesh, asked: Asked, gaps: readonly str
     path: journey.hops,
     points: [...traced.map(pointOf), ...notReached(compiled, journey)],
     ...(nearest === undefined ? {} : { nearest }),
-    notEnforced: notEnforced(compiled, asked, traced.map(({ trace }) => trace.policies).flat()),
+    notEnforced: [],
     gaps: [...gaps, ...journey.gaps],
   }
 }

@@ -3,7 +3,7 @@ import { ROOT_NAMESPACE } from '@ambit/api'
 import type { AuthorizationPolicy, KubeService, MeshContext, Pod, ServiceEntry } from '@ambit/controller/judgement'
 import type { Asked } from './asked.types.ts'
 import { type CompiledMesh, compileMesh } from './compile/compile-mesh.ts'
-import { explain } from './explain.ts'
+import { explain, trace } from './explain.ts'
 import type { Answer, Explanation } from './explanation.types.ts'
 import { answerOf } from './journey/answer-of.ts'
 import { travel } from './journey/travel.ts'
@@ -65,6 +65,11 @@ export class MeshModel {
   /** The same with all its reasons. */
   explain(question: Question): Explanation {
     return explain(this.#compiled, this.#asked(question), [...this.#gaps, ...this.problems])
+  }
+
+  /** An explanation without what is not enforced: for those who ask by the thousand. Throws as {@link ask}. */
+  trace(question: Question): Explanation {
+    return trace(this.#compiled, this.#asked(question), this.#gaps)
   }
 
   /** A client as people write it; without a namespace, of the one given. Throws UnknownNameError and AmbiguousNameError. */

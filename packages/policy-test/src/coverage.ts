@@ -10,56 +10,55 @@ interface Count {
   /** By rule and field. */
   readonly held: Map<string, number>
   readonly prevented: Map<string, number>
-  notEnforced: string | undefined
 }
 
-/** What of the policies the explained cases tried. `flaws`: why some can never match, by kind and name. */
-export function coverageOf(
-  policies: readonly PolicyFacts[],
-  explanations: Iterable<Explanation>,
-  flaws: ReadonlyMap<string, string> = new Map(),
-): CoverageReport {
-  const counts = new Map<string, Count>()
-  for (const { kind, policy, rules } of policies)
-    counts.set(`${kind} ${policy}`, {
-      asked: 0,
-      decided: 0,
-      rules: rules.map(() => ({ decided: 0, asked: false, excluded: undefined })),
-      held: new Map(),
-      prevented: new Map(),
-      notEnforced: undefined,
-    })
-  for (const explanation of explanations) count(explanation, counts)
-  const details = policies.map((facts) => {
-    const key = `${facts.kind} ${facts.policy}`
-    return detailsOf(facts, counts.get(key), flaws.get(key))
-  })
-  const rules = details.flatMap((policy) => policy.rules)
-  const clauses = rules.flatMap((rule) => rule.clauses)
-  const shares = {
-    policies: share(details, ({ asked }) => asked > 0),
-    rules: share(rules, ({ decided }) => decided > 0),
-    clauses: share(clauses, ({ held, prevented }) => held > 0 && prevented > 0),
+/** Counts what of the policies the cases try. */
+export class Coverage {
+  readonly #policies: readonly PolicyFacts[]
+  readonly #counts: ReadonlyMap<string, Count>
+
+  constructor(policies: readonly PolicyFacts[]) {
+    this.#policies = policies
+    this.#counts = new Map(policies.map(({ kind, policy, rules }) => [`${kind} ${policy}`, nothing(rules.length)]))
   }
-  return { percent: percentOf(Object.values(shares)), ...shares, details }
-}
 
-function count(explanation: Explanation, counts: ReadonlyMap<string, Count>): void {
-  for (const point of explanation.points) {
-    if (point.verdict === 'not-reached') continue
-    for (const trace of point.policies) {
-      const found = counts.get(`${trace.kind} ${trace.policy}`)
-      if (found !== undefined && !trace.dryRun) countPolicy(found, trace, point, explanation)
+  /** What every policy said of a case. */
+  readonly observe = (explanation: Explanation): void => {
+    for (const point of explanation.points) {
+      if (point.verdict === 'not-reached') continue
+      for (const trace of point.policies) {
+        const found = this.#counts.get(`${trace.kind} ${trace.policy}`)
+        if (found !== undefined && !trace.dryRun) countPolicy(found, trace, point, explanation)
+      }
     }
   }
-  for (const { kind, policy, code, because } of explanation.notEnforced) {
-    const found = counts.get(`${kind} ${policy}`)
-    if (found !== undefined && OF_THE_POLICY.has(code)) found.notEnforced = because
+
+  /** `flaws`: why some can never match, by kind and name. */
+  report(flaws: ReadonlyMap<string, string> = new Map()): CoverageReport {
+    const details = this.#policies.map((facts) => {
+      const key = `${facts.kind} ${facts.policy}`
+      return detailsOf(facts, this.#counts.get(key), flaws.get(key))
+    })
+    const rules = details.flatMap((policy) => policy.rules)
+    const clauses = rules.flatMap((rule) => rule.clauses)
+    const shares = {
+      policies: share(details, ({ asked }) => asked > 0),
+      rules: share(rules, ({ decided }) => decided > 0),
+      clauses: share(clauses, ({ held, prevented }) => held > 0 && prevented > 0),
+    }
+    return { percent: percentOf(Object.values(shares)), ...shares, details }
   }
 }
 
-/** Why policies are not enforced, whoever asks what. */
-const OF_THE_POLICY: ReadonlySet<string> = new Set(['wrong-target', 'not-accepted', 'l7-without-waypoint'])
+function nothing(rules: number): Count {
+  return {
+    asked: 0,
+    decided: 0,
+    rules: Array.from({ length: rules }, () => ({ decided: 0, asked: false, excluded: undefined })),
+    held: new Map(),
+    prevented: new Map(),
+  }
+}
 
 function countPolicy(found: Count, trace: PolicyTrace, point: EnforcementPoint, explanation: Explanation): void {
   found.asked++
@@ -123,7 +122,7 @@ function detailsOf(facts: PolicyFacts, counted: Count | undefined, flaw: string 
   })
   const { asked = 0, decided = 0 } = counted ?? {}
   const hasNoRules = kind === 'AuthorizationPolicy' && action !== 'ALLOW' && rules.length === 0
-  const neverAsked = asked === 0 ? (flaw ?? counted?.notEnforced) : undefined
+  const neverAsked = asked === 0 ? flaw : undefined
   const neverMatches = hasNoRules ? 'it has no rules' : neverAsked
   return { policy, kind, action, asked, decided, ...(neverMatches === undefined ? {} : { neverMatches }), rules }
 }

@@ -1,5 +1,5 @@
 export { type Changes, changesBetween } from './changes.ts'
-export { coverageOf } from './coverage.ts'
+export { Coverage } from './coverage.ts'
 export type { CoverageReport, PolicyCoverage, RuleCoverage } from './coverage.types.ts'
 export { type DecodedTest, decodePolicyTest, isPolicyTest } from './decode/policy-test.ts'
 export type { Judge } from './judge.types.ts'

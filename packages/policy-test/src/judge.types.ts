@@ -4,4 +4,6 @@ import type { Answer, Explanation, Question } from '@ambit/explain'
 export interface Judge {
   ask(question: Question): Answer
   explain(question: Question): Explanation
+  /** An explanation without policies that are not enforced. */
+  trace(question: Question): Explanation
 }

@@ -20,7 +20,7 @@ export interface CaseResult {
   readonly ms: number
   readonly answer: Answer | undefined
   readonly mismatches: readonly Mismatch[]
-  /** Of failed ones, up to a number of them; of all where coverage is asked for. */
+  /** Of failed ones, up to a number of them. */
   readonly explanation: Explanation | undefined
   /** Of an error. */
   readonly message: string | undefined
@@ -35,8 +35,8 @@ export interface SuiteResult {
 export interface RunOptions {
   readonly now: () => number
   readonly failFast: boolean
-  /** Asks for the whole explanation of each case. */
-  readonly explainAll: boolean
+  /** Is told what every policy said of each case. */
+  readonly observe?: ((trace: Explanation) => void) | undefined
 }
 
 export interface RunResult {
@@ -73,16 +73,17 @@ export function runSuites(suites: readonly Suite[], options: RunOptions): RunRes
   return { suites: done, total, passed, failed, notRun: total - passed - failed, ms: now() - started }
 }
 
-function runCase(each: TestCase, judge: Judge, { now, explainAll }: RunOptions, explain: boolean): CaseResult {
+function runCase(each: TestCase, judge: Judge, { now, observe }: RunOptions, explain: boolean): CaseResult {
   const started = now()
   try {
-    const whole = explainAll ? judge.explain(each.question) : undefined
-    const answer = whole ?? judge.ask(each.question)
+    const traced = observe && judge.trace(each.question)
+    if (traced !== undefined) observe?.(traced)
+    const answer = traced ?? judge.ask(each.question)
     const mismatches = judgeCase(each.expected, answer)
     const ms = now() - started
     if (mismatches.length === 0)
-      return { case: each, outcome: 'passed', ms, answer, mismatches, explanation: whole, message: undefined }
-    const explanation = whole ?? (explain ? judge.explain(each.question) : undefined)
+      return { case: each, outcome: 'passed', ms, answer, mismatches, explanation: undefined, message: undefined }
+    const explanation = explain ? judge.explain(each.question) : undefined
     return { case: each, outcome: 'failed', ms, answer, mismatches, explanation, message: undefined }
   } catch (error) {
     const message = messageOf(error)

@@ -4,8 +4,9 @@ import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { stringify } from 'yaml'
 import {
-  coverageOf,
+  Coverage,
   coverageText,
+  ineffectivePolicies,
   jsonReport,
   junitReport,
   loadSuites,
@@ -27,9 +28,9 @@ function everything(...texts: readonly string[]): 'ran' | 'mistakes' {
   for (const { file, line, column, message } of problems)
     if (typeof file !== 'string' || !(line >= 1) || !(column >= 1) || message === '') throw new Error('no place')
   if (loaded.suites.length === 0) return 'mistakes'
-  const run = runSuites(loaded.suites, { now: () => 0, failFast: false, explainAll: true })
-  const explanations = run.suites.flatMap(({ results }) => results.flatMap(({ explanation }) => explanation ?? []))
-  const coverage = coverageOf(policyFacts(loaded.objects), explanations)
+  const counted = new Coverage(policyFacts(loaded.objects))
+  const run = runSuites(loaded.suites, { now: () => 0, failFast: false, observe: counted.observe })
+  const coverage = counted.report(ineffectivePolicies(loaded.objects))
   for (const written of [
     textReport(run, { colour: true, verbose: true }).join('\n'),
     tapReport(run).join('\n'),

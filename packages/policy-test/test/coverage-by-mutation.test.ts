@@ -2,7 +2,7 @@
 import type { AnyObject, Sourced } from '@ambit/analyze'
 import type { Answer } from '@ambit/explain'
 import test from 'ava'
-import { coverageOf, loadSuites, policyFacts } from '../src/index.ts'
+import { Coverage, loadSuites, policyFacts } from '../src/index.ts'
 import { BENCH, run, sample } from './support.ts'
 
 const objects = sample('mesh', 'policies', 'tests')
@@ -47,11 +47,9 @@ const decision = (answer: Answer | undefined): string =>
   JSON.stringify([answer?.outcome, answer?.point, answer?.policy, answer?.rule, answer?.allowedBy])
 
 test('the sample, clause by clause', (t) => {
-  const explained = run(loadSuites(objects, BENCH), { explainAll: true })
-  const explanations = explained.suites.flatMap(({ results }) =>
-    results.flatMap(({ explanation }) => explanation ?? []),
-  )
-  const { details } = coverageOf(policyFacts(objects), explanations)
+  const coverage = new Coverage(policyFacts(objects))
+  run(loadSuites(objects, BENCH), { observe: coverage.observe })
+  const { details } = coverage.report()
   const before = answersOf(objects)
   const tried = { yes: 0, no: 0 }
   for (const { policy, rules } of details)

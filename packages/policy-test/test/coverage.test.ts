@@ -1,5 +1,6 @@
+import type { Explanation } from '@ambit/explain'
 import test from 'ava'
-import { type CoverageReport, coverageOf, coverageText, ineffectivePolicies, policyFacts } from '../src/index.ts'
+import { Coverage, type CoverageReport, coverageText, ineffectivePolicies, policyFacts } from '../src/index.ts'
 import { loadTest, objectsIn, run } from './support.ts'
 
 /** One workload behind a waypoint, and policies of its own: `rules` are those of the only one. */
@@ -21,12 +22,12 @@ const DECLARED = `workloads: [a/web, a/alice, a/bob]\nservices: [{ name: a/web, 
 /** Coverage of the policies of namespace a by the cases. */
 function cover(policies: string, cases: string): CoverageReport {
   const loaded = loadTest(`${DECLARED}cases:\n${cases}`, ...objectsIn('mesh.yaml', `${MESH}${policies}`))
-  const { suites, failed } = run(loaded, { explainAll: true })
+  const objects = loaded.objects.filter(({ object }) => object.metadata.namespace === 'a')
+  const coverage = new Coverage(policyFacts(objects))
+  const { suites, failed } = run(loaded, { observe: coverage.observe })
   if (failed > 0)
     throw new Error(JSON.stringify(suites.flatMap(({ results }) => results.flatMap((one) => one.mismatches))))
-  const explanations = suites.flatMap(({ results }) => results.flatMap(({ explanation }) => explanation ?? []))
-  const objects = loaded.objects.filter(({ object }) => object.metadata.namespace === 'a')
-  return coverageOf(policyFacts(objects), explanations, ineffectivePolicies(loaded.objects))
+  return coverage.report(ineffectivePolicies(loaded.objects))
 }
 
 const READERS = policy(
@@ -103,7 +104,8 @@ test('policies that no case concerns, and those that can match nothing', (t) => 
     'at-node',
     'selector: { matchLabels: { app: web } }, rules: [{ to: [{ operation: { methods: [GET] } }] }, { from: [{ source: { principals: ["*/sa/waypoint"] } }] }]',
   )
-  const report = cover(READERS + elsewhere + nothing + atNode, allowed)
+  const nowhere = policy('nowhere', 'targetRefs: [{ group: "", kind: Service, name: gone }], rules: [{}]')
+  const report = cover(READERS + elsewhere + nothing + nowhere + atNode, allowed)
   const text = coverageText(report)
   t.true(text.includes('  a/elsewhere (ALLOW): no case concerns it'), text.join('\n'))
   t.true(
@@ -112,7 +114,8 @@ test('policies that no case concerns, and those that can match nothing', (t) => 
     ),
     text.join('\n'),
   )
-  t.deepEqual(report.policies, { tried: 2, of: 4 })
+  t.true(text.includes('  a/nowhere (ALLOW): can never match: Service a/gone was not found'), text.join('\n'))
+  t.deepEqual(report.policies, { tried: 2, of: 5 })
   const [excluded] = report.details.find(({ policy: name }) => name === 'a/at-node')?.rules ?? []
   t.truthy(excluded?.excluded, text.join('\n'))
 })
@@ -138,9 +141,8 @@ test('fields are named as explanations name them', (t) => {
     `${DECLARED}cases:\n  - { from: a/alice, to: a/web, request: GET /, expect: deny }\n`,
     ...objectsIn('mesh.yaml', `${MESH}${all}`),
   )
-  const explanations = run(loaded, { explainAll: true }).suites.flatMap(({ results }) =>
-    results.flatMap((one) => one.explanation ?? []),
-  )
+  const explanations: Explanation[] = []
+  run(loaded, { observe: (one) => explanations.push(one) })
   const traced = explanations
     .flatMap(({ points }) => points.flatMap(({ policies }) => policies))
     .filter((trace) => trace.policy === 'a/all')

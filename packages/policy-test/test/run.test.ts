@@ -196,18 +196,14 @@ test('by whom, where and why', (t) => {
 })
 
 test('an answer that there is none of is an error, and no reason to stop', (t) => {
-  const judge = {
-    ask: () => {
-      throw new Error('no answer')
-    },
-    explain: () => {
-      throw new Error('no answer')
-    },
+  const fail = (): never => {
+    throw new Error('no answer')
   }
+  const judge = { ask: fail, explain: fail, trace: fail }
   const { suites } = loadTest(MIXED)
   const result = runSuites(
     suites.map((suite) => ({ ...suite, judge })),
-    { now: () => 0, failFast: false, explainAll: false },
+    { now: () => 0, failFast: false },
   )
   t.is(result.failed, 4)
   t.regex(junitReport(result), /errors="4"[\s\S]*<error message="expected allow, actual no answer: no answer"/)

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readDocuments, type Sourced } from '@ambit/analyze'
 import { MeshModel } from '@ambit/explain'
-import { type Bench, type LoadedSuites, loadSuites, type RunResult, runSuites } from '../src/index.ts'
+import { type Bench, type LoadedSuites, loadSuites, type RunOptions, type RunResult, runSuites } from '../src/index.ts'
 
 const rootNamespace = 'istio-system'
 
@@ -54,12 +54,8 @@ export function problemsOf({ problems }: Pick<LoadedSuites, 'problems'>): readon
 /** The clock stands still: results are the same every time. */
 export function run(
   { suites, problems }: LoadedSuites,
-  options: { failFast?: boolean; explainAll?: boolean } = {},
+  options: Pick<RunOptions, 'observe'> & { failFast?: boolean } = {},
 ): RunResult {
   if (problems.length > 0) throw new Error(JSON.stringify(problems))
-  return runSuites(suites, {
-    now: () => 0,
-    failFast: options.failFast ?? false,
-    explainAll: options.explainAll ?? false,
-  })
+  return runSuites(suites, { now: () => 0, failFast: options.failFast ?? false, observe: options.observe })
 }

@@ -1,9 +1,9 @@
 import type { FileProblem } from '@ambit/analyze'
 import {
+  Coverage,
   type CoverageReport,
   changesBetween,
   changesText,
-  coverageOf,
   coverageText,
   ineffectivePolicies,
   jsonReport,
@@ -101,8 +101,9 @@ async function runOnce(flags: Flags, options: Options, context: Context, detail:
     return { exit: EXIT.ok, result: undefined, read: read.names }
   }
   const failFast = flags.has('fail-fast')
-  const result = runSuites(suites, { now: () => performance.now(), failFast, explainAll: options.coverage })
-  const coverage = options.coverage ? coverageIn(result, loaded) : undefined
+  const counted = options.coverage ? new Coverage(policyFacts(loaded.objects)) : undefined
+  const result = runSuites(suites, { now: () => performance.now(), failFast, observe: counted?.observe })
+  const coverage = counted?.report(ineffectivePolicies(loaded.objects))
   print(result, coverage, options, flags, context)
   return { exit: verdict(result, coverage, options, context), result, read: read.names }
 }
@@ -121,11 +122,6 @@ function tellOfFiles(
 function nothingToRun({ suites }: LoadedSuites, { patterns, files }: Options): string {
   if (suites.length > 0) return `no case has ${patterns.map((each) => JSON.stringify(each)).join(' or ')} in its name`
   return `there is no PolicyTest in ${files.join(', ')}`
-}
-
-function coverageIn(result: RunResult, { objects }: LoadedSuites): CoverageReport {
-  const explanations = result.suites.flatMap(({ results }) => results.flatMap(({ explanation }) => explanation ?? []))
-  return coverageOf(policyFacts(objects), explanations, ineffectivePolicies(objects))
 }
 
 function print(

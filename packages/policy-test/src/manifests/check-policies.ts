@@ -1,4 +1,4 @@
-import { ANALYZERS, type FilePlace, type FileProblem, Snapshot, type Sourced } from '@ambit/analyze'
+import { ANALYZERS, type AnyObject, type FilePlace, type FileProblem, Snapshot, type Sourced } from '@ambit/analyze'
 import { isMapping, type Path, Reader } from '../decode/reader.ts'
 import { POLICY_SHAPES, type Shape } from './policy-shapes.ts'
 
@@ -66,15 +66,22 @@ function invalid(policies: readonly Sourced[]): readonly FileProblem[] {
 }
 
 const FLAWS: ReadonlySet<string> = new Set(['auth.PolicySelectorAnalyzer', 'ambient.IneffectivePolicyAnalyzer'])
+/** A part of the policy is not for ztunnels; it is told of policies that nobody asked. */
+const LEFT_OUT = 'UnsupportedValue'
 
-/** Why policies can have no effect, by kind and name. */
+/** Why policies have no effect, or could have none if nobody asks them; by kind and name. */
 export function ineffectivePolicies(objects: readonly Sourced[]): ReadonlyMap<string, string> {
   const snapshot = new Snapshot({ cluster: [], files: objects, canJudge: true })
   const flaws = new Map<string, string>()
+  for (const kind of Object.keys(POLICY_SHAPES))
+    for (const { object } of snapshot.of(`security.istio.io/${kind}`))
+      for (const { status, reason, message } of snapshot.judgement.conditionsOf(object))
+        if (status === 'False' || reason === LEFT_OUT) flaws.set(keyed(object), message)
   for (const analyzer of ANALYZERS.filter(({ name }) => FLAWS.has(name)))
-    for (const { about, message } of analyzer.analyze(snapshot)) {
-      const { kind, metadata } = about.object
-      flaws.set(`${kind} ${metadata.namespace ?? ''}/${metadata.name}`, message)
-    }
+    for (const { about, message } of analyzer.analyze(snapshot)) flaws.set(keyed(about.object), message)
   return flaws
+}
+
+function keyed({ kind, metadata }: AnyObject): string {
+  return `${kind} ${metadata.namespace ?? ''}/${metadata.name}`
 }
