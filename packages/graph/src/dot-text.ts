@@ -1,5 +1,6 @@
 import { edgeLabel } from './edge-text.ts'
 import type { GraphEdge, GraphNode, GraphView } from './graph.types.ts'
+import { servings } from './servings.ts'
 
 const SHAPES: Readonly<Record<GraphNode['kind'], string>> = {
   workload: 'box',
@@ -11,7 +12,8 @@ const SHAPES: Readonly<Record<GraphNode['kind'], string>> = {
 }
 
 /** The graph in Graphviz's language; namespaces are clusters. */
-export function dotText({ nodes, edges }: GraphView): string {
+export function dotText(view: GraphView): string {
+  const { nodes, edges } = view
   const lines = ['digraph ambit {', '  rankdir=LR']
   for (const [index, [namespace, members]] of [...byNamespace(nodes)].entries()) {
     const indent = namespace === '' ? '  ' : '    '
@@ -22,6 +24,8 @@ export function dotText({ nodes, edges }: GraphView): string {
   }
   for (const edge of edges)
     lines.push(`  ${quoted(edge.from)} -> ${quoted(edge.to)} [label=${quoted(edgeLabel(edge))}${styleOf(edge)}]`)
+  for (const { service, workload } of servings(view))
+    lines.push(`  ${quoted(service)} -> ${quoted(workload)} [style=dotted arrowhead=none]`)
   return [...lines, '}'].join('\n')
 }
 

@@ -58,6 +58,21 @@ test('Graphviz: the same', (t) => {
   )
 })
 
+test('what serves a service is joined to it, where it is a client itself', (t) => {
+  const onward = flow({
+    id: 'y',
+    client: { address: '10.0.0.2:1', namespace: 'shop', workload: 'db' },
+    server: { address: '10.0.0.3:1', namespace: 'shop', workload: 'disk' },
+    service: undefined,
+  })
+  const view = graphOf([flow(), onward], AT_MS)
+  t.regex(mermaidText(view), /\n {2}n0 -\.- n1$/)
+  t.regex(
+    dotText(view),
+    /"service:shop\/db\.shop\.svc\.cluster\.local" -> "workload:shop\/db" \[style=dotted arrowhead=none\]\n\}$/,
+  )
+})
+
 test('no name of anybody’s leaves its quotes', (t) => {
   const client = { address: '10.0.0.1:1', namespace: 'a"]\nb', workload: 'x"] --> y\\' }
   const view = graphOf([flow({ client })], AT_MS)
