@@ -5,8 +5,8 @@ export type HeaderKind = 'request' | 'response' | 'trailers'
 
 /** RFC 9110 §5.6.2 without capitals (RFC 9113 §8.2.1). */
 const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what RFC 9113 §8.2.1 forbids
-const BAD_VALUE = /[\0\r\n]|^[ \t]|[ \t]$/
+/** RFC 9113 §8.2.1, and the other control characters: HTTP/1.1 has them in no value either (RFC 9110 §5.5). */
+const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]|^[ \t]|[ \t]$/
 
 const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'],

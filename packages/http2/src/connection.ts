@@ -55,8 +55,9 @@ export class Http2Connection<Owner> {
   readonly #encoder = new HpackEncoder()
   readonly #decoder: HpackDecoder
   readonly #streams: StreamTable<Owner>
-  readonly #idleFrames = new Budget(IDLE_FRAME_BURST, IDLE_FRAMES_PER_SECOND)
-  readonly #resets = new Budget(RESET_BURST, RESETS_PER_SECOND)
+  readonly #idleFrames: Budget
+  readonly #resets: Budget
+  #refusalsLeft: number
   /** Streams that wait for the window of the connection. */
   readonly #starved = new Set<Http2Stream<Owner>>()
   readonly #maxFrameBytes: number
@@ -82,7 +83,13 @@ export class Http2Connection<Owner> {
   #block: HeaderBlock | undefined
 
   constructor(components: ConnectionComponents<Owner>, options: ConnectionOptions) {
-    const { settings } = options
+    const { settings, budgets } = options
+    this.#idleFrames = new Budget(
+      budgets?.idleFrameBurst ?? IDLE_FRAME_BURST,
+      budgets?.idleFramesPerSecond ?? IDLE_FRAMES_PER_SECOND,
+    )
+    this.#resets = new Budget(budgets?.resetBurst ?? RESET_BURST, budgets?.resetsPerSecond ?? RESETS_PER_SECOND)
+    this.#refusalsLeft = budgets?.refusedStreams ?? Number.POSITIVE_INFINITY
     this.#handler = components.handler
     this.#options = options
     this.#isClient = options.role === 'client'
@@ -469,7 +476,10 @@ export class Http2Connection<Owner> {
   #refusal(headers: HeaderList | undefined): number | undefined {
     if (headers !== undefined && headerProblem(headers, 'request') !== undefined) return ERROR_CODE.protocolError
     const { maxConcurrentStreams = Number.POSITIVE_INFINITY } = this.#options.settings
-    return this.#streams.peerCount >= maxConcurrentStreams ? ERROR_CODE.refusedStream : undefined
+    if (this.#streams.peerCount < maxConcurrentStreams) return undefined
+    if (--this.#refusalsLeft < 0)
+      throw new Http2ConnectionError(ERROR_CODE.enhanceYourCalm, 'too many streams were opened beyond the limit')
+    return ERROR_CODE.refusedStream
   }
 
   #onHeadersOf(stream: Http2Stream<Owner>, headers: HeaderList | undefined, isEnd: boolean): void {

@@ -34,4 +34,16 @@ export interface ConnectionOptions {
   readonly windowBytes: number
   /** Monotonic, ms. */
   readonly now: () => number
+  /** Less than `limits.ts` allows, for peers that nobody vouches for. */
+  readonly budgets?: ConnectionBudgets | undefined
+}
+
+/** What a peer may make us do before its connection is ended: bursts, and rates per second. */
+export interface ConnectionBudgets {
+  readonly resetBurst: number
+  readonly resetsPerSecond: number
+  readonly idleFrameBurst: number
+  readonly idleFramesPerSecond: number
+  /** Streams refused because there were too many, in all. */
+  readonly refusedStreams: number
 }

@@ -1,5 +1,5 @@
 export { type ConnectionComponents, Http2Connection } from './connection.ts'
-export type { ConnectionHandler, ConnectionOptions, Flush } from './connection.types.ts'
+export type { ConnectionBudgets, ConnectionHandler, ConnectionOptions, Flush } from './connection.types.ts'
 export { CompressionError, ERROR_CODE, Http2ConnectionError } from './errors.ts'
 export type { HeaderList } from './hpack/decoder.ts'
 export type { Settings } from './settings.ts'

@@ -1,5 +1,5 @@
 import { type Clock, type Closable, type Ip, ip, messageOf, type SocketAddress, systemClock } from '@ambit/core'
-import { HbonePool } from '@ambit/hbone'
+import { framedEngine, HbonePool } from '@ambit/hbone'
 import { type CaClient, GrpcCaClient, SecretManager, type WorkloadCertificate } from '@ambit/identity'
 import { hostSockets } from '@ambit/linux'
 import { authorizeRequest, CompiledRequestPolicies, type RequestFacts, type RequestVerdict } from '@ambit/policy'
@@ -69,7 +69,7 @@ export class App implements Closable {
   readonly #policies: CompiledRequestPolicies
   readonly #events: TrafficEvents
   readonly #http1: Http1Front
-  readonly #http2 = new Http2Front()
+  readonly #http2: Http2Front
   readonly #open: OpenConnections
   readonly #tcp: TcpProxy
   readonly #clients: ClientSide
@@ -113,6 +113,7 @@ export class App implements Closable {
         certificate: (identity, signal) => this.#secrets.get(identity, signal),
         clock,
         logger,
+        engine: framedEngine,
       }),
     )
     const connector = new EndpointConnector({ pool, sockets }, { identity: config.identity, ownIp: config.instanceIp })
@@ -190,6 +191,7 @@ export class App implements Closable {
       events: this.#events,
       clock,
     })
+    this.#http2 = new Http2Front({ clock })
     this.#http1 = new Http1Front({ clock }, { headersTimeoutMs: overrides.headersTimeoutMs })
     const clients = {
       sockets,

@@ -100,21 +100,16 @@ export const MAX_HTTP2_STREAMS = 100
 export const HTTP2_STREAM_WINDOW_BYTES: number = 256 * KIBIBYTE
 export const HTTP2_CONNECTION_WINDOW_BYTES: number = MEBIBYTE
 
-/** Memory of one inner HTTP/2 session, megabytes. */
-export const MAX_HTTP2_SESSION_MEMORY_MB = 16
-
-/** Streams a client may reset: a burst, then a rate per second. Node ends the session at the limit. */
+/** Streams a client may reset, or make us reset: a burst, then a rate per second. At the limit its connection is ended. */
 export const HTTP2_RESET_BURST = 1000
 export const HTTP2_RESETS_PER_SECOND = 33
 
-/** Frames that are wrong or carry nothing, after which an HTTP/2 session is ended. */
-export const HTTP2_MAX_INVALID_FRAMES = 500
+/** Frames of a client that cost something and move nothing (PING, SETTINGS, PRIORITY, empty DATA): a burst, then a rate per second. */
+export const HTTP2_IDLE_FRAME_BURST = 1000
+export const HTTP2_IDLE_FRAMES_PER_SECOND = 100
 
 /** Streams refused because a client opened too many, after which its HTTP/2 session is ended. */
 export const HTTP2_MAX_REJECTED_STREAMS = 100
-
-/** PINGs and SETTINGS of one HTTP/2 session that wait for their answer to be written. */
-export const HTTP2_MAX_OUTSTANDING = 100
 
 /** Names of endpoints that DNS was asked for and are kept. */
 export const MAX_RESOLVED_NAMES = 1024

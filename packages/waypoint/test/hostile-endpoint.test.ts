@@ -29,9 +29,11 @@ for (const [what, bytes] of Object.entries(REPEATED)) {
     await world.serve(saying(bytes))
     const session = await world.client().http2()
     const request = session.request({ ':path': '/' })
+    // Node drops what comes with its head when nobody reads yet.
+    const text = textOf(request)
     const [headers] = (await once(request, 'response')) as [IncomingHttpHeaders]
     t.is(Number(headers[':status']), 200)
-    t.is(await textOf(request), 'ok')
+    t.is(await text, 'ok')
     session.destroy()
   })
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { constants, type IncomingHttpHeaders } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import test, { type ExecutionContext } from 'ava'
 import { World } from './support/world.ts'
@@ -122,4 +123,43 @@ test.serial('the frames of these floods are right: one request of them is answer
   await world.applied(() => Promise.resolve(said.includes('served')))
   stream.destroy()
   t.pass()
+})
+
+test.serial('a body that is not as long as it says is no request, nor two, of HTTP/1.1', async (t) => {
+  await using world = await World.start()
+  const seen: string[] = []
+  await world.serve(
+    createServer((request, response) => {
+      seen.push(`${request.method ?? ''} ${request.url ?? ''}`)
+      request.on('error', () => undefined)
+      request.resume()
+      request.on('end', () => response.end('ok'))
+    }),
+  )
+  const session = await world.client().http2()
+  const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: web\r\n\r\n'
+  for (const [length, body] of [
+    ['5', `hello${smuggled}`],
+    ['0', smuggled],
+    ['50', 'hello'],
+  ] as const) {
+    const call = session.request({ ':method': 'POST', ':path': '/', 'content-length': length })
+    call.on('error', () => undefined)
+    const closed = new Promise<void>((resolve) => void call.once('close', resolve))
+    call.resume()
+    call.end(body)
+    await closed
+    t.is(call.rstCode, constants.NGHTTP2_PROTOCOL_ERROR, length)
+  }
+  for (const length of ['5, 5', '+5', 'five', '']) {
+    const call = session.request({ ':method': 'POST', ':path': '/', 'content-length': length })
+    call.on('error', () => undefined)
+    const [headers] = (await once(call, 'response')) as [IncomingHttpHeaders]
+    t.is(Number(headers[':status']), 400, length)
+    call.close()
+  }
+  session.destroy()
+  t.false(seen.includes('GET /smuggled'))
+  t.is((await world.client().request({ path: '/next' })).status, 200)
+  t.true(seen.includes('GET /next'))
 })

@@ -1,92 +1,129 @@
-import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import { cut } from '@ambit/hbone'
+import { ERROR_CODE } from '@ambit/http2'
 import type { HeaderList } from '@ambit/route'
 import type { BodySource, BodyTarget } from './body.types.ts'
 import type { Exchange, RequestHead, ResponseHead } from './exchange.types.ts'
-import { headerObject, http2Lines } from './http2-headers.ts'
-import { NodeSource, NodeTarget } from './node-body.ts'
+import { trailerLines } from './headers.ts'
+import type { Http2Carrier } from './http2-carrier.ts'
+import { http2Lines } from './http2-headers.ts'
+import type { Http2Owner, Http2StreamBody, Stream } from './http2-stream-body.ts'
 
 /** One HTTP/2 request of a client. */
-export class Http2Exchange implements Exchange {
+export class Http2Exchange implements Exchange, Http2Owner {
   readonly head: RequestHead
-  readonly body: BodySource
-  readonly out: BodyTarget
-  readonly #stream: ServerHttp2Stream
-  readonly #requestTrailers: () => HeaderList
-  #trailers: HeaderList = []
+  readonly #carrier: Http2Carrier
+  readonly #stream: Stream
+  readonly #body: Http2StreamBody
+  readonly #onGone: (() => void)[] = []
+  #requestTrailers: HeaderList = []
+  #isAnswering = false
+  #isAnswered = false
   #isGone = false
 
-  constructor(stream: ServerHttp2Stream, head: RequestHead, requestTrailers: () => HeaderList) {
-    this.#stream = stream
+  constructor(carrier: Http2Carrier, stream: Stream, head: RequestHead, body: Http2StreamBody) {
     this.head = head
-    this.body = new NodeSource(stream)
-    this.out = new NodeTarget(stream)
-    this.#requestTrailers = requestTrailers
-    stream.on('error', () => undefined)
-    stream.once('aborted', () => {
-      this.#isGone = true
-    })
-    stream.once('wantTrailers', () => stream.sendTrailers(headerObject(this.#trailers)))
+    this.#carrier = carrier
+    this.#stream = stream
+    this.#body = body
+  }
+
+  get body(): BodySource {
+    return this.#body
+  }
+
+  get out(): BodyTarget {
+    return this.#body
   }
 
   get isGone(): boolean {
-    return this.#isGone || this.#stream.destroyed
+    return this.#isGone
   }
 
   onGone(listener: () => void): void {
-    const stream = this.#stream
-    stream.once('aborted', listener)
-    stream.once('close', () => {
-      if (!stream.writableFinished) listener()
-    })
+    this.#onGone.push(listener)
   }
 
   requestTrailers(): HeaderList {
-    return this.#requestTrailers()
+    return this.#requestTrailers
   }
 
   wantBody(): void {}
 
   inform({ status, headers }: ResponseHead): void {
-    const stream = this.#stream
-    if (stream.headersSent || stream.destroyed || stream.closed) return
-    // HTTP/2 has none (RFC 9113 §8.6).
-    if (status === 101) return
-    stream.additionalHeaders({ ...headerObject(http2Lines(headers)), ':status': status })
+    // HTTP/2 has no 101 (RFC 9113 §8.6).
+    if (this.#isAnswering || status === 101) return
+    this.#send([':status', String(status), ...http2Lines(headers)], false)
   }
 
   respond({ status, headers }: ResponseHead, { bodiless }: { readonly bodiless: boolean }): void {
-    const stream = this.#stream
-    if (stream.headersSent || stream.destroyed || stream.closed) return
-    const lines = [':status', String(status), ...http2Lines(headers)]
-    stream.respond(lines, { endStream: bodiless, waitForTrailers: !bodiless, sendDate: false } as object)
-    if (bodiless && !stream.readableEnded) this.#stopClient()
+    if (this.#isAnswering) return
+    this.#isAnswering = true
+    this.#isAnswered = bodiless
+    this.#send([':status', String(status), ...http2Lines(headers)], bodiless)
+    // What the client still sends has no reader: it is told to stop, and that this was no failure (RFC 9113 §8.1).
+    if (bodiless && !this.#body.hasEnded) this.#carrier.reset(this.#stream, ERROR_CODE.noError)
+    else if (bodiless) this.#carrier.settle(this.#stream)
   }
 
   end(trailers: HeaderList): void {
-    this.#trailers = http2Lines(trailers)
-    this.#stream.end()
+    this.#isAnswered = true
+    this.#body.end(trailers.length === 0 ? trailers : http2Lines(trailers))
+    this.#carrier.settle(this.#stream)
   }
 
   reset(): void {
-    cut(this.#stream)
+    this.#carrier.reset(this.#stream, ERROR_CODE.cancel)
+    this.#gone(undefined)
   }
 
-  /** What the client still sends has no reader: once it is answered it is told to stop, and that this was no failure (RFC 9113 §8.1). */
-  #stopClient(): void {
-    const stream = this.#stream
-    stream.resume()
-    stream.once('finish', () =>
-      setImmediate(() => {
-        if (!stream.readableEnded && !stream.destroyed && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR)
-      }),
-    )
+  upgraded(): Duplex {
+    // CONNECT is refused, and HTTP/2 knows no other.
+    throw new TypeError('a request of HTTP/2 does not change its protocol')
   }
 
-  upgraded({ status }: ResponseHead): Duplex {
-    // Only CONNECT gets here, which HTTP/2 answers with 200 and the bytes.
-    if (!this.#stream.headersSent) this.#stream.respond([':status', String(status)], { sendDate: false } as object)
-    return this.#stream
+  onHeaders(headers: HeaderList): void {
+    this.#requestTrailers = trailerLines(headers)
+  }
+
+  onData(chunk: Buffer): void {
+    if (!this.#body.onData(chunk)) this.#break()
+  }
+
+  onEnd(): void {
+    if (!this.#body.onEnd()) this.#break()
+  }
+
+  onReset(): void {
+    this.#gone(undefined)
+  }
+
+  onWritable(): void {
+    this.#body.onWritable()
+    this.#carrier.settle(this.#stream)
+  }
+
+  onLost(error: Error | undefined): void {
+    this.#gone(error)
+  }
+
+  /** Not as long as its head says: whoever is sent it over HTTP/1.1 would wait, or take the rest for another request. */
+  #break(): void {
+    this.#carrier.reset(this.#stream, ERROR_CODE.protocolError)
+    this.#gone(undefined)
+  }
+
+  #send(lines: HeaderList, isEnd: boolean): void {
+    if (this.#isGone) return
+    this.#carrier.connection.respond(this.#stream, lines, isEnd)
+    this.#carrier.touched()
+  }
+
+  #gone(error: Error | undefined): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    const wasAnswered = this.#isAnswered && this.#body.backlog === 0
+    this.#body.fail(error)
+    if (wasAnswered) return
+    for (const listener of this.#onGone) listener()
   }
 }

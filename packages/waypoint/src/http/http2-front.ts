@@ -1,34 +1,49 @@
-import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import { cut } from '@ambit/hbone'
-import type { HeaderList } from '@ambit/route'
+import type { Clock } from '@ambit/core'
+import { ERROR_CODE, type HeaderList } from '@ambit/http2'
 import {
-  HTTP2_CONNECTION_WINDOW_BYTES,
-  HTTP2_MAX_INVALID_FRAMES,
-  HTTP2_MAX_OUTSTANDING,
+  HEADERS_CHECK_MS,
+  HTTP2_IDLE_FRAME_BURST,
+  HTTP2_IDLE_FRAMES_PER_SECOND,
   HTTP2_MAX_REJECTED_STREAMS,
   HTTP2_RESET_BURST,
   HTTP2_RESETS_PER_SECOND,
-  HTTP2_STREAM_WINDOW_BYTES,
   IDLE_TIMEOUT_MS,
-  MAX_HEADER_BYTES,
   MAX_HEADER_LINES,
-  MAX_HTTP2_SESSION_MEMORY_MB,
   MAX_HTTP2_STREAMS,
   MAX_TARGET_LENGTH,
 } from '../limits.ts'
 import type { FrontHandler } from './front.types.ts'
-import { endToEnd, headerOf, OF_THE_HEAD, trailerLines } from './headers.ts'
+import { endToEnd, headerOf, OF_THE_HEAD } from './headers.ts'
+import { Http2Carrier } from './http2-carrier.ts'
 import { Http2Exchange } from './http2-exchange.ts'
+import { Http2StreamBody, type Stream } from './http2-stream-body.ts'
 import { readPseudoHeaders } from './read-target.ts'
 
-const { NGHTTP2_FLAG_END_STREAM } = constants
+const BUDGETS = {
+  resetBurst: HTTP2_RESET_BURST,
+  resetsPerSecond: HTTP2_RESETS_PER_SECOND,
+  idleFrameBurst: HTTP2_IDLE_FRAME_BURST,
+  idleFramesPerSecond: HTTP2_IDLE_FRAMES_PER_SECOND,
+  refusedStreams: HTTP2_MAX_REJECTED_STREAMS,
+}
 
-/** HTTP/2 of clients, by prior knowledge or ALPN. Node ends sessions that flood it; the budgets are ours. */
+interface Open {
+  readonly carrier: Http2Carrier
+  /** Monotonic; since when no stream is open. */
+  sinceMs: number
+}
+
+/** HTTP/2 of clients, by prior knowledge or ALPN. The framing ends connections that flood it; the budgets are ours. */
 export class Http2Front {
-  readonly #open = new Set<ServerHttp2Session>()
-  readonly #byStream = new WeakMap<Duplex, ServerHttp2Session>()
-  #draining = false
+  readonly #clock: Clock
+  readonly #open = new Map<Duplex, Open>()
+  #check: Disposable | undefined
+  #isDraining = false
+
+  constructor({ clock }: { readonly clock: Clock }) {
+    this.#clock = clock
+  }
 
   get size(): number {
     return this.#open.size
@@ -37,110 +52,112 @@ export class Http2Front {
   /** Takes over the stream; resolves when it is closed. */
   serve(stream: Duplex, handler: FrontHandler): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const session = performServerHandshake(stream, {
-      maxSessionMemory: MAX_HTTP2_SESSION_MEMORY_MB,
-      maxHeaderListPairs: MAX_HEADER_LINES,
-      maxSessionInvalidFrames: HTTP2_MAX_INVALID_FRAMES,
-      maxSessionRejectedStreams: HTTP2_MAX_REJECTED_STREAMS,
-      maxOutstandingPings: HTTP2_MAX_OUTSTANDING,
-      maxOutstandingSettings: HTTP2_MAX_OUTSTANDING,
-      streamResetBurst: HTTP2_RESET_BURST,
-      streamResetRate: HTTP2_RESETS_PER_SECOND,
-      // What applications repeat goes on as they sent it.
-      strictSingleValueFields: false,
-      settings: {
-        enablePush: false,
-        maxConcurrentStreams: MAX_HTTP2_STREAMS,
-        initialWindowSize: HTTP2_STREAM_WINDOW_BYTES,
-        maxHeaderListSize: MAX_HEADER_BYTES,
+    const clock = this.#clock
+    const carrier = new Http2Carrier(
+      { stream, clock },
+      { role: 'server', maxConcurrentStreams: MAX_HTTP2_STREAMS, budgets: BUDGETS },
+      {
+        onStream: (each, headers, isEnd) => {
+          onStream(carrier, each, headers, isEnd, handler)
+          // Who has not heard yet is served once, and told.
+          if (this.#isDraining) carrier.close()
+        },
+        onStreamOver: () => {
+          open.sinceMs = clock.monotonic()
+        },
+        onFailure: (error) => handler.protocolError({ status: 0, reason: error.message }),
+        onClosed: () => {
+          this.#open.delete(stream)
+          resolve()
+        },
       },
-    } as Parameters<typeof performServerHandshake>[1])
-    session.setLocalWindowSize(HTTP2_CONNECTION_WINDOW_BYTES)
-    session.setTimeout(IDLE_TIMEOUT_MS, () => session.close())
-    this.#open.add(session)
-    this.#byStream.set(stream, session)
-    session.on('error', (error) => handler.protocolError({ status: 0, reason: error.message }))
-    session.on('stream', (request, headers, flags, raw) => onStream(request, headers, flags, raw, handler))
-    stream.once('close', () => session.destroy())
-    session.once('close', () => {
-      this.#open.delete(session)
-      if (!stream.destroyed) cut(stream)
-      resolve()
-    })
-    // Who has not heard yet is served once, and told.
-    if (this.#draining) session.once('stream', () => session.close())
+    )
+    const open: Open = { carrier, sinceMs: clock.monotonic() }
+    this.#open.set(stream, open)
+    this.#check ??= this.#checkLater()
     return promise
   }
 
   /** No new requests on this connection. */
   leave(stream: Duplex): void {
-    this.#byStream.get(stream)?.close()
+    this.#open.get(stream)?.carrier.close()
   }
 
   /** No new requests on the connections there are: GOAWAY, and each ends with its last request. */
   drain(): void {
-    this.#draining = true
-    for (const session of this.#open) session.close()
+    this.#isDraining = true
+    for (const { carrier } of this.#open.values()) carrier.close()
   }
 
   close(): void {
-    for (const session of this.#open) session.destroy()
+    this.#check?.[Symbol.dispose]()
+    for (const { carrier } of [...this.#open.values()]) carrier.cut()
+  }
+
+  /** One timer for all, and none while nothing is open. */
+  #checkLater(): Disposable {
+    return this.#clock.after(HEADERS_CHECK_MS, () => {
+      const oldest = this.#clock.monotonic() - IDLE_TIMEOUT_MS
+      for (const { carrier, sinceMs } of this.#open.values())
+        if (carrier.connection.streamCount === 0 && sinceMs <= oldest) carrier.close()
+      this.#check = this.#open.size > 0 ? this.#checkLater() : undefined
+    })
   }
 }
 
 function onStream(
-  stream: ServerHttp2Stream,
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-  flags: number,
-  raw: HeaderList,
+  carrier: Http2Carrier,
+  stream: Stream,
+  headers: HeaderList,
+  isEnd: boolean,
   handler: FrontHandler,
 ): void {
-  const text = (name: string): string | undefined => {
-    const value = headers[name]
-    return typeof value === 'string' ? value : undefined
-  }
   const refuse = (status: number, reason: string): void => {
     handler.protocolError({ status, reason })
-    stream.on('error', () => undefined)
-    if (!stream.destroyed && !stream.closed)
-      stream.respond([':status', String(status), 'server', 'istio-envoy'], {
-        endStream: true,
-        sendDate: false,
-      } as object)
+    carrier.connection.respond(stream, [':status', String(status), 'server', 'istio-envoy'], true)
+    if (!isEnd) carrier.reset(stream, ERROR_CODE.noError)
+    carrier.touched()
   }
-  const method = text(':method') ?? ''
-  const target = text(':path') ?? ''
+  if (headers.length > 2 * MAX_HEADER_LINES) {
+    handler.protocolError({ status: 0, reason: 'too many header lines' })
+    return carrier.reset(stream, ERROR_CODE.enhanceYourCalm)
+  }
+  const method = headerOf(headers, ':method') ?? ''
+  const target = headerOf(headers, ':path') ?? ''
   if (target.length > MAX_TARGET_LENGTH) return refuse(414, 'the request target is too long')
+  if (!/^[!#$%&'*+.^_`|~0-9A-Z-]+$/.test(method)) return refuse(400, 'a method that is none')
+  // Extended CONNECT was not offered.
+  if (headerOf(headers, ':protocol') !== undefined) return refuse(400, ':protocol was not offered')
   const parts = readPseudoHeaders({
     method,
-    scheme: text(':scheme'),
-    authority: text(':authority'),
-    path: text(':path'),
-    raw,
+    scheme: headerOf(headers, ':scheme'),
+    authority: headerOf(headers, ':authority'),
+    path: headerOf(headers, ':path'),
+    raw: headers,
   })
   if (!parts.ok) return refuse(400, parts.reason)
-  let trailers: HeaderList = []
-  stream.on('trailers', (_headers: object, _flags: number, rawTrailers?: string[]) => {
-    trailers = trailerLines(rawTrailers ?? [])
-  })
-  const kept = endToEnd(raw, OF_THE_HEAD)
-  const isBodiless = (flags & NGHTTP2_FLAG_END_STREAM) !== 0
-  if (isBodiless && !['0', undefined].includes(headerOf(kept, 'content-length')))
+  const kept = endToEnd(headers, OF_THE_HEAD)
+  if (isEnd && !['0', undefined].includes(headerOf(kept, 'content-length')))
     return refuse(400, 'a length without a body')
-  handler.request(
-    new Http2Exchange(
-      stream,
-      {
-        version: 'HTTP/2',
-        method,
-        scheme: parts.scheme,
-        authority: parts.authority,
-        target: parts.target,
-        headers: kept,
-        isBodiless,
-        upgrade: method === 'CONNECT' ? 'CONNECT' : undefined,
-      },
-      () => trailers,
-    ),
+  const body = new Http2StreamBody(carrier, stream)
+  if (!body.expect(kept)) return refuse(400, 'Content-Length is no length')
+  const exchange = new Http2Exchange(
+    carrier,
+    stream,
+    {
+      version: 'HTTP/2',
+      method,
+      scheme: parts.scheme,
+      authority: parts.authority,
+      target: parts.target,
+      headers: kept,
+      isBodiless: isEnd,
+      upgrade: method === 'CONNECT' ? 'CONNECT' : undefined,
+    },
+    body,
   )
+  stream.owner = exchange
+  if (isEnd) body.onEnd()
+  handler.request(exchange)
+  return undefined
 }

@@ -1,26 +1,19 @@
 import type { HeaderList } from '@ambit/route'
-import { withoutHeaders } from './headers.ts'
 
-/** What HTTP/2 forbids on top of hop-by-hop headers: the authority has its own place (RFC 9113 §8.2.2). */
-export function http2Lines(headers: HeaderList): string[] {
-  return withoutHeaders(
-    headers,
-    (name) => name === 'host' || name === 'connection' || name === 'upgrade' || name === 'transfer-encoding',
-  )
-}
+/** What no value has, or can not be sent as one byte each (RFC 9110 §5.5). */
+const NOT_OF_A_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 
 /**
- * As the object Node wants for trailers and interim answers. Lines of one name become one: Node throws where a name it knows to have one
- * value has several, and in the events these are sent from that would end the process.
+ * Without what HTTP/2 forbids on top of hop-by-hop headers: the authority has its own place (RFC 9113 §8.2.2). Throws for a value that is
+ * none.
  */
-export function headerObject(headers: HeaderList): Record<string, string> {
-  const found: Record<string, string> = Object.create(null)
+export function http2Lines(headers: HeaderList): string[] {
+  const lines: string[] = []
   for (let index = 0; index < headers.length; index += 2) {
     const [name = '', value = ''] = [headers[index], headers[index + 1]]
-    // Here it means nothing, and may only have one value.
-    if (name === 'te') continue
-    const earlier = found[name]
-    found[name] = earlier === undefined ? value : `${earlier}, ${value}`
+    if (name === 'host' || name === 'connection' || name === 'upgrade' || name === 'transfer-encoding') continue
+    if (NOT_OF_A_VALUE.test(value)) throw new TypeError(`the value of ${name} can not be sent`)
+    lines.push(name, value)
   }
-  return found
+  return lines
 }

@@ -1,7 +1,7 @@
 import type { Server } from 'node:net'
 import type { Clock, Closable, Logger, SocketAddress, SocketFactory } from '@ambit/core'
 import { formatSocketAddress } from '@ambit/core'
-import { type HboneRequest, HboneServer, type HboneServerOptions } from '@ambit/hbone'
+import { framedEngine, type HboneRequest, HboneServer, type HboneServerOptions } from '@ambit/hbone'
 import type { WorkloadCertificate } from '@ambit/identity'
 import { MAX_STREAMS_PER_CONNECTION } from '../limits.ts'
 import { listenEverywhere } from '../listen-everywhere.ts'
@@ -65,6 +65,7 @@ export class HboneListener implements Closable {
           logger.info('connection failed', { 'src.addr': remote && formatSocketAddress(remote), error: error.message }),
         clock,
         logger,
+        engine: framedEngine,
       },
       this.#options,
     )

@@ -146,11 +146,7 @@ export class Http1Upstream {
       for (;;) {
         const call = this.#call
         if (this.#isOver) return
-        if (call === undefined) {
-          // More than the answer to the only request there was.
-          if (at < end) this.#useless()
-          return
-        }
+        if (call === undefined) return
         if (!call.takesBody) {
           this.#rest = at === 0 ? chunk : chunk.subarray(at)
           this.holdUp()
@@ -183,6 +179,8 @@ export class Http1Upstream {
             break
           case 'end':
             this.#call = undefined
+            // More than the answer to the only request there was: nobody may take it for the answer to the next.
+            if (at < end) this.cut()
             call.onEnd(reader.trailers)
             break
         }

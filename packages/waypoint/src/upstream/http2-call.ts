@@ -1,26 +1,38 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2'
 import { messageOf } from '@ambit/core'
-import { cut } from '@ambit/hbone'
-import type { HeaderList } from '@ambit/route'
+import { ERROR_CODE, type HeaderList } from '@ambit/http2'
 import type { BodyTarget } from '../http/body.types.ts'
 import { endToEnd, trailerLines } from '../http/headers.ts'
-import { headerObject, http2Lines } from '../http/http2-headers.ts'
-import { NodeSource, NodeTarget } from '../http/node-body.ts'
-import { MAX_INTERIM_ANSWERS } from '../limits.ts'
+import type { Http2Carrier } from '../http/http2-carrier.ts'
+import { http2Lines } from '../http/http2-headers.ts'
+import { type Http2Owner, Http2StreamBody, type Stream } from '../http/http2-stream-body.ts'
+import { MAX_HEADER_LINES, MAX_INTERIM_ANSWERS } from '../limits.ts'
 import { isFinalStatus, UpstreamError } from './errors.ts'
 import type { CallEvents, UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream.types.ts'
 
-const { NGHTTP2_REFUSED_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_PROTOCOL_ERROR } =
-  constants
-
 /** One request on one stream of an HTTP/2 connection. */
-export class Http2Call implements UpstreamCall {
+export class Http2Call implements UpstreamCall, Http2Owner {
   readonly answer: Promise<UpstreamAnswer>
-  readonly body: BodyTarget
-  readonly #stream: ClientHttp2Stream
+  readonly #carrier: Http2Carrier
+  readonly #sent: UpstreamRequest
+  readonly #events: CallEvents
+  readonly #stream: Stream
+  readonly #body: Http2StreamBody
+  readonly #reject: (error: UpstreamError) => void
+  #resolve: ((answer: UpstreamAnswer) => void) | undefined
   #trailers: HeaderList = []
+  #informs = 0
+  #hasHead = false
 
-  constructor(session: ClientHttp2Session, sent: UpstreamRequest, events: CallEvents, onClosed: () => void) {
+  /** Throws where no stream may be opened. */
+  constructor(carrier: Http2Carrier, sent: UpstreamRequest, events: CallEvents) {
+    this.#carrier = carrier
+    this.#sent = sent
+    this.#events = events
+    const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
+    this.answer = promise
+    this.#resolve = resolve
+    this.#reject = reject
+    promise.catch(() => undefined)
     const lines = [
       ':method',
       sent.method,
@@ -32,82 +44,103 @@ export class Http2Call implements UpstreamCall {
       sent.target,
       ...http2Lines(sent.headers),
     ]
-    this.#stream = session.request(lines, { endStream: sent.isBodiless, waitForTrailers: !sent.isBodiless })
-    this.body = new NodeTarget(this.#stream)
-    this.#stream.once('close', onClosed)
-    this.#stream.on('error', () => undefined)
-    this.#stream.once('wantTrailers', () => this.#stream.sendTrailers(headerObject(this.#trailers)))
-    this.answer = this.#answer(sent, events)
-    this.answer.catch(() => undefined)
+    const stream = carrier.connection.request(lines, sent.isBodiless, this)
+    if (stream === undefined) throw new TypeError('the connection takes no new streams')
+    this.#stream = stream
+    this.#body = new Http2StreamBody(carrier, stream)
+    carrier.touched()
+  }
+
+  get body(): BodyTarget {
+    return this.#body
   }
 
   endBody(trailers: HeaderList): void {
-    this.#trailers = http2Lines(trailers)
-    if (!this.#stream.writableEnded) this.#stream.end()
+    if (this.#sent.isBodiless) return
+    this.#body.end(trailers.length === 0 ? trailers : http2Lines(trailers))
+    this.#carrier.settle(this.#stream)
   }
 
   cancel(): void {
-    cut(this.#stream)
+    if (this.#stream.closed) return
+    this.#carrier.reset(this.#stream, ERROR_CODE.cancel)
+    this.#fail(ERROR_CODE.cancel, undefined)
   }
 
-  #answer(sent: UpstreamRequest, { onInform }: CallEvents): Promise<UpstreamAnswer> {
-    const stream = this.#stream
-    const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
-    let trailers: HeaderList = []
-    let failure: Error | undefined
-    let answered = false
-    let informs = 0
-    stream.on('headers', (headers: IncomingHttpHeaders & { ':status'?: number }, _flags: number, raw?: string[]) => {
-      if (++informs > MAX_INTERIM_ANSWERS) {
-        reject(new UpstreamError('protocol-error', 'the endpoint gives interim answers without end', { sent: true }))
-        this.cancel()
-        return
-      }
-      onInform({ status: Number(headers[':status']), headers: endToEnd(raw ?? flat(headers)) })
+  onHeaders(headers: HeaderList, isEnd: boolean): void {
+    if (this.#hasHead) {
+      this.#trailers = trailerLines(headers)
+      return
+    }
+    const status = Number(headers[0] === ':status' ? headers[1] : 0)
+    if (status < 200 && status !== 101) {
+      if (++this.#informs > MAX_INTERIM_ANSWERS) this.#object('the endpoint gives interim answers without end')
+      else if (status !== 100) this.#events.onInform({ status, headers: endToEnd(headers) })
+      return
+    }
+    this.#hasHead = true
+    if (!isFinalStatus(status)) return this.#object(`the endpoint answered with status ${status}`)
+    if (headers.length > 2 * MAX_HEADER_LINES) return this.#object('the endpoint answered with too many header lines')
+    const isHead = this.#sent.method === 'HEAD'
+    // Of these the length is that of a body they do not have.
+    if (!isHead && status !== 304 && !this.#body.expect(headers)) return this.#object('Content-Length is no length')
+    this.#resolve?.({
+      status,
+      headers: endToEnd(headers),
+      bodiless: isHead || isEnd,
+      body: this.#body,
+      trailers: () => this.#trailers,
+      upgraded: undefined,
     })
-    stream.on('trailers', (headers: IncomingHttpHeaders, _flags: number, raw?: string[]) => {
-      trailers = trailerLines(raw ?? flat(headers))
-    })
-    stream.once('response', (headers, flags, raw?: string[]) => {
-      answered = true
-      const status = headers[':status'] ?? 0
-      if (!isFinalStatus(status)) {
-        reject(new UpstreamError('protocol-error', `the endpoint answered with status ${status}`, { sent: true }))
-        this.cancel()
-        return
-      }
-      const answerHeaders = endToEnd(raw ?? flat(headers))
-      resolve({
-        status,
-        headers: answerHeaders,
-        bodiless: sent.method === 'HEAD' || (flags & NGHTTP2_FLAG_END_STREAM) !== 0,
-        body: new NodeSource(stream),
-        trailers: () => trailers,
-        upgraded: undefined,
-      })
-    })
-    stream.once('error', (error) => {
-      failure = error
-    })
-    stream.once('close', () => {
-      if (!answered) reject(failureOf(stream.rstCode, failure))
-    })
-    return promise
+    this.#resolve = undefined
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#body.onData(chunk)) return
+    this.#carrier.reset(this.#stream, ERROR_CODE.protocolError)
+    this.#fail(ERROR_CODE.protocolError, undefined)
+  }
+
+  onEnd(): void {
+    if (this.#resolve !== undefined) this.#fail(undefined, undefined)
+    else if (!this.#body.onEnd()) this.#fail(ERROR_CODE.protocolError, undefined)
+  }
+
+  onReset(code: number): void {
+    this.#fail(code, undefined)
+  }
+
+  onWritable(): void {
+    this.#body.onWritable()
+    this.#carrier.settle(this.#stream)
+  }
+
+  onLost(error: Error | undefined): void {
+    this.#fail(undefined, error)
+  }
+
+  #object(reason: string): void {
+    this.#resolve = undefined
+    this.#reject(new UpstreamError('protocol-error', reason, { sent: true }))
+    this.#carrier.reset(this.#stream, ERROR_CODE.cancel)
+    this.#body.fail(undefined)
+  }
+
+  #fail(code: number | undefined, cause: Error | undefined): void {
+    if (this.#resolve !== undefined) {
+      this.#resolve = undefined
+      this.#reject(failureOf(code, cause))
+    }
+    this.#body.fail(cause)
   }
 }
 
 function failureOf(code: number | undefined, cause: Error | undefined): UpstreamError {
   const why = cause === undefined ? 'the endpoint ended the stream before an answer' : messageOf(cause)
-  if (code === NGHTTP2_REFUSED_STREAM) return new UpstreamError('refused-stream', why, { cause, sent: false })
-  if (code === NGHTTP2_PROTOCOL_ERROR) return new UpstreamError('protocol-error', why, { cause, sent: true })
-  if (code === undefined || code === NGHTTP2_NO_ERROR || code === NGHTTP2_CANCEL) {
+  if (code === ERROR_CODE.refusedStream) return new UpstreamError('refused-stream', why, { cause, sent: false })
+  if (code === ERROR_CODE.protocolError) return new UpstreamError('protocol-error', why, { cause, sent: true })
+  if (code === undefined || code === ERROR_CODE.noError || code === ERROR_CODE.cancel) {
     return new UpstreamError('terminated', why, { cause, sent: true })
   }
   return new UpstreamError('reset', why, { cause, sent: true })
-}
-
-function flat(headers: IncomingHttpHeaders): string[] {
-  return Object.entries(headers).flatMap(([name, value]) =>
-    Array.isArray(value) ? value.flatMap((each) => [name, each]) : [name, value ?? ''],
-  )
 }

@@ -1,24 +1,15 @@
-import { type ClientHttp2Session, connect } from 'node:http2'
 import { type Clock, messageOf } from '@ambit/core'
-import {
-  HTTP2_CONNECTION_WINDOW_BYTES,
-  HTTP2_STREAM_WINDOW_BYTES,
-  MAX_HEADER_BYTES,
-  MAX_HEADER_LINES,
-  MAX_HTTP2_PER_ENDPOINT,
-  MAX_HTTP2_SESSION_MEMORY_MB,
-  MAX_HTTP2_STREAMS,
-  UPSTREAM_IDLE_MS,
-} from '../limits.ts'
+import { Http2Carrier } from '../http/http2-carrier.ts'
+import { MAX_HTTP2_PER_ENDPOINT, MAX_HTTP2_STREAMS, UPSTREAM_IDLE_MS } from '../limits.ts'
 import { type Endpoint, type EndpointConnector, endpointKey } from './endpoint-connector.ts'
 import { UpstreamError } from './errors.ts'
 import { Http2Call } from './http2-call.ts'
 import type { CallEvents, UpstreamCall, UpstreamRequest } from './upstream.types.ts'
 
 interface Pooled {
-  readonly session: ClientHttp2Session
-  streams: number
-  idle: Disposable | undefined
+  readonly carrier: Http2Carrier
+  /** Monotonic; since when it has no stream. */
+  sinceMs: number
 }
 
 export interface Http2PoolOptions {
@@ -32,6 +23,7 @@ export class Http2Pool {
   readonly #clock: Clock
   readonly #byEndpoint = new Map<string, Set<Pooled>>()
   readonly #connecting = new Map<string, Promise<Pooled>>()
+  #check: Disposable | undefined
 
   constructor(components: { readonly connector: EndpointConnector; readonly clock: Clock }) {
     this.#connector = components.connector
@@ -46,30 +38,26 @@ export class Http2Pool {
   ): Promise<UpstreamCall> {
     const key = endpointKey(endpoint)
     const pooled = this.#free(key) ?? (await this.#connect(key, endpoint, options))
-    pooled.idle?.[Symbol.dispose]()
-    if (pooled.session.destroyed || pooled.session.closed) {
+    if (!pooled.carrier.isUsable) {
       throw new UpstreamError('terminated', 'the connection ended before the request', { sent: false })
     }
-    pooled.streams++
     try {
-      return new Http2Call(pooled.session, request, events, () => this.#released(pooled))
+      return new Http2Call(pooled.carrier, request, events)
     } catch (cause) {
-      this.#released(pooled)
       throw new UpstreamError('protocol-error', `not a request of HTTP/2: ${messageOf(cause)}`, { cause, sent: false })
     }
   }
 
   close(): void {
-    for (const sessions of this.#byEndpoint.values()) for (const { session } of sessions) session.destroy()
+    this.#check?.[Symbol.dispose]()
+    for (const all of [...this.#byEndpoint.values()]) for (const { carrier } of [...all]) carrier.cut()
   }
 
   #free(key: string): Pooled | undefined {
     for (const pooled of this.#byEndpoint.get(key) ?? []) {
-      const limit = Math.min(
-        pooled.session.remoteSettings?.maxConcurrentStreams ?? MAX_HTTP2_STREAMS,
-        MAX_HTTP2_STREAMS,
-      )
-      if (!pooled.session.closed && !pooled.session.destroyed && pooled.streams < limit) return pooled
+      const { connection, isUsable } = pooled.carrier
+      const limit = Math.min(connection.peerSettings.maxConcurrentStreams, MAX_HTTP2_STREAMS)
+      if (isUsable && connection.streamCount < limit) return pooled
     }
     return undefined
   }
@@ -99,44 +87,42 @@ export class Http2Pool {
 
   async #dial(key: string, endpoint: Endpoint, { connectTimeoutMs, signal }: Http2PoolOptions): Promise<Pooled> {
     const stream = await this.#connector.open(endpoint, connectTimeoutMs, signal, 'h2')
-    stream.on('error', () => undefined)
-    const options = {
-      createConnection: () => stream,
-      maxSessionMemory: MAX_HTTP2_SESSION_MEMORY_MB,
-      maxHeaderListPairs: MAX_HEADER_LINES,
-      strictSingleValueFields: false,
-      settings: {
-        enablePush: false,
-        initialWindowSize: HTTP2_STREAM_WINDOW_BYTES,
-        maxHeaderListSize: MAX_HEADER_BYTES,
-      },
-    }
-    const session = connect('http://endpoint.invalid', options)
-    session.once('connect', () => {
-      if (!session.destroyed) session.setLocalWindowSize(HTTP2_CONNECTION_WINDOW_BYTES)
-    })
-    const pooled: Pooled = { session, streams: 0, idle: undefined }
-    const sessions = this.#byEndpoint.get(key) ?? new Set()
-    this.#byEndpoint.set(key, sessions.add(pooled))
+    const all = this.#byEndpoint.get(key) ?? new Set()
     const forget = (): void => {
-      pooled.idle?.[Symbol.dispose]()
-      if (sessions.delete(pooled) && sessions.size === 0 && this.#byEndpoint.get(key) === sessions)
-        this.#byEndpoint.delete(key)
+      if (all.delete(pooled) && all.size === 0 && this.#byEndpoint.get(key) === all) this.#byEndpoint.delete(key)
     }
-    session.on('error', () => undefined)
-    session.once('goaway', forget)
-    session.once('close', () => {
-      forget()
-      stream.destroy()
-    })
+    const carrier = new Http2Carrier(
+      { stream, clock: this.#clock },
+      { role: 'client' },
+      {
+        onStreamOver: () => {
+          pooled.sinceMs = this.#clock.monotonic()
+        },
+        onGoaway: () => {
+          forget()
+          carrier.close()
+        },
+        onClosed: forget,
+      },
+    )
+    const pooled: Pooled = { carrier, sinceMs: this.#clock.monotonic() }
+    this.#byEndpoint.set(key, all.add(pooled))
+    this.#check ??= this.#checkLater()
     return pooled
   }
 
-  #released(pooled: Pooled): void {
-    pooled.streams--
-    if (pooled.streams > 0) return
-    pooled.idle = this.#clock.after(UPSTREAM_IDLE_MS, () => {
-      if (pooled.streams === 0) pooled.session.close()
+  /** One timer for all, and none while there is nothing. */
+  #checkLater(): Disposable {
+    return this.#clock.after(CHECK_MS, () => {
+      const oldest = this.#clock.monotonic() - UPSTREAM_IDLE_MS + CHECK_MS
+      for (const all of [...this.#byEndpoint.values()]) {
+        for (const { carrier, sinceMs } of [...all])
+          if (carrier.connection.streamCount === 0 && sinceMs <= oldest) carrier.close()
+      }
+      this.#check = this.#byEndpoint.size > 0 ? this.#checkLater() : undefined
     })
   }
 }
+
+/** Idle connections are looked at this often, and closed when they would be too old by the next time. */
+const CHECK_MS: number = UPSTREAM_IDLE_MS / 4
