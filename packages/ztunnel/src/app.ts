@@ -224,16 +224,7 @@ export class App implements Closable {
     if (ignored.length > 0) this.logger.warn('settings without effect here', { names: ignored.join(', ') })
     this.logger.info('starting', { version: VERSION, istio: version, mode: mode.kind, node: this.#config.nodeName })
     await warmThreadPool()
-    this.#dataPath = await startDataPath(
-      {
-        clock: this.#clock,
-        logger: this.logger,
-        metrics: this.#metrics,
-        onLost: (error) => this.#failure.reject(error),
-      },
-      this.#config,
-    )
-    this.#stack.use(this.#dataPath)
+    const dataPath = this.#startDataPath()
     const stateReady = this.#readiness.task('state manager')
     await this.#startServers()
     this.#stack.use(this.#followPolicies())
@@ -243,7 +234,7 @@ export class App implements Closable {
         prefetch: (identity: SpiffeId) => this.secrets.prefetch(identity),
         forget: (identity: SpiffeId) => {
           this.secrets.forget(identity)
-          this.dataPath.forget(identity)
+          this.#dataPath?.forget(identity)
         },
       }
       this.#stack.use(followIdentities(this.store, demand, { nodeName: this.#config.nodeName, keep: [] }))
@@ -261,11 +252,31 @@ export class App implements Closable {
       )
       this.#xds.start()
     }
+    this.#dataPath = await dataPath
     void this.#run(stateReady).catch((error: unknown) => {
       if (this.#stop.signal.aborted) return
       this.logger.error('cannot go on', { error: messageOf(error) })
       this.#failure.reject(error)
     })
+  }
+
+  /** Its workers start beside everything else: nothing needs them before the first pod. */
+  #startDataPath(): Promise<DataPath> {
+    const starting = startDataPath(
+      {
+        clock: this.#clock,
+        logger: this.logger,
+        metrics: this.#metrics,
+        onLost: (error) => this.#failure.reject(error),
+      },
+      this.#config,
+    )
+    starting.catch(() => undefined)
+    this.#stack.defer(async () => {
+      const path = await starting.catch(() => undefined)
+      await path?.[Symbol.asyncDispose]()
+    })
+    return starting
   }
 
   /** What waits for the control plane: pods are proxied only once it is known what they may reach. */
@@ -385,7 +396,7 @@ export class App implements Closable {
       certificates: () => this.secrets.states(),
       workloadState: () => this.pods.dump(),
       config: this.#config,
-      dataPath: this.dataPath.name,
+      dataPath: this.#dataPath?.name ?? 'starting',
       staticConfig: this.#localXds && dumpLocalXds(this.#localXds),
       version: VERSION,
     })
