@@ -33,8 +33,15 @@ export function alive(pid: number): boolean {
   }
 }
 
-/** For how long the process has been ready to run, and others ran (its first thread, which runs its JavaScript). */
+/**
+ * For how long the process has been ready to run, and others ran: its first thread, which runs its JavaScript, and that of the others
+ * which was kept longest, for the first may wait for what a worker does.
+ */
 export function waitedForProcessorMs(pid: number): number {
-  const [, waitedNs = 0] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ').map(Number)
-  return waitedNs / 1e6
+  const waitedMs = (task: string): number => {
+    const [, waitedNs = 0] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ').map(Number)
+    return waitedNs / 1e6
+  }
+  const others = readdirSync(`/proc/${pid}/task`).filter((task) => task !== String(pid))
+  return waitedMs(String(pid)) + Math.max(0, ...others.map(waitedMs))
 }
