@@ -1,8 +1,9 @@
 // `npm run check` runs it: what a unit of work costs in allocations, system calls and memory that is held, which do not depend on
 // how busy a machine is, against budgets. Times are the benchmark's business.
-import { framedEngine, nodeHttp2Engine } from '../../packages/hbone/src/index.ts'
+import { silentLogger, systemClock } from '../../packages/core/src/index.ts'
+import { framedEngine, nodeHttp2Engine, Reactor } from '../../packages/hbone/src/index.ts'
 import { type Budget, TUNNEL_BUDGETS, VERDICT_BUDGETS } from './budgets.ts'
-import { measureTunnel } from './tunnel.ts'
+import { byEngine, byReactor, measureTunnel } from './tunnel.ts'
 import { measureVerdict } from './verdict.ts'
 
 /** Below this share of its budget a number is old, or what is measured does not happen any more. */
@@ -29,8 +30,13 @@ function hold(of: string, measured: Readonly<Record<string, number>>, budget: Bu
   }
 }
 
-for (const engine of [nodeHttp2Engine, framedEngine]) {
-  const { roundTrip, connection, idleBytes } = await measureTunnel(engine)
+const reactor = await Reactor.start({ logger: silentLogger, clock: systemClock })
+const ways = new Map([
+  ...[nodeHttp2Engine, framedEngine].map((engine) => [engine.name, byEngine(engine)] as const),
+  ['reactor', byReactor(reactor)] as const,
+])
+for (const [name, way] of ways) {
+  const { roundTrip, connection, idleBytes } = await measureTunnel(way)
   const measured = {
     'round trip: bytes allocated': roundTrip.allocated,
     'round trip: system calls': roundTrip.systemCalls,
@@ -38,12 +44,13 @@ for (const engine of [nodeHttp2Engine, framedEngine]) {
     'connection: system calls': connection.systemCalls,
     'idle connection: bytes held': idleBytes,
   }
-  hold(`tunnel by ${engine.name}`, measured, TUNNEL_BUDGETS[engine.name])
+  hold(`tunnel by ${name}`, measured, TUNNEL_BUDGETS[name])
 }
 for (const [count, budget] of VERDICT_BUDGETS) {
   const { allocated, lookedAt } = await measureVerdict(count)
   const measured = { 'verdict: bytes allocated': allocated, 'verdict: rules looked at': lookedAt }
   hold(`${count.toLocaleString('en')} policies`, measured, budget)
 }
+await reactor.stop()
 if (failures > 0) process.exit(1)
 process.exit(0)

@@ -1,8 +1,17 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { ip } from '../../packages/core/src/index.ts'
-import { type Engine, splice } from '../../packages/hbone/src/index.ts'
+import { type SocketAddress, silentLogger, systemClock } from '../../packages/core/src/index.ts'
+import {
+  type Engine,
+  type OpenRequest,
+  type Reactor,
+  ReactorPool,
+  ReactorServer,
+  splice,
+} from '../../packages/hbone/src/index.ts'
 import { CLIENT, listen, newPool, SERVER, startServer, TestCa } from '../../packages/hbone/test/mesh.ts'
+import { LOOPBACK, listenWith, portOf } from '../../packages/hbone/test/proxies.ts'
+import { clientFd } from '../../packages/linux/src/index.ts'
 import { settledMemory } from '../bench/scale/memory.ts'
 import { type Costs, costsOfEach } from './counters.ts'
 
@@ -10,6 +19,7 @@ const REQUEST = Buffer.alloc(1024)
 const WARM = 100
 const IDLE = 300
 const ROUND_TRIPS = 2000
+const TIMEOUT_MS = 10_000
 
 /** Both proxies' tunnel, the application and its client in this one process. */
 export interface TunnelCosts {
@@ -17,36 +27,82 @@ export interface TunnelCosts {
   readonly roundTrip: Costs
   /** Of one new connection with its first byte there and back. */
   readonly connection: Costs
-  /** Heap and buffers of one open, quiet connection. */
+  /** Heap and buffers of one open, quiet connection, on this thread. */
   readonly idleBytes: number
 }
 
-export async function measureTunnel(engine: Engine): Promise<TunnelCosts> {
-  const ca = new TestCa()
-  const [client, server] = [ca.certify(CLIENT), ca.certify(SERVER)]
-  const app = await listen((socket) => void socket.pipe(socket), true)
-  await using hbone = await startServer({
-    engine,
-    certificate: () => server,
-    onRequest: (request) => {
-      const upstream = connect({ host: app.address.ip, port: app.address.port, allowHalfOpen: true })
-      upstream.once('connect', () => void splice(request.accept(), upstream))
-    },
-  })
-  await using pool = newPool({ engine, certificate: () => Promise.resolve(client) })
-  const outbound = await listen((socket) => {
-    const request = {
-      source: CLIENT,
-      sourceIp: ip('127.0.0.1'),
-      to: hbone.address,
-      expected: [SERVER],
-      authority: 'a:1',
+/** Both proxies of one way of doing it, in front of an application. */
+interface Proxies {
+  /** Where the client's proxy takes connections. */
+  readonly address: SocketAddress
+  close(): Promise<void>
+}
+
+const ca = new TestCa()
+const [client, server] = [ca.certify(CLIENT), ca.certify(SERVER)]
+
+function requestTo(to: SocketAddress): OpenRequest {
+  return { source: CLIENT, sourceIp: LOOPBACK.ip, to, expected: [SERVER], authority: 'a:1' }
+}
+
+export function byEngine(engine: Engine): (app: SocketAddress) => Promise<Proxies> {
+  return async (app) => {
+    const hbone = await startServer({
+      engine,
+      certificate: () => server,
+      onRequest: (request) => {
+        const upstream = connect({ host: app.ip, port: app.port, allowHalfOpen: true })
+        upstream.once('connect', () => void splice(request.accept(), upstream))
+      },
+    })
+    const pool = newPool({ engine, certificate: () => Promise.resolve(client) })
+    const outbound = await listen((socket) => {
+      void pool.open(requestTo(hbone.address)).then((tunnel) => splice(socket, tunnel.stream))
+    }, true)
+    return {
+      address: outbound.address,
+      async close() {
+        outbound.server.close()
+        await pool.close()
+        await hbone[Symbol.asyncDispose]()
+      },
     }
-    void pool.open(request).then((tunnel) => splice(socket, tunnel.stream))
-  }, true)
+  }
+}
+
+export function byReactor(reactor: Reactor): (app: SocketAddress) => Promise<Proxies> {
+  return async (app) => {
+    const common = { reactor, clock: systemClock, logger: silentLogger }
+    const hbone = new ReactorServer({
+      ...common,
+      certificate: () => server,
+      onRequest: async (request) => {
+        await request.acceptAndConnect(clientFd(undefined, app.ip, {}), { to: app, timeoutMs: TIMEOUT_MS })
+      },
+      onTlsError: (error) => console.error(error),
+    })
+    const inbound = listenWith(reactor, (connection) => hbone.accept(connection))
+    const to = await portOf(inbound.fd)
+    const pool = new ReactorPool({ ...common, certificate: () => Promise.resolve(client) })
+    const outbound = listenWith(reactor, (connection) => void pool.openAndCopy(requestTo(to), connection))
+    return {
+      address: await portOf(outbound.fd),
+      async close() {
+        outbound.listening[Symbol.dispose]()
+        inbound.listening[Symbol.dispose]()
+        await pool.close()
+        await hbone.close()
+      },
+    }
+  }
+}
+
+export async function measureTunnel(way: (app: SocketAddress) => Promise<Proxies>): Promise<TunnelCosts> {
+  const app = await listen((socket) => void socket.pipe(socket), true)
+  const proxies = await way(app.address)
   const clients: Socket[] = []
   const open = async (): Promise<Socket> => {
-    const socket = connect({ host: outbound.address.ip, port: outbound.address.port })
+    const socket = connect({ host: proxies.address.ip, port: proxies.address.port })
     clients.push(socket)
     socket.on('error', () => undefined)
     socket.write('x')
@@ -79,7 +135,7 @@ export async function measureTunnel(engine: Engine): Promise<TunnelCosts> {
   await openMany(IDLE)
   const idleBytes = ((await settledMemory()).held - before) / IDLE
   for (const each of clients) each.destroy()
-  outbound.server.close()
+  await proxies.close()
   app.server.close()
   return { roundTrip, connection, idleBytes }
 }

@@ -23,9 +23,12 @@ const app = createServer({ allowHalfOpen: true }, (socket) => {
   socket.on('error', () => undefined)
   const fate = next(10)
   if (fate === 0) socket.resetAndDestroy()
-  else if (fate === 1) socket.end('short')
-  else if (fate === 2) socket.once('data', () => socket.resetAndDestroy())
-  else if (fate === 3) {
+  else if (fate === 1) socket.resume().end('short')
+  else if (fate === 2) {
+    // Who has seen the end reads no more, and would never learn of a reset.
+    socket.once('end', () => socket.end())
+    socket.once('data', () => socket.resetAndDestroy())
+  } else if (fate === 3) {
     // Takes nothing for a while; a socket that is not read never learns of its end.
     setTimeout(() => socket.resume().end(), 100)
   } else socket.pipe(socket)
