@@ -29,10 +29,10 @@ export function readPageFiles(): ReadonlyMap<string, PageFile> {
   return files
 }
 
-/** Types become blanks, which are not worth sending: at the ends of lines, lines of them, runs of them within. */
+/** Types become blanks, which are not worth sending, nor is indentation. No text of the page spans lines: a test looks. */
 function withoutTypes(text: string): string {
   return stripTypeScriptTypes(text)
-    .replace(/[ \t]+$/gm, '')
+    .replace(/^ +| +$/gm, '')
     .replace(/\n{3,}/g, '\n\n')
     .replace(/(?<=\S) {2,}/g, ' ')
 }

@@ -44,11 +44,15 @@ test('nothing in it parses text as HTML or runs text as code', (t) => {
   }
 })
 
-test('no source has runs of blanks within lines: they are taken out with the types', (t) => {
+test('no text of a source spans lines or has runs of blanks: blanks are taken out with the types', (t) => {
   const folder = join(import.meta.dirname, '../src/page')
   const sources = readdirSync(folder).filter((name) => name.endsWith('.ts'))
   t.true(sources.length > 10)
-  for (const name of sources) t.notRegex(readFileSync(join(folder, name), 'utf8'), /\S {2,}/, name)
+  for (const name of sources) {
+    const source = readFileSync(join(folder, name), 'utf8')
+    t.notRegex(source, /\S {2,}/, name)
+    for (const line of source.split('\n')) t.is(line.replaceAll(/[^`]/g, '').length % 2, 0, `${name}: ${line}`)
+  }
 })
 
 test('modules come without types, as JavaScript', (t) => {

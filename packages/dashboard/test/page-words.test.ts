@@ -1,5 +1,6 @@
 import test from 'ava'
 import { barHeights } from '../src/page/bar-heights.ts'
+import { chooseDrawn } from '../src/page/choose-drawn.ts'
 import { describeEdge, formatAgo, formatBytes, formatNumber, formatRate } from '../src/page/format.ts'
 import { nextInDirection } from '../src/page/move-focus.ts'
 import { placeLabels } from '../src/page/place-labels.ts'
@@ -139,4 +140,31 @@ test('reasons name what decided, or what did not match', (t) => {
     'a DENY policy matches: a/b, rule 0',
   )
   t.is(reasonWords({ reason: 'what else a proxy says' }), 'what else a proxy says')
+})
+
+test('of too many edges the refused are drawn, then those that are, then the busiest', (t) => {
+  const clients = Array.from({ length: 10 }, (_, i) => workload(`c${i}`))
+  const many = topologyOf(
+    view(
+      [...clients, ratings],
+      clients.map((client) => edge(client, ratings)),
+    ),
+    {
+      health: { proxies: 1, problems: [] },
+      ratesOf: ({ from }) => ({
+        perSecond: Number(from.at(-1)),
+        bytesPerSecond: 0,
+        deniedLately: from.endsWith('c1') ? 1 : 0,
+        failedLately: 0,
+      }),
+    },
+  )
+  const before = new Set([edge(workload('c3'), ratings).id])
+  const drawn = chooseDrawn({ ...many }, before, 3)
+  t.deepEqual(
+    drawn.edges.map(({ from }) => from.at(-1)),
+    ['1', '3', '9'],
+  )
+  t.is(drawn.nodes.length, 4)
+  t.is(chooseDrawn(many, before, 10), many)
 })

@@ -1,4 +1,5 @@
 import type { TopologyEdge, TopologyNode } from '../topology.types.ts'
+import { chooseDrawn } from './choose-drawn.ts'
 import { byId, h, icon, s } from './dom.ts'
 import { chipKey, fillChip } from './edge-chip.ts'
 import { describeEdge } from './format.ts'
@@ -48,6 +49,7 @@ export class GraphView {
   #scale: number | undefined
   #current: string | undefined
   #selected: Selected = { nodes: [], edges: [], servings: [] }
+  #all: Selected = this.#selected
   #opened: Opened | undefined
 
   constructor(onOpen: (opened: Opened) => void) {
@@ -58,12 +60,14 @@ export class GraphView {
     byId('zoom-in').addEventListener('click', () => this.#zoom((this.#scale ?? this.#fit()) * ZOOM_STEP))
     byId('zoom-out').addEventListener('click', () => this.#zoom((this.#scale ?? this.#fit()) / ZOOM_STEP))
     byId('zoom-fit').addEventListener('click', () => this.#zoom(undefined))
-    addEventListener('resize', () => this.show(this.#selected, this.#opened))
-    reducedMotion.addEventListener('change', () => this.show(this.#selected, this.#opened))
+    addEventListener('resize', () => this.show(this.#all, this.#opened))
+    reducedMotion.addEventListener('change', () => this.show(this.#all, this.#opened))
   }
 
-  show(selected: Selected, opened: Opened | undefined): void {
+  show(all: Selected, opened: Opened | undefined): void {
+    const selected = chooseDrawn(all, new Set(this.#edges.keys()))
     this.#selected = selected
+    this.#all = all
     this.#opened = opened
     const width = this.#width()
     const shape = JSON.stringify([

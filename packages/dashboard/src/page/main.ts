@@ -1,5 +1,6 @@
 import type { Greeting, Topology } from '../topology.types.ts'
 import { Banners, timeOf } from './banners.ts'
+import { MAX_DRAWN } from './choose-drawn.ts'
 import { byId, h, setText } from './dom.ts'
 import { GraphView, type Opened } from './graph-view.ts'
 import { fillLegend } from './legend.ts'
@@ -151,7 +152,12 @@ function showSummary({ edges }: Selected): void {
     denied === 0 ? 'nothing denied' : `${denied} denied`,
     failed === 0 ? '' : `${failed} failed`,
   ]
-  setText(byId('summary'), edges.length === 0 ? '' : `${parts.filter(Boolean).join(' · ')} in the last 5 minutes`)
+  const words = `${parts.filter(Boolean).join(' · ')} in the last 5 minutes`
+  const isPart = !asList && edges.length > MAX_DRAWN
+  const part = isPart
+    ? `. Drawn are ${MAX_DRAWN}, the refused and the busiest; the list has all, a filter the others.`
+    : ''
+  setText(byId('summary'), edges.length === 0 ? '' : `${words}${part}`)
 }
 
 function showEmpty(from: Topology): void {
