@@ -76,7 +76,7 @@ async function follow(cluster: Cluster, feed: LiveFeed, flags: Flags, signal: Ab
   })
   for await (const update of updates) {
     if ('flow' in update) feed.take(update.flow)
-    else if (update.pod !== undefined && !signal.aborted) feed.missing(update.gap, update.pod)
+    else if (update.pod !== undefined && update.isGone !== true && !signal.aborted) feed.missing(update.gap, update.pod)
   }
 }
 

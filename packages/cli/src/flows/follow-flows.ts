@@ -60,7 +60,7 @@ class Followed {
       this.#proxies.delete(uid)
       stop.abort()
       const pod = `${proxy.namespace}/${proxy.pod}`
-      this.#tell({ gap: `${pod}: it is gone`, pod })
+      this.#tell({ gap: `${pod}: it is gone`, pod, isGone: true })
       this.#options.states?.gone(pod)
     }
     for (const proxy of proxies) if (!this.#proxies.has(proxy.uid)) this.#begin(proxy)

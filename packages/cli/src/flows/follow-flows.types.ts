@@ -31,4 +31,6 @@ export type FlowUpdate =
       readonly gap: string
       /** Pod of the proxy, `namespace/name`: what it told of as open may have ended since. Absent: none in particular. */
       readonly pod?: string | undefined
+      /** The pod is no more: nothing is missing for it from now on. */
+      readonly isGone?: true | undefined
     }
