@@ -271,6 +271,50 @@ test(
   { outcome: 'allowed', reason: 'no enforcement point is on the way' },
 )
 
+test('an ingress gateway believes no client about its address, and is the client of what is behind', (t) => {
+  const gateway = { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'front' }
+  const model = modelOf(
+    ...BASE,
+    `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: front, namespace: outside}
+spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}]}`,
+    JSON.stringify({
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'HTTPRoute',
+      metadata: { name: 'front', namespace: 'shop' },
+      spec: {
+        parentRefs: [{ name: 'front', namespace: 'outside' }],
+        rules: [{ backendRefs: [{ name: 'plain', port: 80 }] }],
+      },
+    }),
+    policy('outside', 'abroad', {
+      targetRefs: [gateway],
+      action: 'DENY',
+      rules: [{ from: [{ source: { remoteIpBlocks: ['203.0.113.0/24'] } }] }],
+    }),
+    policy('shop', 'fronts', {
+      ...onPods,
+      action: 'ALLOW',
+      rules: [{ from: [{ source: { principals: ['cluster.local/ns/outside/sa/front-istio'] } }] }],
+    }),
+  )
+  const ask = (ip: string, forged: string): Explanation =>
+    explained(model, {
+      from: ip,
+      to: 'outside/front-istio:80',
+      request: { method: 'GET', path: '/', headers: [['X-Forwarded-For', forged]] },
+    })
+  t.like(ask('198.51.100.9', '203.0.113.9'), { outcome: 'allowed', policy: 'shop/fronts' })
+  const denied = ask('203.0.113.9', '198.51.100.9')
+  t.like(denied, { outcome: 'denied', point: 'gateway', policy: 'outside/abroad' })
+  t.true(isExplanation(JSON.parse(JSON.stringify(denied))), JSON.stringify(isExplanation.errors))
+  t.deepEqual(
+    ask('198.51.100.9', '').path.map(({ kind }) => kind),
+    ['client', 'gateway', 'ztunnel', 'endpoint'],
+  )
+})
+
 test('endpoints that answer otherwise are told', (t) => {
   const model = modelOf(
     ...BASE,

@@ -15,7 +15,7 @@ export interface SentRequest {
 export function sentRequest(asked: AskedRequest, { host, port }: Target, isTls: boolean): SentRequest {
   const usual = isTls ? 443 : 80
   const name = host.includes(':') ? `[${host}]` : host
-  const headers = (asked.headers ?? []).flat()
+  const headers = (asked.headers ?? []).flatMap(([header, value]) => [header.toLowerCase(), value])
   const hasToken = asked.headers?.some(([one]) => one.toLowerCase() === 'authorization') === true
   return {
     method: asked.method,

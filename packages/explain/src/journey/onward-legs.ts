@@ -1,5 +1,6 @@
 import type { Pod } from '@ambit/controller/judgement'
 import { formatSocketAddress, formatSpiffeId, type SocketAddress } from '@ambit/core'
+import { believedHeaders } from '@ambit/route'
 import {
   type DestinationVerdict,
   findDestination,
@@ -267,14 +268,22 @@ export class OnwardLegs {
       this.#request = sentRequest({ method: 'GET', path: '/' }, this.#target, isSecured)
       this.#trip.gaps.push('a gateway serves requests and none was given: asked as GET /')
     }
-    const request = this.#request
+    const asked = this.#request
+    const edge = believedHeaders({
+      headers: asked.headers,
+      client: client.ip,
+      isTls: isSecured,
+      trustedHops: settings.trustedHops,
+      requestId: '',
+    })
+    const request = { ...asked, headers: edge.headers }
     const sni = this.#question.sni ?? (isSecured ? hostOf(request.authority) : undefined)
     const listener = proxy.listeners.find(destination.port, isSecured ? (sni ?? '') : request.authority)
     const routes = listener === undefined ? [] : proxy.listeners.routes(listener, request.authority)
     const incoming = {
       peer: undefined,
       sourceIp: client.ip,
-      remoteIp: undefined,
+      remoteIp: edge.remoteIp,
       isTunnel: false,
       destination,
       sni,
@@ -285,14 +294,14 @@ export class OnwardLegs {
     if (!this.#trip.judged('gateway', proxy, judged, settings.authorizationPolicies)) return 'denied'
     if (listener === undefined)
       return this.#trip.stopped('gateway', name, `no listener takes the host ${request.authority}: it is answered 404`)
-    if (listener.httpsRedirect && !isSecured)
+    if (listener.httpsRedirect && judged.header('x-forwarded-proto') !== 'https')
       return this.#trip.stopped('gateway', name, `listener ${listener.name} redirects it to https`)
     const onward = routeOnward(proxy, this.#compiled.workloads, {
       routes,
       judged,
       request,
       sourceNamespace: undefined,
-      scheme: isSecured ? 'https' : 'http',
+      scheme: judged.header('x-forwarded-proto') === 'https' ? 'https' : 'http',
       addressed: undefined,
     })
     const sender = proxySender(workload)
@@ -303,8 +312,8 @@ export class OnwardLegs {
         random: FIRST,
       })
       if (via?.kind === 'waypoint') {
-        // As gateways do; a waypoint judges the client that it names, too.
-        this.#request = { ...request, headers: [...request.headers, 'x-forwarded-for', client.ip] }
+        // A waypoint judges the client that the gateway names, too.
+        this.#request = request
         return this.toWaypoint(via, sender)
       }
       if (via?.kind === 'refused') return this.#trip.stopped('gateway', name, via.message)
