@@ -132,6 +132,29 @@ test('connections are judged where they went', (t) => {
   )
 })
 
+test('where endpoints differ, a connection is judged by the one that answered', (t) => {
+  const spec = { selector: { matchLabels: { version: 'v2' } }, action: 'DENY', rules: [{}] }
+  const answeredBy = (workload: string, count: number): RecordedFlow =>
+    connection({ server: { namespace: 'back', workload, port: 8080 }, count })
+  const unknown = connection({ server: undefined, count: 5 })
+  const { changed, unchanged, unjudged } = replayed(
+    [],
+    [policy('back', 'v2', spec)],
+    answeredBy('db-v1', 3),
+    answeredBy('db-v2', 4),
+    unknown,
+  )
+  t.is(unchanged, 3)
+  t.deepEqual(
+    changed.map(({ destination, count, after }) => [destination, count, after.policy]),
+    [['workload back/db-v2:8080', 4, 'back/v2']],
+  )
+  t.deepEqual(
+    unjudged.map(({ reason, count }) => [reason, count]),
+    [['it depends on which endpoint answers', 5]],
+  )
+})
+
 test('what is not known any more is named and counted', (t) => {
   const gone = { namespace: 'shop', hostname: 'old.shop.svc.cluster.local', port: 80 }
   const { unjudged, unchanged } = replayed(

@@ -29,7 +29,8 @@ export class FlowTargets {
   }
 
   /** Undefined, with what was looked for: it is not known here. */
-  find({ judge, gateway, service, server }: RecordedFlow): FlowTarget | { readonly unknown: string } {
+  find(flow: RecordedFlow): FlowTarget | { readonly unknown: string } {
+    const { judge, gateway, service } = flow
     if (judge === 'gateway') {
       const found = this.#byGateway.get(gateway ?? '')
       if (found === undefined) return { unknown: `gateway ${gateway}` }
@@ -47,12 +48,17 @@ export class FlowTargets {
       const label = `service ${namespace}/${name}:${service.port}`
       return { to: { ...found, port: service.port }, name: label, isGateway: false }
     }
-    if (server === undefined) return { unknown: 'a destination without a name' }
-    const { namespace, workload, port } = server
-    return {
-      to: { kind: 'pod', namespace, name: workload, port },
-      name: `workload ${namespace}/${workload}:${port}`,
-      isGateway: false,
-    }
+    return endpointOf(flow) ?? { unknown: 'a destination without a name' }
+  }
+}
+
+/** The workload that answered; undefined: it was not told. */
+export function endpointOf({ server }: RecordedFlow): FlowTarget | undefined {
+  if (server === undefined) return undefined
+  const { namespace, workload, port } = server
+  return {
+    to: { kind: 'pod', namespace, name: workload, port },
+    name: `workload ${namespace}/${workload}:${port}`,
+    isGateway: false,
   }
 }

@@ -8,8 +8,8 @@ import type { ChangedFlow, FlowsDiff } from '../diff.types.ts'
 import type { RecordedFlow } from '../flows/flows.types.ts'
 import type { ReadFlows } from '../flows/read-flows.ts'
 import { MAX_NAMED_FLOWS } from '../limits.ts'
-import { type FlowTarget, FlowTargets } from './flow-target.ts'
-import { addressesOf, knownValues, openFields } from './known-values.ts'
+import { endpointOf, type FlowTarget, FlowTargets } from './flow-target.ts'
+import { addressesOf, type KnownValues, knownValues, openFields } from './known-values.ts'
 
 type Judged =
   | { readonly kind: 'judged'; readonly changed: ChangedFlow | undefined; readonly isOutdated: boolean }
@@ -63,19 +63,33 @@ export function replayFlows(
     const open = one === undefined ? [] : openFields(one.diagram, one.forms, known)
     if (open.length > 0) return { kind: 'unjudged', reason: `it depends on ${spell(open)}, which was not recorded` }
     try {
-      const question: Question = { ...known.question, to: is.to }
-      const before = models.before.ask({ ...known.question, to: was.to })
-      const after = models.after.ask(question)
-      const { verdict, outcome } = flow
-      const denied = verdict === undefined ? outcome === 'denied' : !verdict.allowed
-      const isOutdated = denied !== (before.outcome === 'denied')
-      return { kind: 'judged', changed: changeOf(flow, is, question, before, after, nearest), isOutdated }
+      return judgeAt({ before: was, after: is }, flow, known)
     } catch (error) {
       if (error instanceof UnknownNameError || error instanceof AmbiguousNameError)
         return { kind: 'unjudged', reason: error.message }
       throw error
     }
   }
+
+  function judgeAt(at: Sides<FlowTarget>, flow: RecordedFlow, known: KnownValues): Judged {
+    const question: Question = { ...known.question, to: at.after.to }
+    const before = models.before.ask({ ...known.question, to: at.before.to })
+    const after = models.after.ask(question)
+    if (isMixed(before) || isMixed(after)) {
+      const endpoint = endpointOf(flow)
+      if (endpoint !== undefined && at.after.to.kind !== 'pod')
+        return judgeAt({ before: endpoint, after: endpoint }, flow, known)
+      return { kind: 'unjudged', reason: 'it depends on which endpoint answers' }
+    }
+    const { verdict, outcome } = flow
+    const denied = verdict === undefined ? outcome === 'denied' : !verdict.allowed
+    const isOutdated = denied !== (before.outcome === 'denied')
+    return { kind: 'judged', changed: changeOf(flow, at.after, question, before, after, nearest), isOutdated }
+  }
+}
+
+function isMixed({ mixed }: Answer): boolean {
+  return mixed !== undefined && mixed.length > 0
 }
 
 /** Of a connection what proxies see as bytes; of a port that nobody names what stands for it. */

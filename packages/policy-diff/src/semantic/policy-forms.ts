@@ -193,7 +193,10 @@ class AtomTable {
       const values = new Map(list.toReversed().map((candidate) => [candidate.value, candidate]))
       const distinct = list.filter((candidate) => values.get(candidate.value) === candidate)
       if (partial || distinct.length > MAX_VALUES) this.#partial.push(dimension)
-      return distinct.slice(0, MAX_VALUES)
+      if (distinct.length <= MAX_VALUES) return distinct
+      // Who has no identity, and what is not there, is always tried.
+      const absent = distinct.filter(({ value }) => value === undefined)
+      return [...absent, ...distinct.filter(({ value }) => value !== undefined)].slice(0, MAX_VALUES)
     })
   }
 
