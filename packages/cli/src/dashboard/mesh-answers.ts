@@ -1,6 +1,7 @@
-import { type Explanation, MeshModel, type Question } from '@ambit/explain'
-import { readCluster } from '../analyze/read-cluster.ts'
+import type { Explanation, MeshModel, Question } from '@ambit/explain'
 import type { Cluster } from '../cluster/cluster.types.ts'
+import type { Context } from '../context.types.ts'
+import { readMesh } from '../explain/read-mesh.ts'
 import { EXPLAIN_FRESH_MS } from '../limits.ts'
 
 export interface MeshAnswersOptions {
@@ -8,6 +9,11 @@ export interface MeshAnswersOptions {
   readonly namespace: string
   readonly istioNamespace: string
   readonly now: () => number
+}
+
+const NO_FILES: Pick<Context, 'readFile' | 'listFolder'> = {
+  readFile: (path) => Promise.reject(new Error(`${path} is not read here`)),
+  listFolder: (path) => Promise.reject(new Error(`${path} is not read here`)),
 }
 
 /** Explains from what the cluster is now: read when somebody asks, and once for all who ask at about the same time. */
@@ -41,12 +47,6 @@ export class MeshAnswers {
 
   async #read(): Promise<MeshModel> {
     const { namespace, istioNamespace } = this.#options
-    const { objects, meshConfig, notes } = await readCluster(this.#cluster, { namespace, istioNamespace, files: [] })
-    return MeshModel.of({
-      objects: objects.map((object) => ({ object })),
-      meshConfig,
-      rootNamespace: istioNamespace,
-      gaps: notes,
-    })
+    return (await readMesh(NO_FILES, { cluster: this.#cluster, files: [], namespace, istioNamespace })).model
   }
 }

@@ -1,10 +1,20 @@
-import type { Sourced } from '@ambit/analyze'
+import type { FileProblem, Sourced } from '@ambit/analyze'
+import { AmbitError } from '@ambit/core'
 import { MeshModel, MODEL_KINDS } from '@ambit/explain'
+import { refusedObjects } from '@ambit/policy-diff'
 import { readKinds, readMeshConfig } from '../analyze/read-cluster.ts'
 import { readFiles } from '../analyze/read-files.ts'
 import type { Cluster } from '../cluster/cluster.types.ts'
 import type { Context } from '../context.types.ts'
-import { DecodeError } from '../errors.ts'
+
+/** Something in the files is no object of Kubernetes, or one that the control plane refuses. */
+export class UnreadableFilesError extends AmbitError {
+  override readonly code = 'CLI_UNREADABLE_FILES'
+
+  constructor(problems: readonly FileProblem[]) {
+    super(problems.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`).join('\n'))
+  }
+}
 
 export interface MeshRead {
   readonly model: MeshModel
@@ -30,13 +40,9 @@ export async function readMesh(
 ): Promise<MeshRead> {
   const { cluster, namespace, istioNamespace, meshConfigFile } = sources
   const files = await readFiles(context, sources.files, namespace)
-  const [problem] = files.problems
-  // A policy that is left out would make the answer too good.
-  if (problem !== undefined) {
-    const { file, line, column, message } = problem
-    const others = files.problems.length - 1
-    throw new DecodeError(`${file}:${line}:${column}: ${message}${others === 0 ? '' : `, and ${others} more`}`)
-  }
+  const problems = [...files.problems, ...refusedObjects(files.objects)]
+  // A policy that is left out, or read otherwise than it was meant, would make the answer wrong.
+  if (problems.length > 0) throw new UnreadableFilesError(problems)
   const there = cluster && (await readKinds(cluster, MODEL_KINDS, namespace))
   const settings = cluster && meshConfigFile === undefined ? await readMeshConfig(cluster, istioNamespace) : {}
   const text = meshConfigFile === undefined ? settings.text : await context.readFile(meshConfigFile)

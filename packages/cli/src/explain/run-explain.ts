@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from '../grammar/exit-codes.ts'
 import { printable } from '../text-table.ts'
 import { askedRequest } from './asked-request.ts'
 import { observedFlow, questionOfFlow } from './observed-flow.ts'
-import { type MeshRead, readMesh } from './read-mesh.ts'
+import { type MeshRead, readMesh, UnreadableFilesError } from './read-mesh.ts'
 
 const DEFAULT_NAMESPACE = 'default'
 
@@ -20,6 +20,16 @@ interface Observed {
 }
 
 export async function runExplain({ flags }: Invocation, context: Context): Promise<ExitCode> {
+  try {
+    return await explainIn(flags, context)
+  } catch (error) {
+    if (!(error instanceof UnreadableFilesError)) throw error
+    context.err(`Error: ${printable(error.message.replaceAll('\n', '; '))}`)
+    return EXIT.badData
+  }
+}
+
+async function explainIn(flags: Flags, context: Context): Promise<ExitCode> {
   const isPast = flags.has('last-denied') || flags.text('connection') !== undefined
   checkFlags(flags, isPast)
   const files = flags.list('filename')
