@@ -1,11 +1,9 @@
-import type * as NodeFfi from 'node:ffi'
-import { createRequire } from 'node:module'
 import type { Libc } from './libc.types.ts'
+import { requireFfi } from './require-ffi.ts'
 
 /** Node's own foreign function interface: no compile step, no dependency; on by default since Node 26.9. */
 export function openNodeFfi(): Libc {
-  // A static import would keep this package from loading where node:ffi does not exist.
-  const ffi = createRequire(import.meta.url)('node:ffi') as typeof NodeFfi
+  const ffi = requireFfi()
   // null is the process image, which holds libc already, whichever libc it is.
   const { functions: f } = ffi.dlopen(null, {
     setns: { arguments: ['int32', 'int32'], return: 'int32' },

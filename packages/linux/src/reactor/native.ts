@@ -1,14 +1,14 @@
 import type * as NodeFfi from 'node:ffi'
-import { createRequire } from 'node:module'
 import { messageOf } from '@ambit/core'
+import { type Ffi, requireFfi } from '../libc/require-ffi.ts'
 import { ReactorUnavailableError } from './errors.ts'
 
-export type Ffi = typeof NodeFfi
+export type { Ffi }
 
 /** node:ffi, whose pointers are made once and used for good. The second backend has no such: it is an error here. */
 export function nodeFfi(): Ffi {
   try {
-    return createRequire(import.meta.url)('node:ffi') as Ffi
+    return requireFfi()
   } catch (cause) {
     throw new ReactorUnavailableError(
       `this Node (${process.version}) has no node:ffi, which the reactor is built on; 26.9 and later have it: ${messageOf(cause)}`,
