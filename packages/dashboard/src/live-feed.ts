@@ -24,7 +24,7 @@ export interface LiveFeedComponents {
 }
 
 /** What proxies tell until now is not traffic of now: they begin with what they remember. */
-const WARM_UP_MS = 5_000
+const WARM_UP_MS = 3_000
 
 /** Makes of flows what the page shows. */
 export class LiveFeed implements DashboardFeed, Closable {
@@ -149,9 +149,8 @@ export class LiveFeed implements DashboardFeed, Closable {
     this.#view = this.#components.graph.view(nowMs)
     this.#partsOf = new Map(this.#view.edges.map((edge) => [edge.id, partsOf(edge)]))
     for (const edge of this.#view.edges) {
-      const isNew = !this.#timelines.has(edge.id)
       const timeline = this.#timeline(edge.id)
-      if (isNew && isWarmingUp) timeline.begin(totalsOf(edge))
+      if (isWarmingUp) timeline.begin(totalsOf(edge))
       else timeline.add(totalsOf(edge), nowMs)
       for (const atMs of this.#denials.takeNew(this.#partsOf.get(edge.id) ?? [])) timeline.addDenial(atMs, nowMs)
     }
