@@ -193,6 +193,21 @@ for (const name of ['node', 'reactor'] as const) {
     },
   )
 
+  test.serial(`${name}: a port that is taken is an error, and free again when its listener is closed`, async (t) => {
+    using netns = Netns.create()
+    await runIp(netns, ['link set lo up'])
+    await using dataPath = await startPath(name)
+    const path = pathOf(dataPath, netns)
+    const listen = () => path.listen({ ...at(15006), reusePort: false }, unused)
+    const first = await listen()
+    await t.throwsAsync(listen(), { code: 'EADDRINUSE' })
+    first.close()
+    await path.close()
+    await path.untilTaken()
+    const again = await listen()
+    again.close()
+  })
+
   test.serial(`${name}: when ports are shared, those who wait are served and new ones go to the newer`, async (t) => {
     using netns = Netns.create()
     await runIp(netns, ['link set lo up'])

@@ -1,4 +1,5 @@
-import type { Clock, Logger, Metrics, SpiffeId } from '@ambit/core'
+import { closeSync } from 'node:fs'
+import type { Clock, Logger, Metrics, SocketAddress, SpiffeId } from '@ambit/core'
 import { Reactor, type ReactorConnection, type ReactorCrashError, ReactorPool, ReactorServer } from '@ambit/hbone'
 import { type DescriptorFactory, nodeFfi, stopListening } from '@ambit/linux'
 import type { Captured } from '../captured.ts'
@@ -98,7 +99,7 @@ class ReactorPodPath implements PodPath {
     this.#reactor = reactor
     this.#descriptors = descriptors
     this.#leave = leave
-    const socket: (to: Parameters<DescriptorFactory['client']>[0]['to']) => number = (to) => descriptors.client({ to })
+    const socket = (to: SocketAddress): number => descriptors.client({ to })
     this.#pool = new ReactorPool({ reactor, certificate, socket, clock, logger }, options)
     this.#context = { reactor, pool: this.#pool, descriptors }
     this.#server = new ReactorServer(
@@ -115,16 +116,18 @@ class ReactorPodPath implements PodPath {
   }
 
   listen(options: PathListenOptions, onConnection: (connection: CapturedConnection) => void): Promise<PathListener> {
-    return this.#listen({ ...options, keepAlive: true }, (connection) => {
+    const accept = (connection: ReactorConnection): void => {
       const ends = this.#endsOf(connection)
       if (ends === undefined) connection.cut()
       else onConnection(new ReactorCaptured(connection, ends, this.#context))
-    })
+    }
+    return Promise.try(() => this.#listen({ ...options, keepAlive: true }, accept))
   }
 
   listenForPeers(options: PathListenOptions): Promise<PathListener> {
     // Tunnels have pings of their own.
-    return this.#listen({ ...options, keepAlive: false }, (connection) => this.#server.accept(connection))
+    const accept = (connection: ReactorConnection): void => this.#server.accept(connection)
+    return Promise.try(() => this.#listen({ ...options, keepAlive: false }, accept))
   }
 
   /** The worker accepts in the turn in which it is asked; a full turn's worth may be followed by more. */
@@ -132,7 +135,8 @@ class ReactorPodPath implements PodPath {
     let before: number
     do {
       before = this.#accepted
-      await this.#reactor.facts()
+      // A worker that is gone takes nothing any more.
+      await this.#reactor.facts().catch(() => undefined)
     } while (this.#accepted !== before)
   }
 
@@ -146,16 +150,21 @@ class ReactorPodPath implements PodPath {
     await Promise.all([this.#server.close(), this.#pool.close()])
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- what cannot be bound is a rejection, as with Node's sockets
-  async #listen(
+  #listen(
     options: PathListenOptions & { readonly keepAlive: boolean },
     onConnection: (connection: ReactorConnection) => void,
-  ): Promise<PathListener> {
+  ): PathListener {
     const fd = this.#descriptors.listener(options)
-    const listening = this.#reactor.listen(fd, (connection) => {
-      this.#accepted++
-      onConnection(connection)
-    })
+    let listening: Disposable
+    try {
+      listening = this.#reactor.listen(fd, (connection) => {
+        this.#accepted++
+        onConnection(connection)
+      })
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
     return {
       preferNewer: () => this.#descriptors.preferNewer(fd),
       close: () => {
