@@ -100,6 +100,10 @@ export const MAX_HTTP2_STREAMS = 100
 export const HTTP2_STREAM_WINDOW_BYTES: number = 256 * KIBIBYTE
 export const HTTP2_CONNECTION_WINDOW_BYTES: number = MEBIBYTE
 
+/** Frames of one inner HTTP/2 connection gathered before they are handed on, bytes, and how many such pieces of memory are kept. */
+export const HTTP2_SLAB_BYTES: number = 16 * KIBIBYTE
+export const HTTP2_SPARE_SLABS = 256
+
 /** Streams a client may reset, or make us reset: a burst, then a rate per second. At the limit its connection is ended. */
 export const HTTP2_RESET_BURST = 1000
 export const HTTP2_RESETS_PER_SECOND = 33

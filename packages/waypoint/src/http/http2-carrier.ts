@@ -5,6 +5,8 @@ import { type ConnectionBudgets, ERROR_CODE, Http2Connection, type Http2Connecti
 import {
   BODY_BUFFER_BYTES,
   HTTP2_CONNECTION_WINDOW_BYTES,
+  HTTP2_SLAB_BYTES,
+  HTTP2_SPARE_SLABS,
   HTTP2_STREAM_WINDOW_BYTES,
   MAX_HEADER_BYTES,
 } from '../limits.ts'
@@ -12,7 +14,7 @@ import type { Http2Owner, Stream } from './http2-stream-body.ts'
 import { lingeringEnd } from './lingering-end.ts'
 
 /** Shared by all connections of the process. */
-const slabs = new SlabPool()
+const slabs = new SlabPool({ slabBytes: HTTP2_SLAB_BYTES, maxSpare: HTTP2_SPARE_SLABS })
 
 export interface Http2CarrierOptions {
   readonly role: 'client' | 'server'
