@@ -8,6 +8,7 @@ import { followFlows } from '../src/flows/follow-flows.ts'
 import { linesOf } from '../src/flows/lines-of.ts'
 import { UpdateQueue } from '../src/flows/update-queue.ts'
 import { FlowCluster, type TestProxy } from './support/flow-cluster.ts'
+import { PATIENCE_MS } from './support/test-mesh.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
@@ -161,7 +162,7 @@ test('an answer of many megabytes arrives whole, however slowly it is read', asy
   const { KUBECONFIG: path } = await cluster.mesh.api.environment()
   const ids = new Set<string>()
   let read = 0
-  for await (const update of followFlows(KubeCluster.fromKubeConfig({ path }), {
+  for await (const update of followFlows(KubeCluster.fromKubeConfig({ path, timeoutMs: PATIENCE_MS }), {
     watch: false,
     signal: new AbortController().signal,
   })) {
@@ -334,21 +335,31 @@ test('a proxy that breaks off is a gap, and is asked again; one that starts late
   const { KUBECONFIG: path } = await cluster.mesh.api.environment()
   const stop = new AbortController()
   t.teardown(() => stop.abort())
-  const updates = followFlows(KubeCluster.fromKubeConfig({ path }), { watch: true, signal: stop.signal })
+  const updates = followFlows(KubeCluster.fromKubeConfig({ path, timeoutMs: PATIENCE_MS }), {
+    watch: true,
+    signal: stop.signal,
+  })
+  const gaps: string[] = []
+  /** The next flow; the gaps before it are noted. */
   const next = async (): Promise<string> => {
-    const { value } = await updates.next()
-    if (value === undefined) return 'end'
-    return 'gap' in value ? `gap ${value.pod ?? ''} ${value.gap}` : `${value.flow.id} ${value.flow.state}`
+    for (;;) {
+      const { value: update } = await updates.next()
+      if (update === undefined) return 'end'
+      if ('flow' in update) return `${update.flow.id} ${update.flow.state}`
+      gaps.push(`${update.pod ?? ''}: ${update.gap}`)
+      if (update.gap.endsWith('it is gone')) return 'gone'
+    }
   }
   t.is(await next(), 's-1 open')
   client.breakOff()
-  t.regex(await next(), /^gap istio-system\/ztunnel-1 istio-system\/ztunnel-1: /)
   t.is(await next(), 's-1 open', 'told anew')
+  t.regex(gaps[0] ?? '', /^istio-system\/ztunnel-1: istio-system\/ztunnel-1: /)
   const later = await cluster.waypoint('waypoint-1')
   later.open(flow({ id: 'later' }))
   t.is(await next(), 'later open')
   await cluster.mesh.must('delete', 'pod', '-n', 'shop', 'waypoint-1', '--force', '--grace-period=0')
-  t.is(await next(), 'gap shop/waypoint-1 shop/waypoint-1: it is gone')
+  t.is(await next(), 'gone')
+  t.is(gaps.at(-1), 'shop/waypoint-1: shop/waypoint-1: it is gone')
   const last = next()
   stop.abort()
   t.is(await last, 'end')

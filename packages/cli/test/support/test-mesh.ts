@@ -34,6 +34,9 @@ export interface MoreContext {
   readonly kubeconfig?: string
 }
 
+/** A busy machine may take longer than people wait. */
+export const PATIENCE_MS = 50_000
+
 const NEVER = new Promise<never>(() => undefined)
 
 /** A real API server with Gateway API in it, and the command line for it. */
@@ -52,7 +55,7 @@ export async function startTestMesh(
   const { runtime } = options
   const api = await startApi(runtime === undefined ? {} : { runtime })
   const { KUBECONFIG: path } = await api.environment()
-  const cluster = KubeCluster.fromKubeConfig({ path })
+  const cluster = KubeCluster.fromKubeConfig({ path, timeoutMs: PATIENCE_MS })
   if (options.gatewayApi !== false) {
     for (const object of await readGatewayApi(FILES, DEPLOY)) await cluster.apply(object, { dryRun: false })
   }
@@ -87,7 +90,11 @@ export async function startTestMesh(
         interrupted: () => interruption,
         confirm: () => Promise.resolve(false),
         cluster: () =>
-          Promise.resolve(kubeconfig === undefined ? cluster : KubeCluster.fromKubeConfig({ path: kubeconfig })),
+          Promise.resolve(
+            kubeconfig === undefined
+              ? cluster
+              : KubeCluster.fromKubeConfig({ path: kubeconfig, timeoutMs: PATIENCE_MS }),
+          ),
         ...(screen === undefined ? {} : { screen }),
         clusterAt: () => Promise.resolve(cluster),
         sandbox: () => Promise.reject(new Error('no sandbox in these tests')),
