@@ -2,7 +2,7 @@ import type { TopologyEdge, TopologyNode } from '../topology.types.ts'
 import { chooseDrawn } from './choose-drawn.ts'
 import { byId, h, icon, s } from './dom.ts'
 import { chipKey, fillChip } from './edge-chip.ts'
-import { describeEdge } from './format.ts'
+import { describeEdge, formatBytes } from './format.ts'
 import { gateId } from './gates.ts'
 import { layoutTopology } from './layout.ts'
 import type { Box, Gate, Layout, Point } from './layout.types.ts'
@@ -258,7 +258,7 @@ export class GraphView {
         fullName(nodes.get(edge.to)),
         edge.via === undefined ? undefined : fullName(nodes.get(edge.via)),
       )
-      drawn.chip.title = name
+      drawn.chip.title = `${name}, ${formatBytes(edge.bytesPerSecond)}/s`
       const key = `${name} ${chipKey(edge)}`
       if (drawn.chipKey !== key) {
         drawn.chipKey = key
