@@ -7,7 +7,7 @@ import { Reactor, type ReactorConnection, type ReactorCrashError, type ReactorFa
 import { REACTOR_CRASH_LOOP_MS } from '../src/limits.ts'
 import { ManualClock } from './manual-clock.ts'
 import { CLIENT, dial, readAll, SERVER, TestCa, until } from './mesh.ts'
-import { application, clientProxy, LOOPBACK, serverProxy } from './proxies.ts'
+import { application, clientProxy, LOOPBACK, listenWith, portOf, serverProxy } from './proxies.ts'
 import { churn } from './stress/churn.ts'
 import { fuzz } from './stress/fuzz.ts'
 
@@ -68,9 +68,15 @@ test.serial('a worker that crashes as soon as it starts stays down', async (t) =
   const lasts: boolean[] = []
   const onCrash = (_: ReactorCrashError, isLast: boolean): void => void lasts.push(isLast)
   await using reactor = await Reactor.start({ logger: silentLogger, clock: new ManualClock(), onCrash })
+  const { fd } = listenWith(reactor, () => undefined)
+  const address = await portOf(fd)
+  const waiting = await dial(address)
+  const reset = closed(waiting.on('error', () => undefined).resume())
   reactor.crash()
   await until(() => lasts.length > 0)
   t.deepEqual(lasts, [true])
+  await reset
+  await t.throwsAsync(dial(address), { code: 'ECONNREFUSED' })
   t.is(await reactor.stop(), undefined)
 })
 

@@ -131,6 +131,10 @@ export class Reactor implements AsyncDisposable {
 
   /** Takes a bound descriptor over and listens. It is kept here, so that a worker that comes back goes on with it. */
   listen(fd: number, onConnection: (connection: ReactorConnection) => void): Disposable {
+    if (this.#isDown) {
+      duplicate.close(fd)
+      return { [Symbol.dispose]: () => undefined }
+    }
     listenOn(fd)
     const listening: Listening = { fd, id: this.port.nextId(), onConnection }
     this.#listening.set(listening.id, listening)
@@ -337,7 +341,7 @@ export class Reactor implements AsyncDisposable {
     const { readyMs } = running
     const isLast = readyMs === undefined || this.#components.clock.monotonic() - readyMs < REACTOR_CRASH_LOOP_MS
     this.#logger.error('a reactor worker crashed', { error: messageOf(failure), again: !isLast })
-    this.#isDown = isLast
+    if (isLast) this.#goDown()
     this.#components.onCrash?.(error, isLast)
     if (isLast) return
     this.#startWorker().then(
@@ -345,10 +349,17 @@ export class Reactor implements AsyncDisposable {
         for (const listening of this.#listening.values()) this.#listenIn(listening)
       },
       (cause: unknown) => {
-        this.#isDown = true
+        this.#goDown()
         this.#logger.error('a reactor worker did not come back', { error: messageOf(cause) })
       },
     )
+  }
+
+  /** Nobody takes connections any more: the kernel must not go on completing them, and those that wait are reset. */
+  #goDown(): void {
+    this.#isDown = true
+    for (const { fd } of this.#listening.values()) duplicate.close(fd)
+    this.#listening.clear()
   }
 
   #listenIn({ id, fd }: Listening): void {

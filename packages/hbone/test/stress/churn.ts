@@ -131,8 +131,12 @@ export async function churn({ connections, seed, round: most = ROUND, onRound }:
       } else if (fate === 5) {
         const which = next(2)
         if (performance.now() - (startedMs[which] ?? 0) < YOUNG_MS) continue
-        startedMs[which] = performance.now()
-        ;(which === 0 ? near : far).crash()
+        const doomed = which === 0 ? near : far
+        doomed.crash()
+        startedMs[which] = Number.POSITIVE_INFINITY
+        void factsOf(doomed).then(() => {
+          startedMs[which] = performance.now()
+        })
       }
     }
     client.listening[Symbol.dispose]()
