@@ -77,6 +77,17 @@ export function endToEnd(raw: HeaderList, without: ReadonlySet<string> = NO_NAME
   return kept
 }
 
+/** Whether an answer ends with its head whatever that says (RFC 9112 §6.3). */
+export function endsWithHead(method: string, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 304
+}
+
+/** Without a length where none may be said: whoever believed it would wait for bytes that are of the next answer (RFC 9110 §8.6). */
+export function answerLines(status: number, headers: HeaderList): HeaderList {
+  const isNone = (status < 200 || status === 204) && headerOf(headers, 'content-length') !== undefined
+  return isNone ? withoutHeaders(headers, (name) => name === 'content-length') : headers
+}
+
 /** They frame, route or authenticate a message: who merges trailers into headers would be fooled (RFC 9110 §6.5.1). */
 const NEVER_IN_TRAILERS: ReadonlySet<string> = new Set([
   'authorization',

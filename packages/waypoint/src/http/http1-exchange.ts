@@ -1,10 +1,10 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { headText } from '@ambit/http1'
+import { Http1Error, headText } from '@ambit/http1'
 import type { HeaderList } from '@ambit/route'
 import type { BodyReader, BodySource, BodyTarget } from './body.types.ts'
 import type { Exchange, RequestHead, ResponseHead } from './exchange.types.ts'
-import { headerOf, trailerLines, withoutTrailer } from './headers.ts'
+import { answerLines, endsWithHead, headerOf, trailerLines, withoutTrailer } from './headers.ts'
 import { framingOf, Http1Sender } from './http1-sender.ts'
 
 /** What a request needs of its connection. */
@@ -118,19 +118,26 @@ export class Http1Exchange implements Exchange, BodySource {
 
   inform({ status, headers }: ResponseHead): void {
     if (this.#sender !== undefined || this.head.version === 'HTTP/1.0') return
-    this.#write(headText(statusLine(status), headers))
+    this.#write(headText(statusLine(status), answerLines(status, headers)))
   }
 
-  respond({ status, headers }: ResponseHead, { bodiless }: { readonly bodiless: boolean }): void {
+  respond({ status, headers: sent }: ResponseHead, { bodiless }: { readonly bodiless: boolean }): void {
     if (this.#sender !== undefined) return
     const { head } = this
     const { stream, isLeaving } = this.#carrier
-    const framing = framingOf(headers, bodiless, head.version !== 'HTTP/1.0')
+    const headers = answerLines(status, sent)
+    const isHeadAlone = endsWithHead(head.method, status)
+    const framing = framingOf(headers, bodiless || isHeadAlone, head.version !== 'HTTP/1.0')
+    const length = headerOf(headers, 'content-length')
+    if (bodiless && !isHeadAlone && Number(length ?? 0) !== 0)
+      throw new Http1Error('invalid-framing', 'a length without a body')
     // What is left of the body nobody reads: it must not be read as a next request, nor be waited for.
     const isAbandoned = !this.#hasEnded && !this.#isWanted
     this.#isLast =
       isLeaving || isAbandoned || !this.#options.keepsAlive || framing.kind === 'to-end' || head.upgrade !== undefined
     let more = framing.kind === 'chunked' ? 'transfer-encoding: chunked\r\n' : ''
+    // Without a word of it the client would read up to the end of the connection.
+    if (bodiless && !isHeadAlone && length === undefined) more += 'content-length: 0\r\n'
     if (this.#isLast) more += 'connection: close\r\n'
     else if (head.version === 'HTTP/1.0') more += 'connection: keep-alive\r\n'
     const lines =

@@ -3,7 +3,7 @@ import { ERROR_CODE } from '@ambit/http2'
 import type { HeaderList } from '@ambit/route'
 import type { BodySource, BodyTarget } from './body.types.ts'
 import type { Exchange, RequestHead, ResponseHead } from './exchange.types.ts'
-import { trailerLines } from './headers.ts'
+import { answerLines, trailerLines } from './headers.ts'
 import type { Http2Carrier } from './http2-carrier.ts'
 import { http2Lines } from './http2-headers.ts'
 import type { Http2Owner, Http2StreamBody, Stream } from './http2-stream-body.ts'
@@ -52,14 +52,14 @@ export class Http2Exchange implements Exchange, Http2Owner {
   inform({ status, headers }: ResponseHead): void {
     // HTTP/2 has no 101 (RFC 9113 §8.6).
     if (this.#isAnswering || status === 101) return
-    this.#send([':status', String(status), ...http2Lines(headers)], false)
+    this.#send([':status', String(status), ...http2Lines(answerLines(status, headers))], false)
   }
 
   respond({ status, headers }: ResponseHead, { bodiless }: { readonly bodiless: boolean }): void {
     if (this.#isAnswering) return
     this.#isAnswering = true
     this.#isAnswered = bodiless
-    this.#send([':status', String(status), ...http2Lines(headers)], bodiless)
+    this.#send([':status', String(status), ...http2Lines(answerLines(status, headers))], bodiless)
     // What the client still sends has no reader: it is told to stop, and that this was no failure (RFC 9113 §8.1).
     if (bodiless && !this.#body.hasEnded) this.#carrier.reset(this.#stream, ERROR_CODE.noError)
     else if (bodiless) this.#carrier.settle(this.#stream)

@@ -1,7 +1,7 @@
 import { messageOf } from '@ambit/core'
 import { ERROR_CODE, type HeaderList } from '@ambit/http2'
 import type { BodyTarget } from '../http/body.types.ts'
-import { endToEnd, trailerLines } from '../http/headers.ts'
+import { endsWithHead, endToEnd, headerOf, trailerLines } from '../http/headers.ts'
 import type { Http2Carrier } from '../http/http2-carrier.ts'
 import { http2Lines } from '../http/http2-headers.ts'
 import { type Http2Owner, Http2StreamBody, type Stream } from '../http/http2-stream-body.ts'
@@ -22,6 +22,7 @@ export class Http2Call implements UpstreamCall, Http2Owner {
   #trailers: HeaderList = []
   #informs = 0
   #hasHead = false
+  #isHeadAlone = false
 
   /** Throws where no stream may be opened. */
   constructor(carrier: Http2Carrier, sent: UpstreamRequest, events: CallEvents) {
@@ -81,13 +82,17 @@ export class Http2Call implements UpstreamCall, Http2Owner {
     this.#hasHead = true
     if (!isFinalStatus(status)) return this.#object(`the endpoint answered with status ${status}`)
     if (headers.length > 2 * MAX_HEADER_LINES) return this.#object('the endpoint answered with too many header lines')
-    const isHead = this.#sent.method === 'HEAD'
     // Of these the length is that of a body they do not have.
-    if (!isHead && status !== 304 && !this.#body.expect(headers)) return this.#object('Content-Length is no length')
+    this.#isHeadAlone = endsWithHead(this.#sent.method, status)
+    if (!this.#isHeadAlone) {
+      if (!this.#body.expect(headers)) return this.#object('Content-Length is no length')
+      if (isEnd && Number(headerOf(headers, 'content-length') ?? 0) > 0)
+        return this.#object('the endpoint promises a body and gives none')
+    }
     this.#resolve?.({
       status,
       headers: endToEnd(headers),
-      bodiless: isHead || isEnd,
+      bodiless: this.#isHeadAlone || isEnd,
       body: this.#body,
       trailers: () => this.#trailers,
       upgraded: undefined,
@@ -96,7 +101,7 @@ export class Http2Call implements UpstreamCall, Http2Owner {
   }
 
   onData(chunk: Buffer): void {
-    if (this.#body.onData(chunk)) return
+    if (!this.#isHeadAlone && this.#body.onData(chunk)) return
     this.#carrier.reset(this.#stream, ERROR_CODE.protocolError)
     this.#fail(ERROR_CODE.protocolError, undefined)
   }
