@@ -21,6 +21,9 @@ const IDLE = 300
 const ROUND_TRIPS = 2000
 const TIMEOUT_MS = 10_000
 
+/** In the end all are cut, in no order. */
+const deaf = (): undefined => undefined
+
 /** Both proxies' tunnel, the application and its client in this one process. */
 export interface TunnelCosts {
   /** Of one round trip of 1 KiB. */
@@ -52,11 +55,13 @@ export function byEngine(engine: Engine): (app: SocketAddress) => Promise<Proxie
       certificate: () => server,
       onRequest: (request) => {
         const upstream = connect({ host: app.ip, port: app.port, allowHalfOpen: true })
+        upstream.on('error', deaf)
         upstream.once('connect', () => void splice(request.accept(), upstream))
       },
     })
     const pool = newPool({ engine, certificate: () => Promise.resolve(client) })
     const outbound = await listen((socket) => {
+      socket.on('error', deaf)
       void pool.open(requestTo(hbone.address)).then((tunnel) => splice(socket, tunnel.stream))
     }, true)
     return {
@@ -98,13 +103,13 @@ export function byReactor(reactor: Reactor): (app: SocketAddress) => Promise<Pro
 }
 
 export async function measureTunnel(way: (app: SocketAddress) => Promise<Proxies>): Promise<TunnelCosts> {
-  const app = await listen((socket) => void socket.pipe(socket), true)
+  const app = await listen((socket) => void socket.on('error', deaf).pipe(socket), true)
   const proxies = await way(app.address)
   const clients: Socket[] = []
   const open = async (): Promise<Socket> => {
     const socket = connect({ host: proxies.address.ip, port: proxies.address.port })
     clients.push(socket)
-    socket.on('error', () => undefined)
+    socket.on('error', deaf)
     socket.write('x')
     await once(socket, 'data')
     return socket
