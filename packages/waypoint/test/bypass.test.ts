@@ -131,6 +131,27 @@ test('an answer before the end of the body does not keep the next request waitin
   t.regex(text, /^HTTP\/1\.1 413 [\s\S]*HTTP\/1\.1 200 OK[\s\S]*second/)
 })
 
+test('the rest of a body that comes after its answer is read over, and the next request served', async (t) => {
+  await using world = await World.start()
+  await world.serve(
+    createServer((request, response) => {
+      if (request.url === '/early') response.writeHead(413).end('early')
+      else response.end('second')
+    }),
+  )
+  const stream = await world.client().connect()
+  let said = ''
+  stream.on('data', (chunk: Buffer) => {
+    said += chunk.toString('latin1')
+  })
+  stream.write('POST /early HTTP/1.1\r\nHost: web\r\nContent-Length: 20\r\n\r\n0123456789')
+  await world.applied(() => Promise.resolve(said.includes('early')))
+  stream.write('0123456789GET /2 HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n')
+  await world.applied(() => Promise.resolve(said.includes('second')))
+  t.regex(said, /^HTTP\/1\.1 413 [\s\S]*HTTP\/1\.1 200 OK[\s\S]*second/)
+  stream.destroy()
+})
+
 test('trailers that are announced and can not come are no fault', async (t) => {
   await using world = await World.start()
   const app = createTcp((socket) => {

@@ -99,7 +99,7 @@ export class Http1Exchange implements Exchange, BodySource {
   }
 
   pause(): void {
-    if (this.#hasEnded || this.#isPaused) return
+    if (this.#hasEnded || this.#isPaused || this.#isDiscarded) return
     this.#isPaused = true
     this.#carrier.holdUp()
   }

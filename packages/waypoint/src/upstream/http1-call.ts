@@ -85,7 +85,7 @@ export class Http1Call implements UpstreamCall, AnswerReader, BodySource {
   }
 
   pause(): void {
-    if (this.#hasEnded || this.#isPaused) return
+    if (this.#hasEnded || this.#isPaused || this.#isDiscarded) return
     this.#isPaused = true
     this.#options.connection.holdUp()
   }
