@@ -101,6 +101,8 @@ export interface ClauseTrace {
   /** As it stands in the policy: `from[0].source.principals`. */
   readonly field: string
   readonly holds: boolean
+  /** It asks about HTTP where there is none, and so restricts nothing. */
+  readonly ignored?: true | undefined
   /** What the policy asks for. */
   readonly wanted: readonly string[]
   readonly notWanted: readonly string[]

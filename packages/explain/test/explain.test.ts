@@ -315,6 +315,52 @@ spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTT
   )
 })
 
+test(
+  'a server in the host’s network',
+  answers,
+  [
+    deployment('shop', 'hosted', { port: 9000, hostNetwork: true }),
+    policy('shop', 'p', { selector: { matchLabels: { app: 'hosted' } }, ...DENY_ALL }),
+  ],
+  { to: 'pod:shop/hosted' },
+  { outcome: 'allowed', codes: ['not-captured'], because: /it shares the network of its node/ },
+)
+test(
+  'a pod with a waypoint of its own',
+  answers,
+  [
+    deployment('shop', 'own', { labels: 'istio.io/use-waypoint: waypoint', port: 8080 }),
+    policy('shop', 'p', {
+      targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'waypoint' }],
+      ...DENY_ALL,
+    }),
+  ],
+  { to: 'pod:shop/own' },
+  { outcome: 'denied', point: 'waypoint', policy: 'shop/p' },
+)
+test(
+  'HTTP is ignored of a DENY where there is none',
+  answers,
+  [
+    service('shop', 'bytes', {
+      selector: 'app: web',
+      labels: 'istio.io/use-waypoint: waypoint',
+      ports: '{name: tcp, port: 90, targetPort: 8080}',
+    }),
+    policy('shop', 'p', {
+      targetRefs: onService('bytes'),
+      action: 'DENY',
+      rules: [{ to: [{ operation: { methods: ['PUT'] } }] }],
+    }),
+  ],
+  { to: 'shop/bytes', request: undefined },
+  {
+    outcome: 'denied',
+    point: 'waypoint',
+    points: [{ policies: [{ rules: [{ clauses: [{ holds: true, ignored: true }] }] }] }] as never,
+  },
+)
+
 test('endpoints that answer otherwise are told', (t) => {
   const model = modelOf(
     ...BASE,

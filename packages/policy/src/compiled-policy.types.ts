@@ -18,6 +18,8 @@ export interface JudgedRequest {
 export interface Clause {
   /** As a person would look for it: `from[0].source.principals`. */
   readonly field: string
+  /** It asks about HTTP: where there is none it holds. */
+  readonly http: boolean
   holds(request: JudgedRequest): boolean
   /** Both lists as they are written; for evidence, never for a verdict. */
   written(): { readonly some: readonly string[]; readonly none: readonly string[] }

@@ -3,6 +3,8 @@ export interface ClauseEvidence {
   /** As it stands in the policy, `from[0].source.principals`; on connections as it was sent, `clauses[0].matches[1].principals`. */
   readonly field: string
   readonly holds: boolean
+  /** It asks about HTTP where there is none, and so restricts nothing. */
+  readonly ignored?: true
   /** As policies are written: `*` at an end or alone. */
   readonly wanted: readonly string[]
   readonly notWanted: readonly string[]

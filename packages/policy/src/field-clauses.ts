@@ -9,7 +9,7 @@ import { spellAccount, spellNetwork, spellPath, spellText } from './spell-patter
 import { type TrustDomains, withAliases } from './trust-domains.ts'
 
 /** What a field compiles to: one clause, or none when it lists nothing. */
-export type FieldClause = readonly [] | readonly [Clause & { readonly http: boolean }]
+export type FieldClause = readonly [] | readonly [Clause]
 
 export function principalClause(values: Either<StringMatch>, field: string, domains?: TrustDomains): FieldClause {
   const test = compileTexts(withAliases(values, domains))

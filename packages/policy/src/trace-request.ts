@@ -54,6 +54,7 @@ function clauseEvidence(clause: Clause, request: JudgedRequest): ClauseEvidence 
     holds: clause.holds(request),
     wanted: some,
     notWanted: none,
+    ...(clause.http && request.http === undefined ? { ignored: true } : {}),
     ...(actual === undefined ? {} : { actual }),
   }
 }

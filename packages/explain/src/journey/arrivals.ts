@@ -20,7 +20,7 @@ export function directArrival({ workload, to, authority, protocol }: Direct, via
     transport: isTunnelled ? 'hbone' : 'plain',
     because: isTunnelled
       ? `an endpoint${via}: encrypted and authenticated, its pod is captured`
-      : `an endpoint${via}: plain text, its pod is not captured`,
+      : `an endpoint${via}: plain text`,
   }
 }
 

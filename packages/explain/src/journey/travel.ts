@@ -132,6 +132,8 @@ class Traveller {
     const pod = podOfHost(this.#compiled, to.ip)
     if (pod === undefined)
       return this.#trip.outside(to, 'nothing in the mesh has the address: plain text to where the client was going')
+    const workload = this.#compiled.workloads.workload(uidOf(this.#compiled, pod))
+    if (workload !== undefined) this.#trip.endpoint = { workload, isGuarded: false }
     this.#trip.hops.push({
       kind: 'endpoint',
       name: `${pod.namespace}/${pod.name}`,

@@ -121,7 +121,7 @@ function unguarded(compiled: CompiledMesh, { pod }: Subject): Finding {
   const why = pod === undefined ? 'it is no pod of the mesh' : whyNotCaptured(compiled, pod)
   return {
     code: 'not-captured',
-    because: `no ztunnel stands before ${pod === undefined ? 'the endpoint' : `pod ${keyOf(pod)}`}: ${why}`,
+    because: `no ztunnel stands before ${pod === undefined ? 'the endpoint' : `pod ${keyOf(pod)}`}, ${why}`,
   }
 }
 

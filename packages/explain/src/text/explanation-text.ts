@@ -132,12 +132,13 @@ function ruleLines({ rule, matched, excluded, clauses }: RuleTrace, paint: Paint
   return [...all, ...clauses.map((clause) => `        ${clauseLine(clause, paint)}`)]
 }
 
-function clauseLine({ field, holds, wanted, notWanted, actual }: ClauseTrace, paint: Paint): string {
+function clauseLine({ field, holds, ignored, wanted, notWanted, actual }: ClauseTrace, paint: Paint): string {
   const asked = [
     ...(wanted.length === 0 ? [] : [`wants ${listed(wanted)}`]),
     ...(notWanted.length === 0 ? [] : [`not ${listed(notWanted)}`]),
   ].join(', ')
-  const found = actual === undefined ? 'nothing there' : actual === '' ? '""' : shown(actual)
+  const nothing = ignored === true ? 'ignored, this is no HTTP' : 'nothing there'
+  const found = actual === undefined ? nothing : actual === '' ? '""' : shown(actual)
   return `${mark(holds, paint)} ${shown(field)}: ${holds ? found : paint.strong(found)}${asked === '' ? '' : paint.faint(`, ${asked}`)}`
 }
 

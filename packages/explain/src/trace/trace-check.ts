@@ -74,8 +74,8 @@ function plainTrace({ policy, action, dryRun, matched, rules }: PolicyEvidence):
   }
 }
 
-function clauseTrace({ field, holds, wanted, notWanted, actual }: ClauseEvidence): ClauseTrace {
-  return { field, holds, wanted, notWanted, ...(actual === undefined ? {} : { actual }) }
+function clauseTrace({ field, holds, ignored, wanted, notWanted, actual }: ClauseEvidence): ClauseTrace {
+  return { field, holds, ...(ignored && { ignored }), wanted, notWanted, ...(actual === undefined ? {} : { actual }) }
 }
 
 const EXCLUDED: Readonly<Record<NonNullable<RuleEvidence['excluded']>, string>> = {
