@@ -25,9 +25,11 @@ import {
   MAX_DATA_FRAME_BYTES,
   MAX_HEADER_BLOCK_BYTES,
   MAX_SETTINGS,
+  MAX_WAITING_ANSWER_BYTES,
   MAX_WAITING_CONTROL_BYTES,
   RESET_BURST,
   RESETS_PER_SECOND,
+  WAITING_ANSWER_OVERHEAD,
 } from './limits.ts'
 import { INITIAL_SETTINGS, type Settings, settingPairs, withSetting } from './settings.ts'
 import type { SlabPool } from './slab-pool.ts'
@@ -76,6 +78,8 @@ export class Http2Connection<Owner> {
   #failed = false
   /** Answers that wait while the peer does not read, bytes. */
   #waitingControl = 0
+  /** Header blocks that wait like them; what may be answered at once is large, so it is looked at when the next is asked for. */
+  #waitingAnswers = 0
   /** Whose payload is being read; undefined for one that is not open. */
   #dataStream: Http2Stream<Owner> | undefined
   /** At the end of the DATA frame being read; -1 while its length is not known. */
@@ -148,6 +152,7 @@ export class Http2Connection<Owner> {
   /** All that was flushed is on its way: answers may pile up anew. */
   drained(): void {
     this.#waitingControl = 0
+    this.#waitingAnswers = 0
   }
 
   /** Gives memory back; the connection is of no use after it. */
@@ -234,6 +239,14 @@ export class Http2Connection<Owner> {
     this.#close(stream)
   }
 
+  /** The same for what the peer did wrong, which counts as its own resets do. Only while the handler is told of it. */
+  blame(stream: Http2Stream<Owner>, errorCode: number): void {
+    if (stream.closed || this.#failed) return
+    this.#spend(this.#resets, 'streams reset')
+    this.#answer(FRAME_HEADER_BYTES + 4)
+    this.reset(stream, errorCode)
+  }
+
   /** PING; `onPong` comes with the same number (below 2^32). */
   ping(payload: number): void {
     if (!this.#failed) this.#out.ping(0, payload, 0)
@@ -306,7 +319,9 @@ export class Http2Connection<Owner> {
 
   #sendHeaders(stream: Http2Stream<Owner>, headers: HeaderList, isEnd: boolean): void {
     const most = Math.min(this.#peer.maxFrameBytes, MAX_DATA_FRAME_BYTES)
-    this.#out.headers(stream.id, this.#encoder.encode(headers), isEnd, most)
+    const block = this.#encoder.encode(headers)
+    this.#out.headers(stream.id, block, isEnd, most)
+    this.#waitingAnswers += block.length + WAITING_ANSWER_OVERHEAD
     if (isEnd) this.#endLocal(stream)
   }
 
@@ -461,6 +476,11 @@ export class Http2Connection<Owner> {
     this.#streams.highestPeerId = id
     // After a GOAWAY that named the last one, later ones are not looked at (RFC 9113 §6.8).
     if (id > this.#lastGoaway) return
+    if (this.#waitingAnswers > MAX_WAITING_ANSWER_BYTES)
+      throw new Http2ConnectionError(
+        ERROR_CODE.enhanceYourCalm,
+        'the client goes on asking and does not read the answers',
+      )
     const refusal = this.#refusal(headers)
     if (refusal !== undefined || headers === undefined) {
       this.#streamError(id, refusal ?? ERROR_CODE.enhanceYourCalm)

@@ -14,6 +14,10 @@ export const RESET_BURST = 100_000
 export const RESETS_PER_SECOND = 10_000
 /** Answers to PING, SETTINGS and broken streams that wait while the peer does not read, bytes; more ends the connection. */
 export const MAX_WAITING_CONTROL_BYTES: number = 64 * 1024
+/** Answers of ours that wait while their client goes on asking and does not read, bytes; more ends the connection. */
+export const MAX_WAITING_ANSWER_BYTES: number = 1024 * 1024
+/** What each of them is counted for beside its header block, bytes: memory that keeps it. */
+export const WAITING_ANSWER_OVERHEAD = 256
 /** Numbers of streams that were reset here and on which the peer may still send. */
 export const MAX_REMEMBERED_RESETS = 1024
 /** Output that is gathered before it is handed on, bytes. */

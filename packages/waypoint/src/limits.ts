@@ -104,6 +104,9 @@ export const HTTP2_CONNECTION_WINDOW_BYTES: number = MEBIBYTE
 export const HTTP2_SLAB_BYTES: number = 16 * KIBIBYTE
 export const HTTP2_SPARE_SLABS = 256
 
+/** Pieces of output, one for each turn that said something, that may wait unsent before what they answer counts as not read. */
+export const HTTP2_UNWRITTEN_PIECES = 1024
+
 /** Streams a client may reset, or make us reset: a burst, then a rate per second. At the limit its connection is ended. */
 export const HTTP2_RESET_BURST = 1000
 export const HTTP2_RESETS_PER_SECOND = 33

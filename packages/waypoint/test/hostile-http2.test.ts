@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { constants, type IncomingHttpHeaders } from 'node:http2'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
+import { systemClock } from '@ambit/core'
 import test, { type ExecutionContext } from 'ava'
+import { Http2Front } from '../src/http/http2-front.ts'
 import { World } from './support/world.ts'
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
@@ -162,4 +164,60 @@ test.serial('a body that is not as long as it says is no request, nor two, of HT
   t.false(seen.includes('GET /smuggled'))
   t.is((await world.client().request({ path: '/next' })).status, 200)
   t.true(seen.includes('GET /next'))
+})
+
+/** A client that says what it is told to and reads nothing. */
+async function unread(frames: (id: number) => Buffer): Promise<{ served: number; ended: number; waiting: number }> {
+  const front = new Http2Front({ clock: systemClock })
+  let isOver = false
+  let waiting = 0
+  const stream = new Duplex({
+    read: () => undefined,
+    write: () => undefined,
+    destroy: (error, done) => done(error),
+  })
+  stream.on('error', () => undefined)
+  const counts = { served: 0, ended: 0 }
+  const served = front.serve(stream, {
+    request: (exchange) => {
+      counts.served++
+      exchange.onGone(() => counts.ended++)
+      if (exchange.head.isBodiless) exchange.respond({ status: 403, headers: [] }, { bodiless: true })
+    },
+    protocolError: () => undefined,
+  })
+  void served.then(() => {
+    isOver = true
+  })
+  stream.push(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0)]))
+  for (let id = 1; id < 60_000 && !isOver; id += 2) {
+    stream.push(frames(id))
+    // One turn each: what is said in one leaves together.
+    await new Promise((resolve) => setImmediate(resolve))
+    waiting = Math.max(waiting, stream.writableLength)
+  }
+  front.close()
+  return { ...counts, waiting }
+}
+
+test.serial('a client that asks and never reads the answers is not served without end', async (t) => {
+  const before = process.memoryUsage().arrayBuffers
+  let peak = 0
+  const { served } = await unread((id) => {
+    peak = Math.max(peak, process.memoryUsage().arrayBuffers - before)
+    return frame(HEADERS, END_HEADERS | END_STREAM, id, GET)
+  })
+  t.true(served < 10_000, `${served} requests`)
+  t.true(peak < 16 * 1024 * 1024, `${Math.round(peak / 1024 / 1024)} MiB`)
+})
+
+test.serial('a client that makes us reset its streams is held to what it may reset itself', async (t) => {
+  const length = Buffer.from([0x0f, 0x0d, 0x01, 0x31])
+  const { served } = await unread((id) =>
+    Buffer.concat([
+      frame(HEADERS, END_HEADERS, id, Buffer.concat([POST, length])),
+      frame(DATA, 0, id, Buffer.from('more than one')),
+    ]),
+  )
+  t.true(served < 2000, `${served} requests`)
 })

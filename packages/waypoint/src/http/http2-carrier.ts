@@ -8,6 +8,7 @@ import {
   HTTP2_SLAB_BYTES,
   HTTP2_SPARE_SLABS,
   HTTP2_STREAM_WINDOW_BYTES,
+  HTTP2_UNWRITTEN_PIECES,
   MAX_HEADER_BYTES,
 } from '../limits.ts'
 import type { Http2Owner, Stream } from './http2-stream-body.ts'
@@ -43,6 +44,8 @@ export class Http2Carrier {
   /** No stream is opened any more, and the connection ends with its last. */
   #isClosing = false
   #blocked: (() => void)[] | undefined
+  /** Pieces of output that wait to be sent. */
+  #unwritten = 0
   #failure: Error | undefined
 
   constructor(
@@ -154,6 +157,14 @@ export class Http2Carrier {
     this.#streamOver()
   }
 
+  /** The same for what the peer did wrong; from a handler's call alone. */
+  blame(stream: Stream, code: number): void {
+    if (stream.closed || this.#isOver) return
+    this.connection.blame(stream, code)
+    this.touched()
+    this.#streamOver()
+  }
+
   /** Our side of the stream has ended; perhaps both. */
   settle(stream: Stream): void {
     if (stream.closed) this.#streamOver()
@@ -202,12 +213,26 @@ export class Http2Carrier {
       slabs.release(slab)
       return
     }
-    stream.write(slab.subarray(0, length), () => slabs.release(slab))
-    if (stream.writableLength < BODY_BUFFER_BYTES) this.connection.drained()
-    else if (this.#blocked === undefined) {
+    // What waits behind others may wait long: little of it must not keep a whole slab.
+    if (stream.writableLength > 0 && length < slab.length / 4) {
+      stream.write(Buffer.from(slab.subarray(0, length)), this.#onWritten)
+      slabs.release(slab)
+    } else {
+      stream.write(slab.subarray(0, length), () => {
+        slabs.release(slab)
+        this.#onWritten()
+      })
+    }
+    this.#unwritten++
+    if (stream.writableLength < BODY_BUFFER_BYTES && this.#unwritten < HTTP2_UNWRITTEN_PIECES) this.connection.drained()
+    else if (this.#blocked === undefined && stream.writableLength >= BODY_BUFFER_BYTES) {
       this.#blocked = []
       stream.once('drain', () => this.#free())
     }
+  }
+
+  readonly #onWritten = (): void => {
+    this.#unwritten--
   }
 
   #free(): void {

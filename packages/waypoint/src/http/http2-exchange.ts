@@ -108,7 +108,7 @@ export class Http2Exchange implements Exchange, Http2Owner {
 
   /** Not as long as its head says: whoever is sent it over HTTP/1.1 would wait, or take the rest for another request. */
   #break(): void {
-    this.#carrier.reset(this.#stream, ERROR_CODE.protocolError)
+    this.#carrier.blame(this.#stream, ERROR_CODE.protocolError)
     this.#gone(undefined)
   }
 

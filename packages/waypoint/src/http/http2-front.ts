@@ -120,7 +120,7 @@ function onStream(
   }
   if (headers.length > 2 * MAX_HEADER_LINES) {
     handler.protocolError({ status: 0, reason: 'too many header lines' })
-    return carrier.reset(stream, ERROR_CODE.enhanceYourCalm)
+    return carrier.blame(stream, ERROR_CODE.enhanceYourCalm)
   }
   const method = headerOf(headers, ':method') ?? ''
   const target = headerOf(headers, ':path') ?? ''
