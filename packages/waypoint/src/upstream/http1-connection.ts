@@ -31,6 +31,8 @@ export class Http1Upstream {
   #rest: Buffer | undefined
   #isFeeding = false
   #isHeld = false
+  /** Nothing more comes than the rest. */
+  #isEnded = false
   #isOver = false
 
   constructor(stream: Duplex) {
@@ -46,7 +48,7 @@ export class Http1Upstream {
 
   /** Whether a request can be sent on it. */
   get isUsable(): boolean {
-    return !this.#isOver && this.#call === undefined && this.stream.writable
+    return !this.#isOver && !this.#isEnded && this.#call === undefined && this.stream.writable
   }
 
   begin(call: AnswerReader): void {
@@ -60,6 +62,7 @@ export class Http1Upstream {
     const rest = this.#rest
     this.#rest = undefined
     if (rest !== undefined) this.#feed(rest)
+    if (this.#isEnded && this.#rest === undefined) this.#onEnd()
     if (this.#rest === undefined && this.#call?.takesBody !== false) this.#resume()
   }
 
@@ -98,6 +101,9 @@ export class Http1Upstream {
 
   readonly #onEnd = (): void => {
     if (this.#isOver) return
+    this.#isEnded = true
+    // Who takes the answer slowly gets all of it.
+    if (this.#rest !== undefined && this.#call !== undefined) return
     if (this.#call === undefined) {
       this.#useless()
       return
@@ -122,7 +128,7 @@ export class Http1Upstream {
   readonly #onGone = (error?: unknown): void => {
     if (this.#isOver) return
     if (this.#call === undefined) this.#useless()
-    else this.#fail(error)
+    else if (!this.#isEnded || this.#rest === undefined) this.#fail(error)
   }
 
   #useless(): void {
