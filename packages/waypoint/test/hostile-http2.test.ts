@@ -2,10 +2,16 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { constants, type IncomingHttpHeaders } from 'node:http2'
 import { Duplex } from 'node:stream'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { systemClock } from '@ambit/core'
 import test, { type ExecutionContext } from 'ava'
+import type { Exchange } from '../src/http/exchange.types.ts'
 import { Http2Front } from '../src/http/http2-front.ts'
+import { RequestBody } from '../src/http/request-body.ts'
 import { World } from './support/world.ts'
+
+setFlagsFromString('--expose-gc')
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 const HEADERS = 1
@@ -220,4 +226,54 @@ test.serial('a client that makes us reset its streams is held to what it may res
     ]),
   )
   t.true(served < 2000, `${served} requests`)
+})
+
+const collect = runInNewContext('gc') as () => void
+
+/** Memory that bodies of one byte a frame hold, each in a read of 16 KiB, when they are kept as told. */
+async function heldBy(keep: (exchange: Exchange) => void): Promise<number> {
+  const front = new Http2Front({ clock: systemClock })
+  const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() })
+  stream.on('error', () => undefined)
+  void front.serve(stream, {
+    request: (exchange) => {
+      if (exchange.head.method === 'POST' && exchange.head.target === '/') keep(exchange)
+    },
+    protocolError: () => undefined,
+  })
+  const post = (id: number): Buffer => frame(HEADERS, END_HEADERS, id, POST)
+  stream.push(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), post(1)]))
+  const before = process.memoryUsage().arrayBuffers
+  const padding = frame(9 + 0x20, 0, 0, Buffer.alloc(16_000))
+  for (let i = 0; i < 900; i++) {
+    stream.push(Buffer.concat([frame(DATA, 0, 1, Buffer.from('x')), padding]))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  collect()
+  await new Promise((resolve) => setImmediate(resolve))
+  collect()
+  const held = process.memoryUsage().arrayBuffers - before
+  front.close()
+  return held / 1024 / 1024
+}
+
+test.serial('bytes of a body that wait, or may be sent again, do not keep all that came with them', async (t) => {
+  const unread = await heldBy(() => undefined)
+  t.true(unread < 4, `${Math.round(unread)} MiB unread`)
+  let wasRepeatable = 0
+  const sink = {
+    write: () => {
+      if (body?.isRepeatable === true) wasRepeatable++
+      return true
+    },
+    backlog: 0,
+    onDrain: () => undefined,
+  }
+  let body: RequestBody | undefined
+  const kept = await heldBy((exchange) => {
+    body = new RequestBody(exchange, () => undefined)
+    body.sendTo({ body: sink, endBody: () => undefined })
+  })
+  t.true(kept < 4, `${Math.round(kept)} MiB kept`)
+  t.is(wasRepeatable, 900)
 })

@@ -2,6 +2,7 @@ import type { HeaderList, Http2Stream } from '@ambit/http2'
 import type { BodyReader, BodySource, BodyTarget } from './body.types.ts'
 import { headerOf } from './headers.ts'
 import type { Http2Carrier } from './http2-carrier.ts'
+import { keepPiece } from './kept-piece.ts'
 
 /** Whose a stream is: what its connection tells it. */
 export interface Http2Owner {
@@ -119,7 +120,7 @@ export class Http2StreamBody implements BodySource, BodyTarget {
     if (this.#reader !== undefined && !this.#isPaused && this.#waiting.length === 0) {
       this.#take(this.#reader, chunk)
     } else if (this.#isDiscarded) this.#giveBack(chunk.length)
-    else this.#waiting.push(chunk)
+    else keepPiece(this.#waiting, chunk)
     return true
   }
 

@@ -2,6 +2,7 @@ import type { HeaderList } from '@ambit/route'
 import { MAX_REPLAY_BYTES } from '../limits.ts'
 import type { BodyTarget } from './body.types.ts'
 import type { Exchange } from './exchange.types.ts'
+import { keepPiece } from './kept-piece.ts'
 
 /** Where a body goes to. */
 export interface BodySink {
@@ -112,7 +113,7 @@ export class RequestBody {
     if (this.#kept !== undefined) {
       this.#keptBytes += chunk.length
       if (this.#keptBytes > MAX_REPLAY_BYTES) this.#kept = undefined
-      else this.#kept.push(chunk)
+      else keepPiece(this.#kept, chunk)
     }
     for (const copy of this.#copies) copy.write(chunk)
     if (this.#sink?.body.write(chunk) === false) this.#exchange.body.pause()
