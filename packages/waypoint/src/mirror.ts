@@ -1,5 +1,6 @@
 import { type Clock, type Logger, messageOf } from '@ambit/core'
 import type { Mirror, Service } from '@ambit/state'
+import { keepPiece } from './http/kept-piece.ts'
 import type { RequestBody } from './http/request-body.ts'
 import { MAX_MIRROR_BACKLOG_BYTES, MAX_MIRRORED_REQUESTS, MIRROR_TIMEOUT_MS } from './limits.ts'
 import type { RequestState, Upstream } from './request.types.ts'
@@ -110,7 +111,7 @@ class BufferedCopy {
     if (this.#aborted) return
     if (this.#call === undefined) {
       this.#bytes += chunk.length
-      this.#waiting?.push(chunk)
+      if (this.#waiting !== undefined) keepPiece(this.#waiting, chunk)
     } else this.#call.body.write(chunk)
     const backlog = this.#call === undefined ? this.#bytes : this.#call.body.backlog
     if (backlog > MAX_MIRROR_BACKLOG_BYTES) this.abort()

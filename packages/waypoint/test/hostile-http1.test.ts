@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { Duplex } from 'node:stream'
+import { systemClock } from '@ambit/core'
 import test from 'ava'
+import { Http1Front } from '../src/http/http1-front.ts'
 import { World } from './support/world.ts'
 
 const HOST = 'Host: web\r\n'
@@ -198,4 +201,54 @@ test('requests sent at once are served one after the other, and not without end'
   t.is(await client.raw(`GET /stuck HTTP/1.1\r\n${HOST}\r\n${upgrade}`), '')
   release.resolve()
   t.is((await client.request()).status, 200)
+})
+
+/** Requests that are carried out of what comes on a connection, each answered as told. */
+async function carriedOut(
+  pieces: readonly string[],
+  before: (front: Http1Front, stream: Duplex) => void,
+): Promise<{ readonly seen: readonly string[]; readonly said: string }> {
+  const front = new Http1Front({ clock: systemClock })
+  const seen: string[] = []
+  let said = ''
+  const stream = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _encoding, done) => {
+      said += chunk.toString('latin1')
+      done()
+    },
+  })
+  stream.on('error', () => undefined)
+  void front.serve(stream, {
+    request: (exchange) => {
+      seen.push(exchange.head.target)
+      exchange.respond({ status: 403, headers: [] }, { bodiless: true })
+    },
+    protocolError: () => undefined,
+  })
+  before(front, stream)
+  for (const piece of pieces) {
+    stream.push(piece)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  front.close()
+  return { seen, said }
+}
+
+test('a request that can not be answered any more is not carried out', async (t) => {
+  const request = `GET /late HTTP/1.1\r\n${HOST}\r\n`
+  t.deepEqual((await carriedOut([request], () => undefined)).seen, ['/late'])
+  t.deepEqual((await carriedOut([request], (front) => front.closeIdle())).seen, [])
+  t.deepEqual((await carriedOut([request], (front, stream) => front.leave(stream))).seen, [])
+})
+
+test('requests in one piece, answered at once, are answered each, and none behind what is refused', async (t) => {
+  const requests = ['/1', '/2', '/3'].map((path) => `GET ${path} HTTP/1.1\r\n${HOST}\r\n`)
+  const { seen, said } = await carriedOut(
+    [`${requests.join('')}GET /4 HTTP/1.1\r\n\r\n${requests[0] ?? ''}`],
+    () => undefined,
+  )
+  t.deepEqual(seen, ['/1', '/2', '/3'])
+  t.is(said.match(/HTTP\/1\.1 403 /g)?.length, 3)
+  t.regex(said, /HTTP\/1\.1 400 [^]*connection: close\r\n[^]*$/)
 })

@@ -93,9 +93,9 @@ export class Http1Connection implements Http1Carrier {
     if (this.isIdle) this.#finish()
   }
 
-  /** Ends it if no request is under way. */
+  /** Ends it if no request is under way; what still comes could not be answered, and is not carried out. */
   closeIdle(): void {
-    if (this.isIdle && !this.#isOver) this.stream.end()
+    if (this.isIdle) this.#finish()
   }
 
   /** Looked at now and then: who does not come to the end of a head, or asks for nothing. */

@@ -166,7 +166,7 @@ export class Http2StreamBody implements BodySource, BodyTarget {
   }
 
   #keep(chunk: Buffer): void {
-    this.#pending.push(chunk)
+    keepPiece(this.#pending, chunk)
     this.#pendingBytes += chunk.length
   }
 
