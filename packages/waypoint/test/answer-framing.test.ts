@@ -119,3 +119,21 @@ test.serial('of an answer 204 of HTTP/1.1 no length goes on, which an old client
   t.regex(text, /^HTTP\/1\.1 103 [^]*HTTP\/1\.1 204 /)
   t.notRegex(text, /content-length/)
 })
+
+test.serial('an endpoint that announces a body behind 204 is not asked again on that connection', async (t) => {
+  await using world = await World.start()
+  let connections = 0
+  let lines = ''
+  await world.serve(
+    createTcp((socket) => {
+      connections++
+      socket.on('error', () => undefined)
+      socket.on('data', () => socket.write(`HTTP/1.1 204 No Content\r\n${lines}\r\n`))
+    }),
+  )
+  const client = world.client()
+  for (lines of ['Content-Length: 6\r\n', 'Transfer-Encoding: chunked\r\n', '', 'Content-Length: 0\r\n'])
+    t.is((await client.request()).status, 204)
+  // The third is kept for the fourth.
+  t.is(connections, 3)
+})

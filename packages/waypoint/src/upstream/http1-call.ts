@@ -176,7 +176,10 @@ export class Http1Call implements UpstreamCall, AnswerReader, BodySource {
     if (!this.#hasEnded || !this.#sender.isOver || this.#isFree) return
     this.#isFree = true
     const { connection, onFree } = this.#options
-    if (this.#head?.keepsAlive === true && this.#sent.upgrade === undefined) onFree()
+    const head = this.#head
+    // The body it announces behind 204 may still come, as the answer to another request.
+    const isDoubtful = head?.status === 204 && (head.isChunked || (head.contentLength ?? 0) > 0)
+    if (head?.keepsAlive === true && !isDoubtful && this.#sent.upgrade === undefined) onFree()
     else connection.cut()
   }
 }
