@@ -39,7 +39,9 @@ export class FramedStream extends Duplex implements TunnelStream {
 
   received(bytes: Buffer): void {
     if (this.destroyed) return
-    this.push(bytes)
+    // Behind others it may wait long, and a small part of a read would keep all of that.
+    const waits = this.readableLength > 0 && bytes.length < bytes.buffer.byteLength / 4
+    this.push(waits ? Buffer.from(bytes) : bytes)
     // What is read at once is given back at once; the rest in `_read`.
     this.#giveBack()
   }
