@@ -79,8 +79,8 @@ export function naiveZtunnel(
       (action === 'ALLOW' || action === 'DENY') &&
       !dryRun,
   )
-  const matches = ({ action, rules = [] }: WrittenPolicy): boolean =>
-    rules.some((rule) => (action === 'ALLOW' && asksHttp(rule) ? false : ztunnelRule(rule, facts)))
+  const matches = ({ action, rules = [], namespace }: WrittenPolicy): boolean =>
+    rules.some((rule) => (action === 'ALLOW' && asksHttp(rule) ? false : ztunnelRule(rule, facts, namespace)))
   if (candidates.some((one) => one.action === 'DENY' && matches(one))) return false
   const allow = candidates.filter(({ action }) => action === 'ALLOW')
   return allow.length === 0 || allow.some(matches)
@@ -122,10 +122,10 @@ function asksHttp({ from = [], to = [], when = [] }: WrittenRule): boolean {
 }
 
 /** What is blanked leaves an entry that never matches where nothing else is in it. */
-function ztunnelRule({ from = [], to = [], when = [] }: WrittenRule, facts: Facts): boolean {
+function ztunnelRule({ from = [], to = [], when = [] }: WrittenRule, facts: Facts, place: string): boolean {
   const lists = (entry: object): boolean =>
     Object.entries(entry).some(([field, list]) => !HTTP_FIELDS.includes(field) && (list as string[]).length > 0)
-  const fromHolds = from.length === 0 || from.some(({ source }) => lists(source) && sourceHolds(source, facts))
+  const fromHolds = from.length === 0 || from.some(({ source }) => lists(source) && sourceHolds(source, facts, place))
   const toHolds = to.length === 0 || to.some(({ operation }) => lists(operation) && portHolds(operation, facts))
   return fromHolds && toHolds && when.every((one) => !one.key.startsWith('request.') && conditionHolds(one, facts))
 }
@@ -140,14 +140,15 @@ function waypointRule({ from = [], to = [], when = [] }: WrittenRule, facts: Fac
   // Nobody has a token that was checked.
   const fromHolds =
     from.length === 0 ||
-    from.some(({ source }) => sourceHolds(source, facts) && (source.requestPrincipals ?? []).length === 0)
+    from.some(({ source }) => sourceHolds(source, facts, 'shop') && (source.requestPrincipals ?? []).length === 0)
   const toHolds = to.length === 0 || to.some(({ operation }) => operationHolds(operation))
   return fromHolds && toHolds && when.every((one) => conditionHolds(one, facts))
 }
 
-function sourceHolds(source: WrittenSource, { principal, ip }: Facts): boolean {
+/** An account without a namespace is of the policy's own. */
+function sourceHolds(source: WrittenSource, { principal, ip }: Facts, place: string): boolean {
   const [, , namespace = '', , account] = principal?.split('/') ?? []
-  const accounts = (source.serviceAccounts ?? []).map((one) => (one.includes('/') ? one : `shop/${one}`))
+  const accounts = (source.serviceAccounts ?? []).map((one) => (one.includes('/') ? one : `${place}/${one}`))
   return (
     pair(source.principals, source.notPrincipals, (one) => principal !== undefined && text(one, principal)) &&
     pair(source.namespaces, source.notNamespaces, (one) => text(one, namespace)) &&
