@@ -3,6 +3,7 @@ import type { Http2Connection, Http2Stream } from '@ambit/http2'
 import { ERROR_CODE } from '@ambit/http2'
 import type { TunnelStream } from './engine.types.ts'
 import { HboneResetError } from './errors.ts'
+import { keepPiece, SMALL_PIECE_BYTES, type WaitingPiece } from './waiting-piece.ts'
 
 type Done = (error?: Error | null) => void
 
@@ -23,6 +24,9 @@ export class FramedStream extends Duplex implements TunnelStream {
   rstCode: number | undefined = undefined
   readonly #carrier: FramedCarrier
   #http2: Http2Stream<FramedStream> | undefined
+  /** Came in small pieces behind what Node has for its reader, which would keep an object for each. */
+  #behind: WaitingPiece[] = NONE
+  #behindBytes = 0
   /** What `write` has left to send. */
   #pending: { readonly bytes: Buffer; at: number; readonly done: Done } | undefined
 
@@ -40,14 +44,22 @@ export class FramedStream extends Duplex implements TunnelStream {
   received(bytes: Buffer): void {
     if (this.destroyed) return
     // Behind others it may wait long, and a small part of a read would keep all of that.
-    const waits = this.readableLength > 0 && bytes.length < bytes.buffer.byteLength / 4
-    this.push(waits ? Buffer.from(bytes) : bytes)
+    if (this.readableLength > 0 && bytes.length <= Math.max(SMALL_PIECE_BYTES, bytes.buffer.byteLength / 4)) {
+      if (this.#behind === NONE) this.#behind = []
+      keepPiece(this.#behind, bytes, 0, bytes.length)
+      this.#behindBytes += bytes.length
+      return
+    }
+    this.#pushBehind()
+    this.push(bytes)
     // What is read at once is given back at once; the rest in `_read`.
     this.#giveBack()
   }
 
   receivedEnd(): void {
-    if (!this.destroyed) this.push(null)
+    if (this.destroyed) return
+    this.#pushBehind()
+    this.push(null)
   }
 
   /** NO_ERROR and CANCEL are the end of what there is; the code stays to be asked for. */
@@ -65,6 +77,7 @@ export class FramedStream extends Duplex implements TunnelStream {
       this.destroy()
       return
     }
+    this.#pushBehind()
     this.push(null)
     this.once('end', () => this.destroy())
   }
@@ -81,6 +94,15 @@ export class FramedStream extends Duplex implements TunnelStream {
     if (pending === undefined) return
     this.#pending = undefined
     this.#send(pending.bytes, pending.at, pending.done)
+  }
+
+  /** Node asks with 0 whether there is more to come; whoever reads asks for all, or for a number. */
+  override read(size?: number): unknown {
+    const chunk: unknown = super.read(size)
+    if (size === 0) return chunk
+    this.#pushBehind()
+    this.#giveBack()
+    return chunk
   }
 
   override _read(): void {
@@ -109,6 +131,7 @@ export class FramedStream extends Duplex implements TunnelStream {
   override _destroy(error: Error | null, done: Done): void {
     const http2 = this.#http2
     this.#http2 = undefined
+    this.#behind = NONE
     if (http2 !== undefined && !http2.closed) {
       // Whoever cuts says so by an AbortError or none; anything else went wrong here.
       const code = error === null || error.name === 'AbortError' ? ERROR_CODE.cancel : ERROR_CODE.internalError
@@ -137,10 +160,20 @@ export class FramedStream extends Duplex implements TunnelStream {
     else this.#carrier.whenFree(done)
   }
 
+  #pushBehind(): void {
+    if (this.#behind === NONE) return
+    const behind = this.#behind
+    this.#behind = NONE
+    for (const { bytes, end } of behind) {
+      this.#behindBytes -= end
+      if (!this.destroyed) this.push(bytes.subarray(0, end))
+    }
+  }
+
   #giveBack(): void {
     const http2 = this.#http2
     if (http2 === undefined) return
-    const kept = this.readableLength
+    const kept = this.readableLength + this.#behindBytes
     if (http2.unconsumed <= kept) return
     this.#carrier.connection.consume(http2, http2.unconsumed - kept)
     this.#carrier.touched()
@@ -148,3 +181,5 @@ export class FramedStream extends Duplex implements TunnelStream {
 }
 
 const EMPTY: Buffer = Buffer.alloc(0)
+/** Of all streams whose bytes are read as they come. */
+const NONE: WaitingPiece[] = []

@@ -1,12 +1,13 @@
 import { ERROR_CODE, type Http2Stream } from '@ambit/http2'
 import { COPY_QUANTUM_BYTES } from '../limits.ts'
+import { keepPiece, type WaitingPiece } from '../waiting-piece.ts'
 import type { Carrier } from './carrier.ts'
 import { type CopyFailure, type Direction, gone } from './copy.ts'
 import type { End, Waiter } from './end.types.ts'
 
 const NOTHING: Buffer = Buffer.alloc(0)
 /** Of all streams that keep nothing, which are most: two empty lists each would be a tenth of their memory. */
-const NONE: Buffer[] = []
+const NONE: WaitingPiece[] = []
 
 /** A stream of HTTP/2: a CONNECT of ours, or one of the peer's. */
 export class StreamEnd implements End {
@@ -27,9 +28,9 @@ export class StreamEnd implements End {
   #cutsAtEnd = false
   #isWaiting = false
   /** Came before there was anybody to take it; the windows bound it. */
-  #early: Buffer[] = NONE
+  #early: WaitingPiece[] = NONE
   /** Was put and has no window yet. */
-  #pending: Buffer[] = NONE
+  #pending: WaitingPiece[] = NONE
 
   constructor(carrier: Carrier, id: number) {
     this.carrier = carrier
@@ -40,7 +41,7 @@ export class StreamEnd implements End {
     this.#isBegun = true
     const early = this.#early
     this.#early = NONE
-    for (const bytes of early) this.#give(bytes, 0, bytes.length)
+    for (const { bytes, end } of early) this.#give(bytes, 0, end)
     if (this.readEnded) this.out?.sourceOver(undefined)
   }
 
@@ -71,7 +72,7 @@ export class StreamEnd implements End {
     }
     if (at < end) {
       if (this.#pending === NONE) this.#pending = []
-      this.#pending.push(Buffer.from(bytes.subarray(at, end)))
+      keepPiece(this.#pending, bytes, at, end)
       this.carrier.http2.wantsWindow(this.stream)
       this.into?.waits()
     }
@@ -125,7 +126,7 @@ export class StreamEnd implements End {
     if (this.#isBegun) this.#give(bytes, start, end)
     else {
       if (this.#early === NONE) this.#early = []
-      this.#early.push(Buffer.from(bytes.subarray(start, end)))
+      keepPiece(this.#early, bytes, start, end)
     }
   }
 
@@ -148,14 +149,12 @@ export class StreamEnd implements End {
 
   onWritable(): void {
     while (this.#pending.length > 0) {
-      const bytes = this.#pending[0] as Buffer
-      const written = this.carrier.http2.write(this.stream, bytes, 0, bytes.length, false)
+      const piece = this.#pending[0] as WaitingPiece
+      const written = this.carrier.http2.write(this.stream, piece.bytes, piece.at, piece.end, false)
       this.carrier.touched()
+      piece.at += written
       if (written > 0) this.into?.taken(written)
-      if (written < bytes.length) {
-        this.#pending[0] = bytes.subarray(written)
-        return
-      }
+      if (piece.at < piece.end) return
       this.#pending.shift()
     }
     this.#pending = NONE

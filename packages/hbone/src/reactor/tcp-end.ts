@@ -8,16 +8,12 @@ import {
   WOULD_BLOCK,
 } from '@ambit/linux'
 import { COPY_QUANTUM_BYTES } from '../limits.ts'
+import { keepOwnPiece, keepPiece, type WaitingPiece } from '../waiting-piece.ts'
 import { type Direction, gone } from './copy.ts'
 import type { End, Waiter } from './end.types.ts'
 import type { Shared } from './shared.ts'
 import { isOrdinary, systemFailure } from './system-failure.ts'
 import type { Runnable } from './turn-queue.ts'
-
-interface Piece {
-  readonly bytes: Buffer
-  at: number
-}
 
 /** A TCP connection that carries an application's bytes. */
 export class TcpEnd implements End, Runnable {
@@ -43,7 +39,7 @@ export class TcpEnd implements End, Runnable {
   #isEnding = false
   #cutsAtEnd = false
   /** What the kernel did not take yet. */
-  #pending: Piece[] = NOTHING
+  #pending: WaitingPiece[] = NOTHING
 
   constructor(shared: Shared, id: number, fd: number) {
     this.id = id
@@ -117,8 +113,9 @@ export class TcpEnd implements End, Runnable {
     if (this.isGone) return
     const { vectors, scratch } = this.#shared
     if (this.#pending.length > 0 || bytes !== scratch.bytes) {
-      this.#keep(Buffer.from(bytes.subarray(start, end)))
-      if (this.#pending.length === 1) this.#sendPending()
+      const isFirst = this.#pending.length === 0
+      keepPiece(this.#waiting(), bytes, start, end)
+      if (isFirst) this.#sendPending()
       return
     }
     vectors.clear()
@@ -138,7 +135,7 @@ export class TcpEnd implements End, Runnable {
         return
       }
     }
-    if (written < pieces.length) this.#keep(pieces.rest(bytes, address, written))
+    if (written < pieces.length) keepOwnPiece(this.#waiting(), pieces.rest(bytes, address, written))
     if (written > 0) this.into?.taken(written)
   }
 
@@ -194,18 +191,19 @@ export class TcpEnd implements End, Runnable {
     this.#shared.post({ kind: 'gone', id: this.id, failure: undefined, code: undefined })
   }
 
-  #keep(bytes: Buffer): void {
+  /** What waits, to add to. */
+  #waiting(): WaitingPiece[] {
     if (this.#pending === NOTHING) this.#pending = []
-    this.#pending.push({ bytes, at: 0 })
     this.into?.waits()
+    return this.#pending
   }
 
   #sendPending(): void {
     const { vectors, native } = this.#shared
     while (this.#pending.length > 0 && !this.isGone) {
-      const piece = this.#pending[0] as Piece
+      const piece = this.#pending[0] as WaitingPiece
       vectors.clear()
-      vectors.add(addressOf(native.ffi.getRawPointer(piece.bytes)), piece.at, piece.bytes.length - piece.at)
+      vectors.add(addressOf(native.ffi.getRawPointer(piece.bytes)), piece.at, piece.end - piece.at)
       const count = this.socket.write(vectors)
       if (count === WOULD_BLOCK) return
       if (count < 0) {
@@ -214,7 +212,7 @@ export class TcpEnd implements End, Runnable {
       }
       piece.at += count
       this.into?.taken(count)
-      if (piece.at === piece.bytes.length) this.#pending.shift()
+      if (piece.at === piece.end) this.#pending.shift()
     }
     if (this.isGone) return
     this.#pending = NOTHING
@@ -281,4 +279,4 @@ export class TcpEnd implements End, Runnable {
 
 const ETIMEDOUT = 110
 /** Of all that have nothing to send, which are most: an empty list each would be a tenth of their memory. */
-const NOTHING: Piece[] = []
+const NOTHING: WaitingPiece[] = []
