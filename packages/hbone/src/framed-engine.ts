@@ -18,6 +18,7 @@ import {
   MAX_CLIENT_HEADER_LIST_BYTES,
   MAX_CONCURRENT_STREAMS,
   MAX_SERVER_HEADER_LIST_BYTES,
+  MAX_UNWRITTEN_PIECES,
   SOCKET_BUFFER_BYTES,
 } from './limits.ts'
 import { regularHeaders } from './regular-headers.ts'
@@ -51,6 +52,8 @@ abstract class FramedSession implements EngineSession, FramedCarrier {
     if (!this.isOver) this.connection.flush()
   }
   #isDue = false
+  /** Pieces of output that wait to be sent. */
+  #unwritten = 0
   #failure: Error | undefined
   #pingNumber = 0
 
@@ -163,12 +166,26 @@ abstract class FramedSession implements EngineSession, FramedCarrier {
       slabs.release(slab)
       return
     }
-    tls.write(slab.subarray(0, length), () => slabs.release(slab))
-    if (tls.writableLength < SOCKET_BUFFER_BYTES) this.connection.drained()
-    else if (this.#blocked === undefined) {
+    this.#unwritten++
+    // What waits behind others may wait long: little of it must not keep a whole slab.
+    if (tls.writableLength > 0 && length < slab.length / 4) {
+      tls.write(Buffer.from(slab.subarray(0, length)), this.#onWritten)
+      slabs.release(slab)
+    } else {
+      tls.write(slab.subarray(0, length), () => {
+        slabs.release(slab)
+        this.#onWritten()
+      })
+    }
+    if (tls.writableLength < SOCKET_BUFFER_BYTES && this.#unwritten < MAX_UNWRITTEN_PIECES) this.connection.drained()
+    else if (this.#blocked === undefined && tls.writableLength >= SOCKET_BUFFER_BYTES) {
       this.#blocked = []
       tls.once('drain', () => this.#free())
     }
+  }
+
+  readonly #onWritten = (): void => {
+    this.#unwritten--
   }
 
   #free(): void {

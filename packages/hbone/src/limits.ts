@@ -72,6 +72,9 @@ export const MAX_HEADER_VALUE_LENGTH = 8192
 /** Bytes waiting in the TLS socket before writers of its streams wait, framing of our own. */
 export const SOCKET_BUFFER_BYTES: number = MEBIBYTE
 
+/** Pieces of output, one for each turn that said something, that may wait in it before what they answer counts as not read. */
+export const MAX_UNWRITTEN_PIECES = 1024
+
 /** How long a drained connection's peer may take to answer the ping that tells that no stream of it is on its way. */
 export const DRAIN_PING_MS = 2_000
 
