@@ -85,6 +85,7 @@ export class Http2Connection<Owner> {
   /** At the end of the DATA frame being read; -1 while its length is not known. */
   #padding = 0
   #block: HeaderBlock | undefined
+  #headSinceMs: number | undefined
 
   constructor(components: ConnectionComponents<Owner>, options: ConnectionOptions) {
     const { settings, budgets } = options
@@ -133,6 +134,11 @@ export class Http2Connection<Owner> {
   /** Whether a request may be opened: no failure, no GOAWAY, numbers left. The peer's limit of streams is the caller's to keep. */
   get canOpen(): boolean {
     return this.#isClient && !this.#failed && this.#servedUpTo === undefined && this.#streams.hasNumbers
+  }
+
+  /** Monotonic; since when the peer has not come to the end of a header block. Until then nothing else of it can be read. */
+  get headSinceMs(): number | undefined {
+    return this.#headSinceMs
   }
 
   /** Bytes gathered for the next `flush`. */
@@ -266,11 +272,17 @@ export class Http2Connection<Owner> {
       this.#reader.read(chunk, start, end, this.#goesOn)
     } catch (error) {
       if (!(error instanceof Http2ConnectionError)) throw error
-      if (this.#failed) return
-      this.#out.goaway(this.#streams.highestPeerId, error.errorCode)
-      this.#failed = true
-      this.#handler.onFailure(error)
+      this.fail(error)
     }
+    if (this.#block !== undefined || this.#reader.isInHead) this.#headSinceMs ??= this.#options.now()
+  }
+
+  /** GOAWAY that says what the peer did wrong, and nothing more of it is read. */
+  fail(error: Http2ConnectionError): void {
+    if (this.#failed) return
+    this.#out.goaway(this.#streams.highestPeerId, error.errorCode)
+    this.#failed = true
+    this.#handler.onFailure(error)
   }
 
   #sink(): FrameSink {
@@ -463,6 +475,7 @@ export class Http2Connection<Owner> {
 
   /** `headers` are undefined when there were more than allowed. */
   #onBlock(id: number, headers: HeaderList | undefined, isEnd: boolean): void {
+    this.#headSinceMs = undefined
     const known = this.#streams.get(id)
     if (known !== undefined) {
       this.#onHeadersOf(known, headers, isEnd)

@@ -39,6 +39,11 @@ export class FrameReader {
     this.#prefaceLeft = options.expectsPreface ? PREFACE.length : 0
   }
 
+  /** Of a header block's frame a part is still to come. */
+  get isInHead(): boolean {
+    return this.#left > 0 && (this.#frame.type === FRAME.headers || this.#frame.type === FRAME.continuation)
+  }
+
   /** `goesOn` is asked after each frame: what follows an error is not read. */
   read(chunk: Buffer, start: number, end: number, goesOn: () => boolean): void {
     let at = this.#prefaceLeft > 0 ? this.#readPreface(chunk, start, end) : start

@@ -191,7 +191,7 @@ export class App implements Closable {
       events: this.#events,
       clock,
     })
-    this.#http2 = new Http2Front({ clock })
+    this.#http2 = new Http2Front({ clock }, { headersTimeoutMs: overrides.headersTimeoutMs })
     this.#http1 = new Http1Front({ clock }, { headersTimeoutMs: overrides.headersTimeoutMs })
     const clients = {
       sockets,

@@ -42,7 +42,7 @@ export const MAX_TARGET_LENGTH: number = 32 * KIBIBYTE
 /** Requests of one HTTP/1.1 connection that wait for the one ahead of them. */
 export const MAX_PIPELINED_REQUESTS = 64
 
-/** From the first byte of a request to the end of its header block. */
+/** From the first byte of a request to the end of its header block; of HTTP/2 also from the start of a connection to its SETTINGS. */
 export const REQUEST_HEADERS_TIMEOUT_MS: number = 10 * SECOND_MS
 
 /** How often header blocks under way are looked at. */

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@ambit/core'
-import { ERROR_CODE, type HeaderList } from '@ambit/http2'
+import { ERROR_CODE, type HeaderList, Http2ConnectionError } from '@ambit/http2'
 import {
   HEADERS_CHECK_MS,
   HTTP2_IDLE_FRAME_BURST,
@@ -12,6 +12,7 @@ import {
   MAX_HEADER_LINES,
   MAX_HTTP2_STREAMS,
   MAX_TARGET_LENGTH,
+  REQUEST_HEADERS_TIMEOUT_MS,
 } from '../limits.ts'
 import type { FrontHandler } from './front.types.ts'
 import { endToEnd, headerOf, OF_THE_HEAD } from './headers.ts'
@@ -30,6 +31,8 @@ const BUDGETS = {
 
 interface Open {
   readonly carrier: Http2Carrier
+  /** Monotonic. */
+  readonly openedMs: number
   /** Monotonic; since when no stream is open. */
   sinceMs: number
 }
@@ -37,12 +40,14 @@ interface Open {
 /** HTTP/2 of clients, by prior knowledge or ALPN. The framing ends connections that flood it; the budgets are ours. */
 export class Http2Front {
   readonly #clock: Clock
+  readonly #headersTimeoutMs: number
   readonly #open = new Map<Duplex, Open>()
   #check: Disposable | undefined
   #isDraining = false
 
-  constructor({ clock }: { readonly clock: Clock }) {
+  constructor({ clock }: { readonly clock: Clock }, options: { readonly headersTimeoutMs?: number | undefined } = {}) {
     this.#clock = clock
+    this.#headersTimeoutMs = options.headersTimeoutMs ?? REQUEST_HEADERS_TIMEOUT_MS
   }
 
   get size(): number {
@@ -72,7 +77,8 @@ export class Http2Front {
         },
       },
     )
-    const open: Open = { carrier, sinceMs: clock.monotonic() }
+    const openedMs = clock.monotonic()
+    const open: Open = { carrier, openedMs, sinceMs: openedMs }
     this.#open.set(stream, open)
     this.#check ??= this.#checkLater()
     return promise
@@ -97,12 +103,25 @@ export class Http2Front {
   /** One timer for all, and none while nothing is open. */
   #checkLater(): Disposable {
     return this.#clock.after(HEADERS_CHECK_MS, () => {
-      const oldest = this.#clock.monotonic() - IDLE_TIMEOUT_MS
-      for (const { carrier, sinceMs } of this.#open.values())
-        if (carrier.connection.streamCount === 0 && sinceMs <= oldest) carrier.close()
+      const now = this.#clock.monotonic()
+      for (const open of this.#open.values()) {
+        const late = lateness(open, now - this.#headersTimeoutMs)
+        if (late !== undefined) open.carrier.connection.fail(late)
+        else if (open.carrier.connection.streamCount === 0 && open.sinceMs <= now - IDLE_TIMEOUT_MS)
+          open.carrier.close()
+      }
       this.#check = this.#open.size > 0 ? this.#checkLater() : undefined
     })
   }
+}
+
+/** What has not come to its end though it began so long ago. */
+function lateness({ carrier: { connection }, openedMs }: Open, oldestMs: number): Http2ConnectionError | undefined {
+  const { isSettled, headSinceMs } = connection
+  if (!isSettled && openedMs <= oldestMs)
+    return new Http2ConnectionError(ERROR_CODE.settingsTimeout, 'the client did not send its SETTINGS in time')
+  if (headSinceMs === undefined || headSinceMs > oldestMs) return undefined
+  return new Http2ConnectionError(ERROR_CODE.enhanceYourCalm, 'the head of a request did not come to its end in time')
 }
 
 function onStream(
