@@ -45,6 +45,9 @@ export const MAX_PIPELINED_REQUESTS = 64
 /** From the first byte of a request to the end of its header block; of HTTP/2 also from the start of a connection to its SETTINGS. */
 export const REQUEST_HEADERS_TIMEOUT_MS: number = 10 * SECOND_MS
 
+/** What is left of a request's body when all of its answer is sent may take this long. */
+export const REQUEST_REST_TIMEOUT_MS: number = 30 * SECOND_MS
+
 /** How often header blocks under way are looked at. */
 export const HEADERS_CHECK_MS: number = SECOND_MS
 

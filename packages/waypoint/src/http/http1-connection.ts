@@ -3,7 +3,13 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '@ambit/core'
 import { cut } from '@ambit/hbone'
 import { Http1Error, type Http1Problem, MessageReader, parseRequestHead, type RequestHead } from '@ambit/http1'
-import { MAX_HEADER_BYTES, MAX_HEADER_LINES, MAX_PIPELINED_REQUESTS, MAX_TARGET_LENGTH } from '../limits.ts'
+import {
+  MAX_HEADER_BYTES,
+  MAX_HEADER_LINES,
+  MAX_PIPELINED_REQUESTS,
+  MAX_TARGET_LENGTH,
+  REQUEST_REST_TIMEOUT_MS,
+} from '../limits.ts'
 import type { FrontHandler, ProtocolError } from './front.types.ts'
 import { endToEnd, headerOf, OF_THE_HEAD } from './headers.ts'
 import { type Http1Carrier, Http1Exchange } from './http1-exchange.ts'
@@ -49,7 +55,7 @@ export class Http1Connection implements Http1Carrier {
   #isUpgrade = false
   #isHeld = false
   #isLost = false
-  /** Monotonic; since when there is no request, or no more of a head. */
+  /** Monotonic; since when there is no request, or no more of a head, or but the rest of a body behind its answer. */
   #sinceMs: number
   #isHeadBegun = false
 
@@ -98,11 +104,15 @@ export class Http1Connection implements Http1Carrier {
     if (this.isIdle) this.#finish()
   }
 
-  /** Looked at now and then: who does not come to the end of a head, or asks for nothing. */
+  /** Looked at now and then: who does not come to the end of a head or of a body that was answered, or asks for nothing. */
   checkTime(headersTimeoutMs: number, idleTimeoutMs: number): void {
-    if (this.#isOver || !this.isIdle) return
+    if (this.#isOver) return
     const forMs = this.#clock.monotonic() - this.#sinceMs
-    if (this.#reader.isInHead && forMs >= headersTimeoutMs)
+    if (!this.isIdle) {
+      // Who still reads the answer gets all of it.
+      const isHeard = this.#serving?.isAnswered === true && this.stream.writableLength === 0
+      if (isHeard && forMs >= REQUEST_REST_TIMEOUT_MS) this.#finish()
+    } else if (this.#reader.isInHead && forMs >= headersTimeoutMs)
       this.#refuse({ status: 408, reason: 'the head of a request did not come to its end in time' })
     else if (forMs >= idleTimeoutMs) this.#finish()
   }
@@ -128,7 +138,10 @@ export class Http1Connection implements Http1Carrier {
     }
     // The next request stands behind the rest of this one's body.
     if (exchange.hasEnded) this.#next()
-    else this.readOn()
+    else {
+      this.#sinceMs = this.#clock.monotonic()
+      this.readOn()
+    }
   }
 
   handOver(): Duplex {

@@ -165,6 +165,10 @@ export class Http2Carrier {
     this.#streamOver()
   }
 
+  after(ms: number, callback: () => void): Disposable {
+    return this.#clock.after(ms, callback)
+  }
+
   /** Our side of the stream has ended; perhaps both. */
   settle(stream: Stream): void {
     if (stream.closed) this.#streamOver()

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { ERROR_CODE } from '@ambit/http2'
 import type { HeaderList } from '@ambit/route'
+import { REQUEST_REST_TIMEOUT_MS } from '../limits.ts'
 import type { BodySource, BodyTarget } from './body.types.ts'
 import type { Exchange, RequestHead, ResponseHead } from './exchange.types.ts'
 import { answerLines, trailerLines } from './headers.ts'
@@ -19,6 +20,8 @@ export class Http2Exchange implements Exchange, Http2Owner {
   #isAnswering = false
   #isAnswered = false
   #isGone = false
+  /** Until its client must have ended, once all of the answer is sent. */
+  #rest: Disposable | undefined
 
   constructor(carrier: Http2Carrier, stream: Stream, head: RequestHead, body: Http2StreamBody) {
     this.head = head
@@ -68,7 +71,7 @@ export class Http2Exchange implements Exchange, Http2Owner {
   end(trailers: HeaderList): void {
     this.#isAnswered = true
     this.#body.end(trailers.length === 0 ? trailers : http2Lines(trailers))
-    this.#carrier.settle(this.#stream)
+    this.#settle()
   }
 
   reset(): void {
@@ -90,6 +93,7 @@ export class Http2Exchange implements Exchange, Http2Owner {
   }
 
   onEnd(): void {
+    this.#rest?.[Symbol.dispose]()
     if (!this.#body.onEnd()) this.#break()
   }
 
@@ -99,11 +103,19 @@ export class Http2Exchange implements Exchange, Http2Owner {
 
   onWritable(): void {
     this.#body.onWritable()
-    this.#carrier.settle(this.#stream)
+    this.#settle()
   }
 
   onLost(error: Error | undefined): void {
     this.#gone(error)
+  }
+
+  #settle(): void {
+    this.#carrier.settle(this.#stream)
+    if (!this.#stream.localEnded || this.#stream.closed || this.#rest !== undefined) return
+    this.#rest = this.#carrier.after(REQUEST_REST_TIMEOUT_MS, () =>
+      this.#carrier.reset(this.#stream, ERROR_CODE.noError),
+    )
   }
 
   /** Not as long as its head says: whoever is sent it over HTTP/1.1 would wait, or take the rest for another request. */
@@ -121,6 +133,7 @@ export class Http2Exchange implements Exchange, Http2Owner {
   #gone(error: Error | undefined): void {
     if (this.#isGone) return
     this.#isGone = true
+    this.#rest?.[Symbol.dispose]()
     const wasAnswered = this.#isAnswered && this.#body.backlog === 0
     this.#body.fail(error)
     if (wasAnswered) return
